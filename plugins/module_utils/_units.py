@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sizes, durations and shares: as people write them, as numbers, and back.
+
+A unit of size is a power of 1024, spelt as C(free), C(df -h) and monit spell it: C(13 GB), C(13G) and C(13 GiB) are the
+same 13 * 2**30 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:([kmgtp]?)(?:i?b)?|bytes?)\s*$", re.IGNORECASE)
+_PERCENT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:%|percent)\s*$", re.IGNORECASE)
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(|s|m|h|d|w)\s*$", re.IGNORECASE)
+_FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_size(value, whole=None):
+    """Bytes as an integer. V(whole) is what a percentage is taken of; without it a percentage is refused.
+
+    Raises ValueError with a sentence that names the value and what would be right.
+    """
+    text = str(value)
+    share = _PERCENT.match(text)
+    if share and whole is not None:
+        return int(whole * float(share.group(1)) / 100)
+    size = _SIZE.match(text)
+    if size is None or isinstance(value, bool):
+        allowed = "a size such as 512 MB, 13 GB or 1.5G" + ("" if whole is None else ", or a percentage such as 80%")
+        raise ValueError("%r is no size: write %s" % (value, allowed))
+    return int(float(size.group(1)) * _FACTORS[(size.group(2) or "").lower()])
+
+
+def is_percentage(value):
+    return _PERCENT.match(str(value)) is not None
+
+
+def parse_duration(value):
+    """Seconds as a float. Raises ValueError with a sentence that names the value and what would be right."""
+    duration = _DURATION.match(str(value))
+    if duration is None or isinstance(value, bool):
+        raise ValueError("%r is no duration: write seconds, or a number with s, m, h, d or w, such as 90 or 24h" % (value,))
+    return float(duration.group(1)) * _SECONDS[duration.group(2).lower()]
+
+
+def format_size(count):
+    """Bytes for people, in at most five characters: C(824M), C(1.9G), C(15G)."""
+    size = float(count)
+    for unit in ("B", "K", "M", "G", "T"):
+        if abs(size) < 1023.5:
+            break
+        size /= 1024
+    else:
+        unit = "P"
+    return "%.1f%s" % (size, unit) if unit not in "BKM" and abs(size) < 9.95 else "%.0f%s" % (size, unit)
+
+
+def format_duration(seconds):
+    """A length of time for people: C(40 s), C(12 min), C(3.5 h), C(2.1 d)."""
+    if seconds < 90:
+        return "%.0f s" % seconds
+    if seconds < 5400:
+        return "%.0f min" % (seconds / 60)
+    if seconds < 129600:
+        return "%.1f h" % (seconds / 3600)
+    return "%.1f d" % (seconds / 86400)
+
+
+def percent(part, whole):
+    """V(part) of V(whole) as a float of percent with two decimals, or None where either is unknown or the whole is 0."""
+    if part is None or not whole:
+        return None
+    return round(100.0 * part / whole, 2)
+
+
+def timestamp(epoch):
+    """Seconds since the epoch as RFC 3339 in UTC, or None where they are unknown or no date that exists."""
+    if epoch is None:
+        return None
+    try:
+        return datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return None
