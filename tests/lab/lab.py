@@ -1,0 +1,449 @@
+#!/usr/bin/env python3
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Boots a few real boxes to look at: Debian with systemd and a real sshd, some of them in trouble.
+
+    tests/lab/lab.py up [--set lab|facts|bench] [--suites bookworm,trixie]
+    tests/lab/lab.py status|inventory|down [--set ...]
+    tests/lab/lab.py down --images       also drops the images, which are kept otherwise
+
+Which boxes there are, boxes.toml says. A box is a podman container of an image that mmdebstrap makes of this machine's own
+apt source. What podman knows is the lab's only memory: the inventory is read from the containers' labels, so that it can't
+go stale. All that this tool makes carries the label V(lifeline-lab), and it touches nothing else; but for
+fs.inotify.max_user_instances, which is raised while a lab is up where it is too low for this many systemds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+# Two clones of the project on one machine don't get into each other's way.
+CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:4]
+RUN = pathlib.Path("/run/lifeline-lab")
+LABEL = "lifeline-lab"
+IMAGE = "localhost/lifeline-lab"
+TABLE = tomllib.loads((HERE / "boxes.toml").read_text())
+
+DEFAULT_SUITES = "bookworm,trixie"
+PACKAGES = ("systemd systemd-sysv dbus openssh-server sudo python3 iproute2 procps lsof "
+            "ruby-sidekiq redis-server").split()
+# Documentation is half of what these packages hold.
+UNPACKED_NOT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/ri/*")
+IMAGE_HOOKS = (
+    f"copy-in {HERE}/box/opt {HERE}/box/etc {HERE}/box/usr /",
+    "chroot \"$1\" chown -R root:root /opt /etc/sudoers.d /etc/systemd/system /usr/local/lib/lab",
+    "chroot \"$1\" chmod 0440 /etc/sudoers.d/ops",
+    "chroot \"$1\" useradd --create-home --shell /bin/bash ops",
+    "chroot \"$1\" useradd --system crawler",
+    "chroot \"$1\" systemctl disable redis-server.service",
+)
+
+# A box's first process. A container's own machine-id, keys and units, then init. On a host with cgroup v1, systemd gets a
+# cgroup v2 tree of its own, and the box's v1 memory controller is where it is on a machine that has one.
+BOOT = r"""
+set -e
+tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
+for home in /root /home/ops; do
+    mkdir -p "$home/.ssh"
+    echo "$LAB_KEY" > "$home/.ssh/authorized_keys"
+    chmod -R go= "$home/.ssh"
+    chown -R "$(stat -c %u:%g "$home")" "$home/.ssh"
+done
+mkdir -p /etc/systemd/system/multi-user.target.wants
+for unit in $LAB_UNITS; do
+    for folder in /etc /usr/lib /lib; do
+        [ ! -e "$folder/systemd/system/$unit" ] || path="$folder/systemd/system/$unit"
+    done
+    ln -sf "$path" /etc/systemd/system/multi-user.target.wants/
+done
+if [ "$LAB_CGROUP" = 2 ]; then exec /sbin/init; fi
+umount -R /sys/fs/cgroup
+exec unshare --cgroup sh -ec '
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    mkdir /sys/fs/cgroup/memory
+    mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory
+    exec /sbin/init'
+"""
+# What root of a real box may do, and a container's may not by default. A capability that this machine doesn't have itself
+# is left out by the runtime: where CAP_SYS_RESOURCE is missing, sshd can't protect itself from the OOM killer.
+CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,SYS_PTRACE,SYS_RESOURCE"
+
+_START = time.monotonic()
+_PRINT = threading.Lock()
+
+
+class LabError(Exception):
+    """Something that the user can put right; the text says how."""
+
+
+def say(text):
+    with _PRINT:
+        print(f"lab {time.monotonic() - _START:5.1f}s  {text}", file=sys.stderr, flush=True)
+
+
+def run(*argv, check=True, **options):
+    """The standard output of a program, stripped. A failure tells what the program said."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
+    if check and done.returncode:
+        raise LabError(f"{shlex.join(map(str, argv[:4]))} ... failed with {done.returncode}:\n{done.stderr.strip()[-2000:]}")
+    return done.stdout.strip()
+
+
+def podman(*argv, **options):
+    return run("podman", *argv, **options)
+
+
+@functools.cache
+def cgroup_version():
+    return 2 if pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
+
+
+@dataclasses.dataclass
+class Kind:
+    purpose: str
+    memory: str
+    suite: str | None = None
+    units: list[str] = dataclasses.field(default_factory=list)
+    env: dict[str, str] = dataclasses.field(default_factory=dict)
+    vars: dict[str, str] = dataclasses.field(default_factory=dict)
+    ready: str = "true"
+    kernel_log: bool = False  # may read the kernel log: the whole host's, so no other box may
+    disk_mib: int = 0  # size of the ext4 file system of its own at /data
+    power: bool = True  # False: made, but never started
+
+
+@dataclasses.dataclass
+class Box:
+    name: str
+    kind: Kind
+    suite: str
+
+
+class Lab:
+    """The boxes of one set, for one clone of the project."""
+
+    def __init__(self, name):
+        self.name = name
+        self.id = f"{LABEL}-{CLONE}-{name}"
+        self.cache = ROOT / ".cache" / "lab" / name
+        self.run = RUN / f"{CLONE}-{name}"
+        self.key = self.cache / "key"
+
+    def boxes(self, suites):
+        entry = TABLE["sets"][self.name]
+        kinds = {name: Kind(**fields) for name, fields in TABLE["kinds"].items()}
+        boxes = [Box(f"{self.name}-{suite}", kinds[entry["each_suite"]], suite)
+                 for suite in (suites if "each_suite" in entry else ())]
+        taken = itertools.cycle(suites)
+        count = {name: itertools.count(1) for name in kinds}
+        for name in entry["boxes"]:
+            label = name if entry["boxes"].count(name) == 1 else str(next(count[name]))
+            boxes.append(Box(f"{self.name}-{label}", kinds[name], kinds[name].suite or next(taken)))
+        return boxes
+
+    def containers(self):
+        """What podman knows of this lab: label dictionaries by box, with C(state) and C(container) added."""
+        listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}={self.id}", "--format", "json") or "[]")
+        return {one["Labels"]["lifeline-lab.box"]: {**one["Labels"], "state": one["State"], "container": one["Names"][0]}
+                for one in sorted(listed, key=lambda one: int(one["Labels"]["lifeline-lab.number"]))}
+
+
+# --- images ---------------------------------------------------------------------------------------------------------
+
+def apt_source():
+    """The address of the Debian archive that this machine is set up with, None where it has none (Ubuntu)."""
+    release = dict(line.split("=", 1) for line in pathlib.Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    codename = release.get("VERSION_CODENAME", "").strip('"')
+    listed = run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)",
+                 "Identifier: Packages")
+    targets = [line.split("|") for line in listed.splitlines()]
+    # ORIGIN and LABEL come from the archive itself; they are unknown until the first apt-get update.
+    for known in (lambda t: t[:2] == ["Debian", "Debian"], lambda t: t[2:4] == [codename, "main"]):
+        for target in filter(known, targets):
+            if release.get("ID") == "debian":
+                return target[4]
+    return None
+
+
+def image_of(suite):
+    """The image's name: its tag is what goes into it, so that a change of any of it makes another."""
+    parts = [suite, *PACKAGES, *UNPACKED_NOT, *IMAGE_HOOKS[1:]]
+    for path in sorted((HERE / "box").rglob("*")):
+        if path.is_file():
+            parts += [str(path.relative_to(HERE)), path.read_text()]
+    return f"{IMAGE}:{suite}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
+
+
+def build_image(suite):
+    image = image_of(suite)
+    if subprocess.run(["podman", "image", "exists", image], check=False).returncode == 0:
+        return
+    source = apt_source()
+    say(f"{suite}: making the image (once; about half a minute)")
+    command = ["nice", "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+               # Old and testing releases' lists can be past their date.
+               "--aptopt=Acquire::Check-Valid-Until \"false\"", "--aptopt=APT::Install-Recommends \"false\""]
+    command += [f"--dpkgopt=path-exclude={path}" for path in UNPACKED_NOT]
+    command += [f"--customize-hook={hook}" for hook in IMAGE_HOOKS]
+    command += [suite, "-", *([source] if source else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as made:
+        errors = []
+        reader = threading.Thread(target=lambda: errors.append(made.stderr.read()))
+        reader.start()
+        imported = subprocess.run(["podman", "import", "--quiet", "-", image], stdin=made.stdout, check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        made.stdout.close()
+        reader.join()
+    if made.returncode or imported.returncode:
+        subprocess.run(["podman", "rmi", "--force", image], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        text = (errors[0] + imported.stderr).decode(errors="replace").strip()
+        raise LabError(f"{suite}: no image, mmdebstrap said:\n{text[-2000:]}")
+    say(f"{suite}: image ready")
+
+
+# --- the machine ----------------------------------------------------------------------------------------------------
+
+def check_machine():
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root: it boots boxes with systemd, and mounts a disk for one of them. "
+                       "Try again with sudo.")
+    needed = {"podman": "podman", "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "mkfs.ext4": "e2fsprogs"}
+    if cgroup_version() == 1:
+        needed["runc"] = "runc"  # crun refuses cgroup v1
+    missing = sorted(package for program, package in needed.items() if not shutil.which(program))
+    if not pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
+        missing.append("debian-archive-keyring")
+    if missing:
+        raise LabError(f"the lab needs what is missing here: apt-get install {' '.join(missing)}")
+
+
+INOTIFY = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_WANTED = 2048
+INOTIFY_BEFORE = RUN / "max_user_instances.before"
+
+
+def raise_inotify():
+    """Each systemd takes a dozen inotify instances, all of them root's: at 128, the sixth box dies."""
+    before = int(INOTIFY.read_text())
+    if before < INOTIFY_WANTED:
+        say(f"fs.inotify.max_user_instances: {before} -> {INOTIFY_WANTED} (lab down restores it)")
+        RUN.mkdir(exist_ok=True)
+        if not INOTIFY_BEFORE.exists():
+            INOTIFY_BEFORE.write_text(str(before))
+        INOTIFY.write_text(str(INOTIFY_WANTED))
+
+
+def restore_inotify():
+    if INOTIFY_BEFORE.exists() and not podman("ps", "--all", "--quiet", "--filter", f"label={LABEL}"):
+        say(f"fs.inotify.max_user_instances: back to {INOTIFY_BEFORE.read_text()}")
+        INOTIFY.write_text(INOTIFY_BEFORE.read_text())
+        INOTIFY_BEFORE.unlink()
+
+
+# --- up -------------------------------------------------------------------------------------------------------------
+
+def mount_disk(lab, box):
+    """The mount point, on this machine, of the box's own disk: an ext4 image, made and mounted where it isn't yet."""
+    point = lab.run / box.name
+    if not point.is_mount():
+        image = lab.cache / f"{box.name}.img"
+        with image.open("wb") as stream:
+            stream.truncate(box.kind.disk_mib << 20)
+        run("mkfs.ext4", "-q", "-F", str(image))
+        point.mkdir(parents=True, exist_ok=True)
+        run("mount", "-o", "loop", str(image), str(point))
+    return point
+
+
+def create_arguments(lab, box, number, address):
+    kind = box.kind
+    environment = {**kind.env, "LAB_KEY": (lab.cache / "key.pub").read_text().strip(), "LAB_UNITS": " ".join(kind.units),
+                   "LAB_CGROUP": str(cgroup_version())}
+    labels = {LABEL: lab.id, "lifeline-lab.box": box.name, "lifeline-lab.number": number, "lifeline-lab.suite": box.suite,
+              "lifeline-lab.purpose": kind.purpose, "lifeline-lab.address": address,
+              "lifeline-lab.vars": json.dumps(kind.vars)}
+    arguments = ["--hostname", box.name, "--network", lab.id, "--ip", address, "--systemd=always",
+                 # Equal limits: no swap for the box, whatever this machine has.
+                 "--memory", kind.memory, "--memory-swap", kind.memory,
+                 "--cap-add", CAPABILITIES, "--security-opt", "apparmor=unconfined",
+                 # runc cannot raise the limits that it would set by default.
+                 "--ulimit", "nofile=1024:20000", "--ulimit", "nproc=4096:8192"]
+    if kind.kernel_log:
+        arguments += ["--cap-add", "SYSLOG", "--device", "/dev/kmsg"]
+    if kind.disk_mib:
+        arguments += ["--volume", f"{lab.run / box.name}:/data"]
+    for name, value in environment.items():
+        arguments += ["--env", f"{name}={value}"]
+    for name, value in labels.items():
+        arguments += ["--label", f"{name}={value}"]
+    return [*arguments, image_of(box.suite), "/bin/sh", "-c", BOOT]
+
+
+def start_box(lab, box, number, address, existing):
+    arguments = create_arguments(lab, box, number, address)
+    spec = hashlib.sha256("\0".join(map(str, arguments)).encode()).hexdigest()[:12]
+    name = f"{LABEL}-{CLONE}-{box.name}"
+    if existing and (existing["lifeline-lab.spec"] != spec or box.kind.power and existing["state"] != "running"):
+        podman("rm", "--force", "--time", "0", name)
+        existing = None
+    if box.kind.disk_mib:
+        mount_disk(lab, box)
+    if not existing:
+        runtime = ["--runtime", "runc"] if cgroup_version() == 1 else []
+        podman(*runtime, "create", "--name", name, "--label", f"lifeline-lab.spec={spec}", *map(str, arguments))
+        if box.kind.power:
+            podman(*runtime, "start", name)
+    if box.kind.power:
+        wait_ready(lab, box, address)
+    say(f"{box.name} ({box.suite}, {address}): {box.kind.purpose}")
+
+
+def wait_ready(lab, box, address, patience=120):
+    """Wait until the box lets us in by SSH, has booted, and is in the trouble that it is meant to be in."""
+    command = ["ssh", *shlex.split(ssh_arguments(lab)), "-o", "ConnectTimeout=5", "-o", "BatchMode=yes", f"root@{address}",
+               f"systemctl is-system-running --wait >/dev/null; {box.kind.ready}"]
+    deadline = time.monotonic() + patience
+    while True:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if done.returncode == 0:
+            return
+        if time.monotonic() > deadline:
+            raise LabError(f"{box.name} is not ready after {patience} s; look at it with: podman exec -it "
+                           f"{LABEL}-{CLONE}-{box.name} journalctl -b\n{done.stdout.decode(errors='replace').strip()[-500:]}")
+        time.sleep(0.5)
+
+
+def ssh_arguments(lab):
+    return (f"-F /dev/null -i {shlex.quote(str(lab.key))} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
+            f"-o UserKnownHostsFile={shlex.quote(str(lab.cache / 'known_hosts'))} -o LogLevel=ERROR")
+
+
+def up(lab, suites):
+    check_machine()
+    boxes = lab.boxes(suites)
+    raise_inotify()
+    lab.cache.mkdir(parents=True, exist_ok=True)
+    lab.run.mkdir(parents=True, exist_ok=True)
+    if not lab.key.exists():
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", lab.id, "-f", str(lab.key))
+    if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode:
+        # No name server for the lab: one daemon less, and the boxes don't call each other.
+        podman("network", "create", "--disable-dns", "--label", f"{LABEL}={lab.id}", lab.id)
+    subnet = json.loads(podman("network", "inspect", lab.id))[0]["subnets"][0]["subnet"]
+    addresses = [subnet.rsplit(".", 1)[0] + f".{10 + number}" for number in range(len(boxes))]
+    existing = lab.containers()
+    for stray in existing.keys() - {box.name for box in boxes}:
+        podman("rm", "--force", "--time", "0", existing[stray]["container"])
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(build_image, sorted({box.suite for box in boxes})))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda item: start_box(lab, item[1], item[0], addresses[item[0]], existing.get(item[1].name)),
+                      enumerate(boxes)))
+    say(f"{len(boxes)} boxes are up: ansible {lab.name} -i inventories/lab -m lifeline.fleet.health")
+
+
+# --- what is there, and the end of it -------------------------------------------------------------------------------
+
+def inventory(labs):
+    """Ansible's inventory of what podman knows: a group for each set that is up, and one of all."""
+    groups = {"_meta": {"hostvars": {}}, "all": {"children": []}}
+    for lab in labs:
+        boxes = lab.containers()
+        if not boxes:
+            continue
+        groups["all"]["children"].append(lab.name)
+        groups[lab.name] = {"hosts": list(boxes), "vars": {
+            "ansible_user": "root",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_pipelining": True,
+            "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
+            "ansible_ssh_common_args": ssh_arguments(lab),
+            # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
+            "ansible_control_path_dir": str(lab.run / "cp"),
+        }}
+        for name, box in boxes.items():
+            groups["_meta"]["hostvars"][name] = {
+                "ansible_host": box["lifeline-lab.address"], "lab_suite": box["lifeline-lab.suite"],
+                "lab_purpose": box["lifeline-lab.purpose"], "lab_container": box["container"],
+                **json.loads(box["lifeline-lab.vars"])}
+    if not groups["_meta"]["hostvars"]:
+        raise LabError("no lab is up (boot one with: make lab), or it is root's and you are not root.")
+    return groups
+
+
+def status(lab):
+    boxes = lab.containers()
+    if not boxes:
+        print(f"lab {lab.name}: not up")
+    for name, box in boxes.items():
+        print(f"{name:16} {box['lifeline-lab.suite']:9} {box['lifeline-lab.address']:15} {box['state']:8} "
+              f"{box['lifeline-lab.purpose']}")
+
+
+def down(lab, images):
+    check_machine()
+    for name, box in lab.containers().items():
+        podman("rm", "--force", "--time", "0", "--volumes", box["container"])
+        say(f"{name}: gone")
+    if lab.run.exists():
+        for path in sorted(lab.run.iterdir()):
+            if path.is_mount():
+                run("umount", str(path))  # which frees its loop device
+        for socket in lab.run.glob("cp/*"):
+            run("ssh", "-F", "/dev/null", "-O", "exit", "-o", f"ControlPath={socket}", "lab", check=False)
+        shutil.rmtree(lab.run)
+    if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode == 0:
+        podman("network", "rm", lab.id)
+    shutil.rmtree(lab.cache, ignore_errors=True)
+    restore_inotify()
+    if images:
+        for image in podman("images", "--quiet", "--filter", f"reference={IMAGE}").split():
+            podman("rmi", image, check=False)
+            say(f"image {image}: gone")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Boots a few real boxes to look at, some of them in trouble.")
+    parser.add_argument("command", choices=("up", "down", "status", "inventory"))
+    parser.add_argument("--set", choices=(*TABLE["sets"], "all"), help="which boxes of boxes.toml (default: lab)")
+    parser.add_argument("--suites", default=os.environ.get("LAB_SUITES", DEFAULT_SUITES),
+                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky "
+                             "(default: $LAB_SUITES, else %(default)s)")
+    parser.add_argument("--images", action="store_true", help="down: drop the images, too")
+    options = parser.parse_args()
+    reading = options.command in ("status", "inventory")
+    chosen = options.set or ("all" if reading else "lab")
+    labs = [Lab(name) for name in (TABLE["sets"] if chosen == "all" else [chosen])]
+    try:
+        if options.command == "inventory":
+            print(json.dumps(inventory(labs), indent=2))
+        for lab in labs:
+            if options.command == "up":
+                up(lab, [suite for suite in options.suites.replace(",", " ").split() if suite])
+            elif options.command == "down":
+                down(lab, options.images)
+            elif options.command == "status":
+                status(lab)
+    except (LabError, FileNotFoundError) as error:
+        sys.exit(f"lab: {error}")
+
+
+if __name__ == "__main__":
+    main()
