@@ -7,10 +7,11 @@
     tests/lab/lab.py status|inventory|down [--set ...]
     tests/lab/lab.py down --images       also drops the images, which are kept otherwise
 
-Which boxes there are, boxes.toml says. A box is a podman container of an image that mmdebstrap makes of this machine's own
-apt source. What podman knows is the lab's only memory: the inventory is read from the containers' labels, so that it can't
-go stale. All that this tool makes carries the label V(lifeline-lab), and it touches nothing else; but for
-fs.inotify.max_user_instances, which is raised while a lab is up where it is too low for this many systemds.
+Which boxes there are, boxes.toml says. A box is a podman container of an image that mmdebstrap makes of this machine's
+own apt source. What podman knows is the lab's only memory: the inventory is read from the containers' labels, so that
+it can't go stale. Key, known hosts and control sockets are in /run/lifeline-lab and end with the lab; images are kept.
+What this tool makes carries the label lifeline-lab, and it touches nothing else, but for fs.inotify.max_user_instances,
+which is raised while a lab is up where it is too low for this many systemds.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import subprocess
 import sys
 import threading
 import time
+
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -42,8 +44,8 @@ IMAGE = "localhost/lifeline-lab"
 TABLE = tomllib.loads((HERE / "boxes.toml").read_text())
 
 DEFAULT_SUITES = "bookworm,trixie"
-PACKAGES = ("systemd systemd-sysv dbus openssh-server sudo python3 iproute2 procps lsof "
-            "ruby-sidekiq redis-server").split()
+PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "procps", "lsof",
+            "ruby-sidekiq", "redis-server"]
 # Documentation is half of what these packages hold.
 UNPACKED_NOT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/ri/*")
 IMAGE_HOOKS = (
@@ -55,8 +57,8 @@ IMAGE_HOOKS = (
     "chroot \"$1\" systemctl disable redis-server.service",
 )
 
-# A box's first process. A container's own machine-id, keys and units, then init. On a host with cgroup v1, systemd gets a
-# cgroup v2 tree of its own, and the box's v1 memory controller is where it is on a machine that has one.
+# A box's first process: its own machine-id, keys and units, then init. On a host with cgroup v1, systemd gets a cgroup
+# v2 tree of its own, and the box's v1 memory controller is where it is on a machine that has one.
 BOOT = r"""
 set -e
 tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
@@ -81,8 +83,8 @@ exec unshare --cgroup sh -ec '
     mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory
     exec /sbin/init'
 """
-# What root of a real box may do, and a container's may not by default. A capability that this machine doesn't have itself
-# is left out by the runtime: where CAP_SYS_RESOURCE is missing, sshd can't protect itself from the OOM killer.
+# What root of a real box may do, and a container's may not by default. A capability that this machine doesn't have
+# itself is left out by the runtime: without CAP_SYS_RESOURCE, sshd can't protect itself from the OOM killer.
 CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,SYS_PTRACE,SYS_RESOURCE"
 
 _START = time.monotonic()
@@ -102,7 +104,8 @@ def run(*argv, check=True, **options):
     """The standard output of a program, stripped. A failure tells what the program said."""
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
     if check and done.returncode:
-        raise LabError(f"{shlex.join(map(str, argv[:4]))} ... failed with {done.returncode}:\n{done.stderr.strip()[-2000:]}")
+        said = done.stderr.strip()[-2000:]
+        raise LabError(f"{shlex.join(argv[:4])} ... failed with {done.returncode}:\n{said}")
     return done.stdout.strip()
 
 
@@ -142,9 +145,8 @@ class Lab:
     def __init__(self, name):
         self.name = name
         self.id = f"{LABEL}-{CLONE}-{name}"
-        self.cache = ROOT / ".cache" / "lab" / name
         self.run = RUN / f"{CLONE}-{name}"
-        self.key = self.cache / "key"
+        self.key = self.run / "key"
 
     def boxes(self, suites):
         entry = TABLE["sets"][self.name]
@@ -159,26 +161,28 @@ class Lab:
         return boxes
 
     def containers(self):
-        """What podman knows of this lab: label dictionaries by box, with C(state) and C(container) added."""
+        """What podman knows of this lab: each box's labels, with its state and its container's name added."""
         listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}={self.id}", "--format", "json") or "[]")
-        return {one["Labels"]["lifeline-lab.box"]: {**one["Labels"], "state": one["State"], "container": one["Names"][0]}
-                for one in sorted(listed, key=lambda one: int(one["Labels"]["lifeline-lab.number"]))}
+        boxes = [{**one["Labels"], "state": one["State"], "container": one["Names"][0]} for one in listed]
+        return {box["lifeline-lab.box"]: box for box in sorted(boxes, key=lambda box: int(box["lifeline-lab.number"]))}
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
 
 def apt_source():
     """The address of the Debian archive that this machine is set up with, None where it has none (Ubuntu)."""
-    release = dict(line.split("=", 1) for line in pathlib.Path("/etc/os-release").read_text().splitlines() if "=" in line)
-    codename = release.get("VERSION_CODENAME", "").strip('"')
+    lines = pathlib.Path("/etc/os-release").read_text().splitlines()
+    release = dict(line.replace('"', "").split("=", 1) for line in lines if "=" in line)
+    if release.get("ID") != "debian":
+        return None
+    codename = release.get("VERSION_CODENAME")
     listed = run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)",
                  "Identifier: Packages")
     targets = [line.split("|") for line in listed.splitlines()]
     # ORIGIN and LABEL come from the archive itself; they are unknown until the first apt-get update.
     for known in (lambda t: t[:2] == ["Debian", "Debian"], lambda t: t[2:4] == [codename, "main"]):
         for target in filter(known, targets):
-            if release.get("ID") == "debian":
-                return target[4]
+            return target[4]
     return None
 
 
@@ -212,7 +216,7 @@ def build_image(suite):
         made.stdout.close()
         reader.join()
     if made.returncode or imported.returncode:
-        subprocess.run(["podman", "rmi", "--force", image], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        podman("rmi", "--force", image, check=False)
         text = (errors[0] + imported.stderr).decode(errors="replace").strip()
         raise LabError(f"{suite}: no image, mmdebstrap said:\n{text[-2000:]}")
     say(f"{suite}: image ready")
@@ -263,7 +267,7 @@ def mount_disk(lab, box):
     """The mount point, on this machine, of the box's own disk: an ext4 image, made and mounted where it isn't yet."""
     point = lab.run / box.name
     if not point.is_mount():
-        image = lab.cache / f"{box.name}.img"
+        image = lab.run / f"{box.name}.img"
         with image.open("wb") as stream:
             stream.truncate(box.kind.disk_mib << 20)
         run("mkfs.ext4", "-q", "-F", str(image))
@@ -274,11 +278,11 @@ def mount_disk(lab, box):
 
 def create_arguments(lab, box, number, address):
     kind = box.kind
-    environment = {**kind.env, "LAB_KEY": (lab.cache / "key.pub").read_text().strip(), "LAB_UNITS": " ".join(kind.units),
-                   "LAB_CGROUP": str(cgroup_version())}
-    labels = {LABEL: lab.id, "lifeline-lab.box": box.name, "lifeline-lab.number": number, "lifeline-lab.suite": box.suite,
-              "lifeline-lab.purpose": kind.purpose, "lifeline-lab.address": address,
-              "lifeline-lab.vars": json.dumps(kind.vars)}
+    environment = {**kind.env, "LAB_UNITS": " ".join(kind.units), "LAB_CGROUP": str(cgroup_version()),
+                   "LAB_KEY": lab.key.with_suffix(".pub").read_text().strip()}
+    labels = {LABEL: lab.id, **{f"lifeline-lab.{name}": value for name, value in (
+        ("box", box.name), ("number", number), ("suite", box.suite), ("purpose", kind.purpose), ("address", address),
+        ("vars", json.dumps(kind.vars)))}}
     arguments = ["--hostname", box.name, "--network", lab.id, "--ip", address, "--systemd=always",
                  # Equal limits: no swap for the box, whatever this machine has.
                  "--memory", kind.memory, "--memory-swap", kind.memory,
@@ -317,29 +321,29 @@ def start_box(lab, box, number, address, existing):
 
 def wait_ready(lab, box, address, patience=120):
     """Wait until the box lets us in by SSH, has booted, and is in the trouble that it is meant to be in."""
-    command = ["ssh", *shlex.split(ssh_arguments(lab)), "-o", "ConnectTimeout=5", "-o", "BatchMode=yes", f"root@{address}",
-               f"systemctl is-system-running --wait >/dev/null; {box.kind.ready}"]
+    command = ["ssh", *shlex.split(ssh_arguments(lab)), "-o", "ConnectTimeout=5", "-o", "BatchMode=yes",
+               f"root@{address}", f"systemctl is-system-running --wait >/dev/null; {box.kind.ready}"]
     deadline = time.monotonic() + patience
     while True:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", check=False)
         if done.returncode == 0:
             return
         if time.monotonic() > deadline:
             raise LabError(f"{box.name} is not ready after {patience} s; look at it with: podman exec -it "
-                           f"{LABEL}-{CLONE}-{box.name} journalctl -b\n{done.stdout.decode(errors='replace').strip()[-500:]}")
+                           f"{LABEL}-{CLONE}-{box.name} journalctl -b\n{done.stdout.strip()[-500:]}")
         time.sleep(0.5)
 
 
 def ssh_arguments(lab):
-    return (f"-F /dev/null -i {shlex.quote(str(lab.key))} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
-            f"-o UserKnownHostsFile={shlex.quote(str(lab.cache / 'known_hosts'))} -o LogLevel=ERROR")
+    return (f"-F /dev/null -i {lab.key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
+            f"-o UserKnownHostsFile={lab.run / 'known_hosts'} -o LogLevel=ERROR")
 
 
 def up(lab, suites):
     check_machine()
     boxes = lab.boxes(suites)
     raise_inotify()
-    lab.cache.mkdir(parents=True, exist_ok=True)
     lab.run.mkdir(parents=True, exist_ok=True)
     if not lab.key.exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", lab.id, "-f", str(lab.key))
@@ -384,7 +388,8 @@ def inventory(labs):
                 "lab_purpose": box["lifeline-lab.purpose"], "lab_container": box["container"],
                 **json.loads(box["lifeline-lab.vars"])}
     if not groups["_meta"]["hostvars"]:
-        raise LabError("no lab is up (boot one with: make lab), or it is root's and you are not root.")
+        # No error: Ansible would go on to read this program's text as a list of hosts.
+        print("No lab is up: boot one with make lab. (A lab is root's: to see it, be root.)", file=sys.stderr)
     return groups
 
 
@@ -411,7 +416,6 @@ def down(lab, images):
         shutil.rmtree(lab.run)
     if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode == 0:
         podman("network", "rm", lab.id)
-    shutil.rmtree(lab.cache, ignore_errors=True)
     restore_inotify()
     if images:
         for image in podman("images", "--quiet", "--filter", f"reference={IMAGE}").split():

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fill /data to FILL_PERCENT as df counts it, a fifth of it with a log that was deleted but is still being held open."""
+"""Fill /data to FILL_PERCENT as df counts it, a fifth of it with a log that was deleted but is still open."""
 
 from __future__ import annotations
 
