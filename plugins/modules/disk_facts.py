@@ -1,0 +1,268 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module lifeline.fleet.disk_facts."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: disk_facts
+short_description: Tells how full each real file system of a box is, and who holds its deleted files
+version_added: 0.1.0
+description:
+  - Returns the space and the inodes of each real file system once, with the percentages that C(df) prints.
+  - A file system that is mounted more than once (bind mounts, subvolumes) is shown by one of its mounts. The root of
+    the box comes first, then the mount of the whole file system, then the shortest mount point. Of the data sets that
+    share the free space of a ZFS pool the fullest is shown.
+  - Views of the kernel, the mounts inside of containers, and what is covered by a later mount are left out. An
+    overlay is shown where it is the root of the box, as in a container, and then stands for the file system under it.
+  - Network and FUSE file systems are asked at the same time by processes of their own, so that a server that is down
+    costs at most O(timeout). Automount points are never touched.
+  - With O(deleted=true) it finds the space that C(df) counts and C(du) doesn't, in files that are deleted but still
+    held open, mapped, or used by a loop device or as swap.
+  - M(ansible.builtin.mount_facts) tells what is configured and mounted where, from any source and on any Unix. This
+    module tells what is full, hung, or read-only, on Linux only.
+extends_documentation_fragment:
+  - lifeline.fleet.facts
+options:
+  timeout:
+    description:
+      - How many seconds all the network and FUSE file systems together have to answer. It must be more than 0.
+    type: float
+    default: 5
+  network:
+    description:
+      - Whether to ask the network and FUSE file systems. Where not, they are listed, but their numbers are V(null).
+    type: bool
+    default: true
+  deleted:
+    description:
+      - Whether to look for deleted files that are held open. This reads the descriptors and the mappings of all
+        processes.
+    type: bool
+    default: false
+notes:
+  - Without root, O(deleted=true) finds only the files that the user's own processes hold by a descriptor.
+  - Files that are only mapped are found on kernels that have C(/proc/PID/map_files). Deleted files on network and
+    FUSE file systems are never looked at.
+seealso:
+  - module: lifeline.fleet.health
+  - module: lifeline.fleet.fd_facts
+  - module: ansible.builtin.mount_facts
+"""
+
+EXAMPLES = r"""
+- name: Read the file systems of all boxes
+  lifeline.fleet.disk_facts:
+
+- name: Name the file systems that are nearly full
+  ansible.builtin.debug:
+    msg: "{{ item['mount'] }} is {{ item['used_percent'] }} % full"
+  loop: "{{ ansible_facts['lifeline_disks']['filesystems'] | rejectattr('always_full') | selectattr('readable') }}"
+  loop_control:
+    label: "{{ item['mount'] }}"
+  when: item['used_percent'] is not none and item['used_percent'] > 90
+
+- name: Look for the space that du can't find
+  lifeline.fleet.disk_facts:
+    deleted: true
+  become: true
+
+- name: Name the deleted files that hold more than a gigabyte, and the processes to restart
+  ansible.builtin.debug:
+    msg: "{{ item['path'] }}: {{ item['holders'] | map(attribute='name') | unique | join(', ') }}"
+  loop: "{{ ansible_facts['lifeline_disks']['deleted']['files'] | selectattr('bytes', 'gt', 1073741824) }}"
+  loop_control:
+    label: "{{ item['path'] }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts that this module adds.
+  returned: always
+  type: dict
+  contains:
+    lifeline_disks:
+      description: The file systems of the box. A value is V(null) where the kernel doesn't say.
+      returned: always
+      type: dict
+      contains:
+        filesystems:
+          description: Each real file system once, in the order of the mount points.
+          type: list
+          elements: dict
+          contains:
+            mount:
+              description: The mount point. A byte that is no UTF-8 is written as C(\xff).
+              type: str
+              sample: /
+            device:
+              description: What is mounted, as the kernel names it, such as a device, an export, or C(overlay).
+              type: str
+              sample: /dev/xvda1
+            type:
+              description: Type of the file system.
+              type: str
+              sample: ext4
+            kind:
+              description:
+                - Where the data is. V(local) is a disk of the box, V(network) another machine, V(memory) RAM and swap,
+                  V(overlay) a union of directories, and V(image) a file system that was filled when it was made.
+              type: str
+              sample: local
+            options:
+              description: Options of the mount, V(rw) or V(ro) first, then those of the file system.
+              type: list
+              elements: str
+              sample: [rw, relatime, errors=remount-ro]
+            read_only:
+              description:
+                - Whether the file system can't be written to through any of its mounts. Where the options say C(rw)
+                  in C(/etc/fstab), the kernel has taken that away after an error.
+              type: bool
+              sample: false
+            always_full:
+              description: Whether nothing can be added to it by design, so that its being full is no news.
+              type: bool
+              sample: false
+            readable:
+              description: Whether it was asked, and answered.
+              type: bool
+              sample: true
+            hung:
+              description: Whether it was asked, and didn't answer within O(timeout).
+              type: bool
+              sample: false
+            source:
+              description: Where the mount was read.
+              type: str
+              sample: /proc/self/mountinfo
+            size_bytes:
+              description: Space of the file system.
+              type: int
+              sample: 8320901120
+            used_bytes:
+              description: Space in use.
+              type: int
+              sample: 5928640512
+            available_bytes:
+              description: Space that users can still get. It is less than nothing where root has used what is reserved.
+              type: int
+              sample: 1985646592
+            reserved_bytes:
+              description: Free space that only root can get.
+              type: int
+              sample: 406614016
+            used_percent:
+              description: Share that is in use of what users can have, rounded up to a whole number as C(df) does.
+              type: float
+              sample: 75.0
+            inodes_total:
+              description: Number of inodes. V(null) where the file system has no fixed number of them, as Btrfs.
+              type: int
+              sample: 524288
+            inodes_used:
+              description: Number of inodes in use.
+              type: int
+              sample: 99123
+            inodes_available:
+              description: Number of free inodes.
+              type: int
+              sample: 425165
+            inodes_used_percent:
+              description: Share of inodes in use, rounded up to a whole number as C(df -i) does.
+              type: float
+              sample: 19.0
+        hung:
+          description: Mount points of the file systems that didn't answer within O(timeout).
+          type: list
+          elements: str
+          sample: [/mnt/backup]
+        unreadable:
+          description: Number of file systems that were asked and refused.
+          type: int
+          sample: 0
+        deleted:
+          description: Deleted files that still take space. V(null) without O(deleted=true).
+          type: dict
+          contains:
+            files:
+              description: The files, those that take most first.
+              type: list
+              elements: dict
+              contains:
+                path:
+                  description: Path of the file before it was deleted, as its holder sees it.
+                  type: str
+                  sample: /var/log/app/production.log
+                mount:
+                  description: Mount point of the file system that the space is missing from.
+                  type: str
+                  sample: /
+                bytes:
+                  description: Space on disk. V(null) where only a loop device holds the file, which doesn't tell.
+                  type: int
+                  sample: 3221225472
+                holders:
+                  description: Who holds the file. The space is free when all of them have let go.
+                  type: list
+                  elements: dict
+                  contains:
+                    pid:
+                      description: Number of the process. V(null) where the kernel itself is the holder.
+                      type: int
+                      sample: 25910
+                    name:
+                      description: Name of the process, of the loop device, or V(swap).
+                      type: str
+                      sample: ruby
+                    fd:
+                      description: The descriptor. V(null) where the file is mapped, or the kernel holds it.
+                      type: int
+                      sample: 7
+            total_bytes:
+              description: Space of all these files together.
+              type: int
+              sample: 3221225472
+            unreadable_processes:
+              description: Number of processes that this user may not look into.
+              type: int
+              sample: 0
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import (
+    _deleted_files,
+    _deleted_scan,
+    _disks,
+    _mounts,
+    _reader,
+    _statfs,
+)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "timeout": {"type": "float", "default": 5},
+            "network": {"type": "bool", "default": True},
+            "deleted": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    timeout = module.params["timeout"]
+    # No comparison holds for a NaN, and poll takes no more than an integer of milliseconds.
+    if not 0 < timeout <= 3600:
+        module.fail_json(msg="timeout is %g: it must be more than 0 and at most 3600 seconds" % timeout)
+    sources = _reader.read_files(_disks.SOURCES)
+    mounts = _mounts.parse(sources.get(_mounts.SOURCES[0]))
+    sources["statfs"] = _statfs.read(mounts, timeout, module.params["network"])
+    facts = _disks.parse(sources)
+    if module.params["deleted"]:
+        facts["deleted"] = _deleted_files.parse(_deleted_scan.read(mounts))
+    module.exit_json(changed=False, ansible_facts={"lifeline_disks": facts})
+
+
+if __name__ == "__main__":
+    main()
