@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every target does its own set-up, below .cache and nowhere else. "make" alone says what there is.
+
+SHELL = /bin/sh
+CACHE = $(CURDIR)/.cache
+TOOLS = $(CACHE)/tools/bin
+export PATH := $(TOOLS):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
+
+.PHONY: help health test lint sanity unit molecule lab lab-down bench clean
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
+
+health: $(CACHE)/health.ready ## is this machine about to die? its line of the table
+	@ansible all -m lifeline.fleet.health
+
+test: lint sanity unit molecule ## all tests
+	@echo "all tests passed"
+
+lint: $(CACHE)/test.ready ## ansible-lint, yamllint, ruff, and the documentation
+	tests/lint.sh
+
+sanity: $(CACHE)/test.ready ## ansible-test sanity on every ansible-core that this machine's Pythons can run
+	python tests/sanity.py
+
+unit: $(CACHE)/test.ready ## the parsers on recorded boxes, with every Python that this machine has
+	python tests/unit.py
+
+molecule: $(CACHE)/test.ready ## the modules on real boxes, against independent programs
+	tests/molecule.sh
+
+lab: $(CACHE)/test.ready ## boot a few real boxes, some of them ill; then: ansible all -i inventories/lab -m lifeline.fleet.health
+	tests/lab/box up
+
+lab-down: ## remove the lab
+	tests/lab/box down
+
+bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what Ansible brings
+	python tests/bench/run.py
+
+clean: lab-down ## remove the lab and everything that was set up
+	rm -rf .cache
+
+$(CACHE)/health.ready: requirements.txt tests/setup.sh
+	@tests/setup.sh health
+	@touch $@
+
+$(CACHE)/test.ready: requirements.txt tests/requirements.txt tests/setup.sh
+	@tests/setup.sh test
+	@touch $@

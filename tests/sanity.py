@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run ansible-test sanity, without ignores, on the oldest ansible-core that is supported and on the newest.
+
+Each core runs on a Python that this machine has; one that it has no Python for is named and left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import interpreters
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = ROOT / ".cache" / "sanity"
+
+# An ansible-core and the Pythons that run it on the controller, the preferred one first.
+CORES = {"2.19": ("3.11", "3.12", "3.13"), "2.21": ("3.13", "3.12", "3.14")}
+
+
+def main():
+    ran = [core for core, pythons in CORES.items() if sanity(core, pythons)]
+    if not ran:
+        sys.exit("no ansible-core could be tested: this needs Python 3.11 or newer, with venv")
+
+
+def sanity(core, pythons):
+    version = next((version for version in pythons if interpreters.find(version)), None)
+    if version is None:
+        print("==> left out: ansible-core %s, for which this machine has none of Python %s" % (core, ", ".join(pythons)), flush=True)
+        return False
+    print("==> ansible-test sanity of ansible-core %s on Python %s" % (core, version), flush=True)
+    place = PLACE / core
+    ansible_test = place / "venv" / "bin" / "ansible-test"
+    if not ansible_test.exists():
+        shutil.rmtree(place, ignore_errors=True)
+        subprocess.run([interpreters.find(version), "-m", "venv", place / "venv"], check=True)
+        subprocess.run([place / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "ansible-core==%s.*" % core],
+                       check=True)
+    lend_pip(place)
+    subprocess.run([ansible_test, "sanity", "--venv", "--python", version, "--color", "no"], check=True, cwd=copy(place),
+                   env=dict(os.environ, HOME=str(place / "home"), PATH="%s:%s" % (place / "venv/bin", os.environ["PATH"])))
+    return True
+
+
+def copy(place):
+    """The collection in a folder of the name that ansible-test wants, which may be no link."""
+    collection = place / "ansible_collections" / "lifeline" / "fleet"
+    shutil.rmtree(collection, ignore_errors=True)
+    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        source, target = ROOT / name, collection / name
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    return collection
+
+
+def lend_pip(place):
+    """Save ansible-test a download: Python brings the pip that it would fetch."""
+    requirements = next(place.glob("venv/lib/python3.*/site-packages/ansible_test/_internal/python_requirements.py"))
+    for version in re.findall(r"pip_version = '([\d.]+)'", requirements.read_text()):
+        cached = place / "home/.ansible/test/cache" / ("get_pip_%s.py" % version.replace(".", "_"))
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        cached.write_text("import ensurepip\nensurepip.bootstrap(upgrade=True)\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Sets up, below .cache, what a target of the Makefile needs: "health" wants Ansible, "test" wants the test tools as well.
+# Packages of the system that are missing are installed by root on Debian and Ubuntu, and named to everybody else.
+set -eu
+cd "$(dirname "$0")/.."
+purpose=$1
+
+say() { printf '==> %s\n' "$*"; }
+
+need() {
+    # need PROGRAM PACKAGE: what is missing is collected, to be installed or named in one go
+    command -v "$1" > /dev/null 2>&1 || packages="${packages:-} $2"
+}
+
+packages=
+need python3 python3
+need ssh openssh-client
+python3 -c 'import ensurepip, venv' 2> /dev/null || packages="$packages python3-venv"
+if [ "$purpose" = test ]; then
+    need git git
+    need podman podman
+    need runc runc
+    need mmdebstrap mmdebstrap
+    need lsof lsof
+fi
+
+if [ -n "$packages" ]; then
+    # shellcheck disable=SC2086 # one word a package
+    set -- $packages
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get > /dev/null 2>&1; then
+        say "installing $*"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > /dev/null
+    else
+        say "this needs packages that are not installed: $*" >&2
+        say "as root: apt-get install $*" >&2
+        exit 1
+    fi
+fi
+
+mkdir -p .cache/collections/ansible_collections/lifeline
+# Ansible finds a collection by where it lies: give it this folder under that name.
+ln -sfn ../../../.. .cache/collections/ansible_collections/lifeline/fleet
+
+say "setting up .cache/tools for $purpose, with $(python3 --version)"
+python3 -m venv .cache/tools
+requirements=requirements.txt
+[ "$purpose" = health ] || requirements=tests/requirements.txt
+.cache/tools/bin/pip install --quiet --disable-pip-version-check --requirement "$requirements"
+say "ready: $(.cache/tools/bin/ansible --version | head -n 1)"
