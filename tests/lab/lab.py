@@ -89,6 +89,7 @@ CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,SYS_PTRACE,SYS_RESOURCE"
 
 _START = time.monotonic()
 _PRINT = threading.Lock()
+_KNOWN_HOSTS = threading.Lock()
 
 
 class LabError(Exception):
@@ -147,6 +148,7 @@ class Lab:
         self.id = f"{LABEL}-{CLONE}-{name}"
         self.run = RUN / f"{CLONE}-{name}"
         self.key = self.run / "key"
+        self.known_hosts = self.run / "known_hosts"
 
     def boxes(self, suites):
         entry = TABLE["sets"][self.name]
@@ -220,6 +222,13 @@ def build_image(suite):
         text = (errors[0] + imported.stderr).decode(errors="replace").strip()
         raise LabError(f"{suite}: no image, mmdebstrap said:\n{text[-2000:]}")
     say(f"{suite}: image ready")
+
+
+def drop_old_images(kept):
+    """Drop what a day of changes to the recipe has left behind; an image that a box still uses stays."""
+    for image in json.loads(podman("images", "--format", "json", "--filter", f"reference={IMAGE}") or "[]"):
+        if time.time() - image["Created"] > 86400 and not kept & set(image["Names"]):
+            podman("rmi", image["Id"], check=False)
 
 
 # --- the machine ----------------------------------------------------------------------------------------------------
@@ -310,13 +319,28 @@ def start_box(lab, box, number, address, existing):
     if box.kind.disk_mib:
         mount_disk(lab, box)
     if not existing:
+        forget(lab, address)
         runtime = ["--runtime", "runc"] if cgroup_version() == 1 else []
         podman(*runtime, "create", "--name", name, "--label", f"lifeline-lab.spec={spec}", *map(str, arguments))
         if box.kind.power:
-            podman(*runtime, "start", name)
+            # Where an OOM kill comes, conmon leaves a file "oom" in the directory that it was started from.
+            podman(*runtime, "start", name, cwd=lab.run)
     if box.kind.power:
         wait_ready(lab, box, address)
     say(f"{box.name} ({box.suite}, {address}): {box.kind.purpose}")
+
+
+def forget(lab, address):
+    """Let nothing remember the box that had this address before: neither its host key nor a connection to it."""
+    with _KNOWN_HOSTS:
+        if lab.known_hosts.exists():
+            run("ssh-keygen", "-q", "-R", address, "-f", str(lab.known_hosts), check=False)
+        close_connections(lab)
+
+
+def close_connections(lab):
+    for socket in lab.run.glob("cp/*"):
+        run("ssh", "-F", "/dev/null", "-O", "exit", "-o", f"ControlPath={socket}", "lab", check=False)
 
 
 def wait_ready(lab, box, address, patience=120):
@@ -337,7 +361,7 @@ def wait_ready(lab, box, address, patience=120):
 
 def ssh_arguments(lab):
     return (f"-F /dev/null -i {lab.key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
-            f"-o UserKnownHostsFile={lab.run / 'known_hosts'} -o LogLevel=ERROR")
+            f"-o UserKnownHostsFile={lab.known_hosts} -o LogLevel=ERROR")
 
 
 def up(lab, suites):
@@ -360,6 +384,7 @@ def up(lab, suites):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda item: start_box(lab, item[1], item[0], addresses[item[0]], existing.get(item[1].name)),
                       enumerate(boxes)))
+    drop_old_images({image_of(suite) for suite in suites})
     say(f"{len(boxes)} boxes are up: ansible {lab.name} -i inventories/lab -m lifeline.fleet.health")
 
 
@@ -411,8 +436,7 @@ def down(lab, images):
         for path in sorted(lab.run.iterdir()):
             if path.is_mount():
                 run("umount", str(path))  # which frees its loop device
-        for socket in lab.run.glob("cp/*"):
-            run("ssh", "-F", "/dev/null", "-O", "exit", "-o", f"ControlPath={socket}", "lab", check=False)
+        close_connections(lab)
         shutil.rmtree(lab.run)
     if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode == 0:
         podman("network", "rm", lab.id)

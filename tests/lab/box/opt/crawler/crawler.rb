@@ -11,7 +11,7 @@ LEAK_UNTIL_KB = ENV.fetch("LEAK_UNTIL_MB", "0").to_i * 1024
 LEAK_CHUNK = 1024 * 1024
 
 class CrawlJob
-  include(Sidekiq.const_defined?(:Job) ? Sidekiq::Job : Sidekiq::Worker)
+  include Sidekiq::Worker # what later releases call Sidekiq::Job, which is another thing in Debian 11's
   sidekiq_options queue: "crawl", retry: false
 
   @kept = []
