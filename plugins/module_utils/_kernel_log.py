@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kernel messages out of a log of any shape.
 
-The same message reaches a reader in dozens of dresses: C(dmesg) with five kinds of stamps, raw C(/dev/kmsg) records, what
+The same message reaches a reader in dozens of dresses: C(dmesg) with five kinds of stamps, raw C(/dev/kmsg) records,
+what
 syslog daemons write, ten formats of C(journalctl), a serial console, a log shipper's JSON, or any of them pasted into a
 report with quoting marks in front. B(records) takes all of these off and gives what the kernel said, with what can be
 known of when it said so, and whether it was the kernel at all.
@@ -22,13 +23,15 @@ LONGEST_PREFIX = 240
 class Record:
     """One message of a log.
 
-    V(text) is the message without its prefix, over several lines where the message is. V(uptime) is in seconds since boot and V(epoch)
-    in seconds since 1970, None where the log does not tell. V(program) names the program that wrote the message, where the log
+    V(text) is the message without its prefix, over several lines where the message is. V(uptime) is in seconds since
+    boot and V(epoch)
+    in seconds since 1970, None where the log does not tell. V(program) names the program that wrote the message,
+    where the log
     shows that the kernel did not. V(caller) is the task or processor that the kernel names with CONFIG_PRINTK_CALLER.
     V(prefixed) says whether anything was recognised in front of the message, V(junk) is what stood there besides.
     """
 
-    __slots__ = ("text", "uptime", "epoch", "program", "caller", "prefixed", "junk")
+    __slots__ = ("text", "uptime", "epoch", "program", "caller", "prefixed", "junk", "tagless")
 
     def __init__(self, text, uptime=None, epoch=None, program=None, caller=None, prefixed=True, junk=""):
         self.text = text
@@ -38,13 +41,16 @@ class Record:
         self.caller = caller
         self.prefixed = prefixed
         self.junk = junk
+        self.tagless = False
 
 
 class Clock:
     """What a reader knows of time, so that stamps which tell only a part of it can be understood.
 
-    V(now) and V(boot_time) are seconds since 1970 or None. V(utc_offset) is the seconds that the box's local time is ahead of UTC, or a
-    function that gives them for a local time in seconds. Only the running kernel's own messages may be given a V(boot_time).
+    V(now) and V(boot_time) are seconds since 1970 or None. V(utc_offset) is the seconds that the box's local time is
+    ahead of UTC, or a
+    function that gives them for a local time in seconds. Only the running kernel's own messages may be given a
+    V(boot_time).
     """
 
     def __init__(self, now=None, boot_time=None, utc_offset=0):
@@ -63,50 +69,115 @@ class Clock:
 # --- stamps -----------------------------------------------------------------------------------------------------------
 
 _MONTHS = {}
-for _number, _names in enumerate((
-        "jan ene gen янв sty led tam oca gener", "feb fév fev фев lut úno helmi şub", "mar mär mrt maa мар bře",
-        "apr avr abr апр kwi dub huh nis", "may mai mag mei maj мая май kvě tou", "jun jui giu июн cze čer kes haz juin",
-        "jul jui lug июл lip hei tem juil červenec", "aug aoû aou ago авг sie srp elo ağu", "sep set сен wrz zář syy eyl",
-        "oct okt ott out окт paź říj lok eki", "nov ноя lis lis marras kas", "dec dez déc dic des дек gru pro jou ara"), 1):
+for _number, _names in enumerate(
+    (
+        "jan ene gen янв sty led tam oca gener",
+        "feb fév fev фев lut úno helmi şub",
+        "mar mär mrt maa мар bře",
+        "apr avr abr апр kwi dub huh nis",
+        "may mai mag mei maj мая май kvě tou",
+        "jun jui giu июн cze čer kes haz juin",
+        "jul jui lug июл lip hei tem juil červenec",
+        "aug aoû aou ago авг sie srp elo ağu",
+        "sep set сен wrz zář syy eyl",
+        "oct okt ott out окт paź říj lok eki",
+        "nov ноя lis lis marras kas",
+        "dec dez déc dic des дек gru pro jou ara",
+    ),
+    1,
+):
     for _name in _names.split():
         _MONTHS.setdefault(_name, _number)
 # Names that only more than three letters tell apart.
-_LONG_MONTHS = {"juin": 6, "juil": 7, "juillet": 7, "list": 11, "listopad": 11, "červenec": 7, "marras": 11, "marraskuu": 11}
+_LONG_MONTHS = {
+    "juin": 6,
+    "juil": 7,
+    "juillet": 7,
+    "list": 11,
+    "listopad": 11,
+    "červenec": 7,
+    "marras": 11,
+    "marraskuu": 11,
+}
 
-_ZONES = {"UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9,
-          "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AEST": 10, "AEDT": 11}
+_ZONES = {
+    "UTC": 0,
+    "GMT": 0,
+    "Z": 0,
+    "WET": 0,
+    "WEST": 1,
+    "BST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "JST": 9,
+    "KST": 9,
+    "EST": -5,
+    "EDT": -4,
+    "CST": -6,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+    "AEST": 10,
+    "AEDT": 11,
+}
 
 _ISO = re.compile(
     r"(?:(?P<weekday>[^\W\d_]{2,9}\.?,?)\s)?(?P<year>\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]"
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,9})?"
-    r"(?:\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)|\s(?P<zone2>[A-Z]{3,5})(?=\s))?")
+    r"(?:\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)|\s(?P<zone2>[A-Z]{3,5})(?=\s))?"
+)
 _DATE = re.compile(
     r"(?:[^\W\d_]{1,9}\.?,?\s{1,3})?"
-    r"(?:(?P<name>[^\W\d_]{3,10}\.?|\d{1,2}\s?[月월])\s{1,3}(?P<day>\d{1,2})[日일]?|(?P<day2>\d{1,2})\.?\s{1,3}(?P<name2>[^\W\d_]{3,10}\.?)),?"
-    r"\s{1,3}(?:(?P<year>(?:19|20)\d\d)\s{1,3})?(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,9})?"
-    r"(?:\s(?P<half>[AP]M)\b)?(?:\s(?P<zone>[A-Z]{3,5}|[+-]\d\d)(?=\s\d{4}\b))?(?:\s(?P<year2>(?:19|20)\d\d)\b)?")
+    r"(?:(?P<name>[^\W\d_]{3,10}\.?|\d{1,2}\s?[月월])\s{1,3}(?P<day>\d{1,2})[日일]?"
+    r"|(?P<day2>\d{1,2})\.?\s{1,3}(?P<name2>[^\W\d_]{3,10}\.?)),?"
+    r"\s{1,3}(?:(?P<year>(?:19"
+    r"|20)\d\d)\s{1,3})?(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,9})?"
+    r"(?:\s(?P<half>[AP]M)\b)?(?:\s(?P<zone>[A-Z]{3,5}|[+-]\d\d)(?=\s\d{4}\b))?(?:\s(?P<year2>(?:19|20)\d\d)\b)?"
+)
 _UNIX = re.compile(r"(?P<unix>\d{10})\.(?P<fraction>\d{3,9})(?=\s)")
 _UPTIME = re.compile(r"\[\s{0,12}(?P<uptime>\d{1,12}\.\d{1,9})(?:\s{1,12}<[\s\d.+-]{1,24}>)?\s?\](?P<colon>:)?")
-_DELTA = re.compile(r"\[(?:\s{0,12}\+?\s{0,12}\d{1,9}\.\d{1,9}|<[\s\d.+-]{1,24}>|[^\W\d_]{3,5}\s{0,2}\d{1,2} \d\d:\d\d)\s?\]")
+_DELTA = re.compile(
+    r"\[(?:\s{0,12}\+?\s{0,12}\d{1,9}\.\d{1,9}|<[\s\d.+-]{1,24}>|[^\W\d_]{3,5}\s{0,2}\d{1,2} \d\d:\d\d)\s?\]"
+)
 _CALLER = re.compile(r"\[\s{0,8}(?P<caller>[TC]\d{1,8})\s?\]")
 _LEVEL = re.compile(r"<(?P<pri>\d{1,3})>(?:1 (?=\d{4}-))?")
-_DECODED = re.compile(
-    r"(?P<facility>kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d|clock)\s{0,8}:\s{0,8}"
-    r"(?:emerg|alert|crit|err|error|warn|warning|notice|info|debug)\s{0,8}:\s?")
 _KMSG = re.compile(r"(?P<pri>\d{1,6}),(?P<sequence>\d{1,20}),(?P<micros>\d{1,20}),(?P<flags>[^;\n]{0,120});")
+_FACILITIES = r"kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d|clock"
+_LEVELS = r"emerg|alert|crit|err|error|warn|warning|notice|info|debug"
+_PRIORITY = r"(?:(?P<facility>%s)\.(?:%s)\s{1,3})?" % (_FACILITIES, _LEVELS)
+_DECODED = re.compile(r"(?P<facility>%s)\s{0,8}:\s{0,8}(?:%s)\s{0,8}:\s?" % (_FACILITIES, _LEVELS))
+_NO_PRIORITY = r"(?!(?:%s)\.(?:%s)\s)" % (_FACILITIES, _LEVELS)
 _KERNEL_TAG = re.compile(
-    r"(?:(?P<host>[^\s\[\]{}\"]{1,80})\s{1,3})?(?:(?P<facility>[a-z]+\d?)\.[a-z]{1,8}\s{1,3})?"
-    r"(?:(?P<tag>kernel|klogd|vmunix)(?:\[(?P<pid>\d{1,10})\])?:|kernel - \S{1,20} (?:-|\[[^\]]{0,120}\]))(?:\s|$)")
+    r"(?:"
+    + _NO_PRIORITY
+    + r"(?P<host>[^\s\[\]{}\"]{1,80})\s{1,3})?"
+    + _PRIORITY
+    + r"(?:(?P<tag>kernel|klogd|vmunix)(?:\[(?P<pid>\d{1,10})\])?:|kernel - \S{1,20} (?:-|\[[^\]]{0,120}\]))(?:\s|$)"
+)
 _OTHER_TAG = re.compile(
-    r"(?P<host>[^\s\[\]{}\"]{1,80})\s{1,3}(?:(?P<facility>[a-z]+\d?)\.[a-z]{1,8}\s{1,3})?"
-    r"(?P<tag>[^\s\[\]:{}\"]{1,64}|\([^\s)]{1,40}\))(?:\[(?P<pid>\d{1,10})\])?:(?=\s)")
+    r"(?:"
+    + _NO_PRIORITY
+    + r"(?P<host>[^\s\[\]{}\"]{1,80})\s{1,3})?"
+    + _PRIORITY
+    + r"(?P<tag>[^\s\[\]:{}\"]{1,64}|\([^\s)]{1,40}\))(?:\[(?P<pid>\d{1,10})\])?:(?=\s)"
+)
 _HOST = re.compile(r"[^\s\[\]{}\"]{1,80}\s{1,3}(?=\[\s{0,12}\d{1,12}\.\d{1,9}\])")
 _QUOTING = re.compile(r"(?:[>|]|&gt;|(?:stdout|stderr) [FP]\s|[*+-]\s|#\s|`{1,3}|\[(?:pod|container)/[^\]\s]{1,160}\])")
 _JUMP = re.compile(
-    r"\bkernel(?:\[\d{1,10}\])?:\s|\[\s{0,12}\d{1,12}\.\d{3,9}(?:\s{1,12}<[\s\d.+-]{1,24}>)?\]|\[[^\[\]]{1,32}\d\d:\d\d:\d\d[^\[\]]{0,16}\]"
-    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|[A-Z][a-z]{2}\s{1,2}\d{1,2}\s\d\d:\d\d:\d\d|(?<!\d)\d{1,3},\d{1,20},\d{1,20},[^;\s]{1,60};")
+    r"\bkernel(?:\[\d{1,10}\])?:\s|\[\s{0,12}\d{1,12}\.\d{3,9}(?:\s{1,12}<[\s\d.+-]{1,24}>)?\]"
+    r"|\[[^\[\]]{1,32}\d\d:\d\d:\d\d[^\[\]]{0,16}\]"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|[A-Z][a-z]{2}\s{1,2}\d{1,2}\s\d\d:\d\d:\d\d"
+    r"|(?<!\d)\d{1,3},\d{1,20},\d{1,20},[^;\s]{1,60};"
+)
 _USER_TAG = re.compile(r"[A-Za-z0-9_)@.-]\[\d{1,10}\]:\s")
-_COLOUR = re.compile(r"(?:\x1b|\^\[|#033|\\x1b|\\033|\\e|\\u001b)\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
+_COLOUR = re.compile(
+    r"(?:\x1b|\^\[|#033|\\x1b|\\033|\\e|\\u001b)\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)"
+)
 
 
 def _month(name):
@@ -153,7 +224,13 @@ def _date_epoch(match, clock):
     hour = int(match.group("hour"))
     if match.group("half"):
         hour = hour % 12 + (12 if match.group("half") == "PM" else 0)
-    rest = (month, int(match.group("day") or match.group("day2")), hour, int(match.group("minute")), int(match.group("second")))
+    rest = (
+        month,
+        int(match.group("day") or match.group("day2")),
+        hour,
+        int(match.group("minute")),
+        int(match.group("second")),
+    )
     year = match.group("year") or match.group("year2")
     if year is not None:
         years = (int(year),)
@@ -186,6 +263,7 @@ def parse_time(text, clock=None):
 
 # --- prefixes ---------------------------------------------------------------------------------------------------------
 
+
 def _prefix(line, clock):
     """What stands in front of the message: a record without its text, and where the text begins."""
     record = Record("", prefixed=False)
@@ -193,40 +271,46 @@ def _prefix(line, clock):
     if not record.prefixed:
         jump = _JUMP.search(line, position, LONGEST_PREFIX)
         if jump:
-            junk = line[:jump.start()]
+            junk = line[: jump.start()]
             end = _strip(line, jump.start(), record, clock)
             if record.prefixed:
                 record.junk, position = junk, end
                 # What a program says about the kernel is not what the kernel says.
-                if record.program is None and record.uptime is None and _USER_TAG.search(junk + " "):
+                decoded = _DECODED.search(junk)
+                if record.program is None and (
+                    record.uptime is None
+                    and _USER_TAG.search(junk + " ")
+                    or decoded
+                    and decoded.group("facility") != "kern"
+                ):
                     record.program = "?"
     return record, position
 
 
 def _bracketed_time(line, position, record, clock):
     """The stamp of C(dmesg -T), and of consoles that write the time in brackets."""
-    if line[position:position + 1] != "[":
+    if line[position : position + 1] != "[":
         return None
     end = line.find("]", position, position + 64)
-    inner = line[position + 1:end] if end > 0 else ""
+    inner = line[position + 1 : end] if end > 0 else ""
     if inner.count(":") < 2 or "[" in inner:
         return None
     for pattern, convert in ((_ISO, _iso_epoch), (_DATE, _date_epoch)):
         match = pattern.match(inner.strip())
         if match:
             record.epoch = convert(match, clock)
-            return end + (2 if line[end + 1:end + 2] == ":" else 1)
+            return end + (2 if line[end + 1 : end + 2] == ":" else 1)
     return end + 1 if re.search(r"\d\d:\d\d:\d\d", inner) else None
 
 
 def _strip(line, position, record, clock):
     """Advance V(position) over every piece of prefix that is known, and note in V(record) what each tells."""
-    wall = False
+    wall, walls = False, 0
     for _piece in range(16):
         start = position
-        while line[position:position + 1] in (" ", "\t", "\xa0") and not record.prefixed:
+        while line[position : position + 1] in (" ", "\t", "\xa0") and not record.prefixed:
             position += 1
-        character = line[position:position + 1]
+        character = line[position : position + 1]
         if character == "[":
             match = _UPTIME.match(line, position)
             if match:
@@ -236,8 +320,14 @@ def _strip(line, position, record, clock):
                 match = _CALLER.match(line, position) or _CALLER.match(line, position + 1)
                 if match:
                     record.caller, position = match.group("caller"), match.end()
-                position += line[position:position + 1] == " "
+                position += line[position : position + 1] == " "
                 record.prefixed = True
+                # journalctl -o short-monotonic puts host and tag behind the stamp.
+                match = _KERNEL_TAG.match(line, position)
+                if match and match.group("tag"):
+                    if match.group("pid"):
+                        record.program = record.program or "kernel[%s]" % match.group("pid")
+                    position = match.end()
                 return position
             end = _bracketed_time(line, position, record, clock)
             match = None if end else _DELTA.match(line, position) or _CALLER.match(line, position)
@@ -245,16 +335,16 @@ def _strip(line, position, record, clock):
                 end = match.end()
                 record.caller = match.groupdict().get("caller") or record.caller
             if end:
-                position = end + (line[end:end + 1] == " ")
+                position = end + (line[end : end + 1] == " ")
                 record.prefixed = True
                 # dmesg -e and -d may go on with a second bracket.
                 match = _DELTA.match(line, position)
                 if match:
-                    return match.end() + (line[match.end():match.end() + 1] == " ")
+                    return match.end() + (line[match.end() : match.end() + 1] == " ")
                 match = _CALLER.match(line, position)
                 if match:
                     record.caller, position = match.group("caller"), match.end()
-                    position += line[position:position + 1] == " "
+                    position += line[position : position + 1] == " "
                 if _UPTIME.match(line, position) or _KERNEL_TAG.match(line, position):
                     continue
                 return position
@@ -279,7 +369,7 @@ def _strip(line, position, record, clock):
             match = _UNIX.match(line, position)
             if match:
                 record.epoch = int(match.group("unix")) + _fraction(match.group("fraction"))
-        if character.isalnum() and not wall:
+        if character.isalnum() and walls < 2:
             if not (character.isdigit() and match):
                 for pattern, convert in ((_ISO, _iso_epoch), (_DATE, _date_epoch)):
                     match = pattern.match(line, position)
@@ -288,15 +378,18 @@ def _strip(line, position, record, clock):
                         break
                     if match:
                         # Without a weekday in front, a word in capitals is the host's name and no zone.
-                        record.epoch = convert(_ISO.match(line[position:match.start("zone2")].rstrip()), clock)
-                        match = _ISO.match(line[:match.start("zone2")].rstrip(), position)
+                        record.epoch = convert(_ISO.match(line[position : match.start("zone2")].rstrip()), clock)
+                        match = _ISO.match(line[: match.start("zone2")].rstrip(), position)
                         break
             if match:
                 wall = record.prefixed = True
+                walls += 1
                 position = match.end()
-                position += line[position:position + 1] == ":"
-                while line[position:position + 1] == " ":
+                position += line[position : position + 1] == ":"
+                while line[position : position + 1] == " ":
                     position += 1
+                if walls < 2 and (_DATE.match(line, position) or _ISO.match(line, position)):
+                    continue
         if wall or not record.prefixed or line.startswith("kernel:", position):
             match = _KERNEL_TAG.match(line, position)
             if match and (match.group("host") is None or wall):
@@ -304,7 +397,11 @@ def _strip(line, position, record, clock):
                     record.program = record.program or "kernel[%s]" % (match.group("pid") or "")
                 record.prefixed = True
                 position = match.end()
-                if not _UPTIME.match(line, position) and not _CALLER.match(line, position) and not _bracket_follows(line, position):
+                if (
+                    not _UPTIME.match(line, position)
+                    and not _CALLER.match(line, position)
+                    and not _bracket_follows(line, position)
+                ):
                     return position
                 continue
         if wall:
@@ -317,6 +414,9 @@ def _strip(line, position, record, clock):
                 if match.group("pid") or match.group("tag") not in _KERNEL_WORDS:
                     record.program = record.program or match.group("tag")
                 return position
+            if _UPTIME.match(line, position):
+                continue
+            record.tagless = True
         match = _DECODED.match(line, position)
         if match:
             if match.group("facility") != "kern":
@@ -335,11 +435,13 @@ def _strip(line, position, record, clock):
 
 
 # What may stand in a syslog line where a program's tag would, when the tag was taken out of the log.
-_KERNEL_WORDS = frozenset(("CPU", "Mem-Info", "memory", "memory+swap", "kmem", "swap", "RIP", "RSP", "Code", "Node", "Pid"))
+_KERNEL_WORDS = frozenset(
+    ("CPU", "Mem-Info", "memory", "memory+swap", "kmem", "swap", "RIP", "RSP", "Code", "Node", "Pid")
+)
 
 
 def _bracket_follows(line, position):
-    return line[position:position + 1] == "[" and bool(_DELTA.match(line, position))
+    return line[position : position + 1] == "[" and bool(_DELTA.match(line, position))
 
 
 # --- escapes ----------------------------------------------------------------------------------------------------------
@@ -354,12 +456,15 @@ def _from_hex(match):
 
 
 def unescape(text):
-    """What C(/dev/kmsg) writes as C(\\x0a) or C(\\x5c) as the bytes that it stands for; bytes that are no text stay C(\\xff)."""
+    """What C(/dev/kmsg) writes as C(\\x0a) or C(\\x5c) as the bytes that it stands for; bytes that are no text stay
+    C(\\xff)."""
     return _HEX.sub(_from_hex, text) if "\\x" in text else text
 
 
 def readable(text):
-    """Names as people would write them: UTF-8 that a tool wrote as C(\\xc3\\xa9) is a letter again, anything else stays."""
+    """Names as people would write them: UTF-8 that a tool wrote as C(\\xc3\\xa9) is a letter again, anything else
+    stays."""
+
     def decode(match):
         data = bytes.fromhex(match.group().replace("\\x", ""))
         try:
@@ -367,6 +472,7 @@ def readable(text):
         except ValueError:
             return match.group()
         return decoded if data[0] >= 0x80 else match.group()
+
     return re.sub(r"(?:\\x[89a-fA-F][0-9a-fA-F])+", decode, text) if "\\x" in text else text
 
 
@@ -423,6 +529,19 @@ def _shipped(entry, depth=0):
     return None
 
 
+def _shipped_line(entry):
+    """The one line that a log shipper wrapped in JSON, or None where the entry is anything else."""
+    if not isinstance(entry, dict) or any(
+        key in entry for key in ("MESSAGE", "_TRANSPORT", "__REALTIME_TIMESTAMP", "dmesg", "pri", "fac")
+    ):
+        return None
+    if "msg" in entry and not isinstance(entry.get("time"), str):
+        return None
+    text = _shipped(entry)
+    text = text.rstrip("\r\n") if text else ""
+    return text if text and "\n" not in text else None
+
+
 def _from_json(entry, clock):
     """The records of one JSON object: a line of C(journalctl -o json), or what a log shipper made of a line."""
     if not isinstance(entry, dict):
@@ -448,7 +567,9 @@ def _from_json(entry, clock):
     uptime = _number(entry.get("time")) if "msg" in entry and not isinstance(entry.get("time"), str) else None
     shipped_at = None
     if uptime is None:
-        shipped_at = next((parse_time(entry[key], clock) for key in _TIME_KEYS if isinstance(entry.get(key), str)), None)
+        shipped_at = next(
+            (parse_time(entry[key], clock) for key in _TIME_KEYS if isinstance(entry.get(key), str)), None
+        )
         if isinstance(entry.get("time"), str) and re.match(r"\d{1,9}\.\d{1,9}$", entry["time"]):
             uptime, shipped_at = float(entry["time"]), None
     pri = _number(entry.get("pri"))
@@ -465,74 +586,220 @@ def _from_json(entry, clock):
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 # A message cut inside a command's name: the name holds a newline, and the next line goes on.
-_OPEN_NAME = re.compile(r"illed process \d{1,10}[^()\n]{0,24}\([^\n]{0,15}$|,task=[^\n,]{0,15}$")
+_OPEN_NAME = re.compile(r"ill(?:ed)? process \d{1,10}[^()\n]{0,24}\([^\n]{0,15}$|,task=[^\n,]{0,15}$")
 _COMPLETE_NAME = re.compile(r"\)(?:\.|,? (?:UID|total-vm|vsz)|\s*$)")
 # A line that begins like a kernel message is never the rest of the line before it.
-_BEGINS = re.compile(r"(?:Out of memory|Memory cgroup|Kill(?:ed)? process|oom-kill:|Task in |Tasks state|\[\s{0,8}pid\s{0,8}\]|\[\s{0,8}\d{1,10}\]\s"
-                     r"|oom_reaper:|Mem-Info|memory: usage|CPU: |Call Trace|[^\n]{1,40} invoked oom-killer:)", re.IGNORECASE)
+_BEGINS = re.compile(
+    r"(?:Out of memory|Memory cgroup|Kill(?:ed)? process|oom-kill:|Task in |Tasks state|\[\s{0,8}pid\s{0,8}\]"
+    r"|\[\s{0,8}\d{1,10}\]\s"
+    r"|oom_reaper:|Mem-Info|memory: usage|CPU: |Call Trace|[^\n]{1,40} invoked oom-killer:)",
+    re.IGNORECASE,
+)
 
 
-def _from_text(text, clock):
-    """The records of text without JSON: one a line, but for lines that go on with the one before."""
+# Mail programs break lines at blanks. These ends and beginnings belong together.
+_BROKEN = (
+    (
+        re.compile(
+            r"(?:out of|Kill(?:ed)?|process|process \d{1,10},?|score|sacrifice|oom-killer:|result|limit|of|Task"
+            r"|Task in|UID|usage|limit)$"
+        ),
+        None,
+    ),
+    (
+        re.compile(r"(?:\)|kB,|,|\d)$"),
+        re.compile(r"(?:total-vm|vsz|anon-rss|file-rss|shmem-rss|pgtables|oom_score_adj|UID:? ?\d|, UID)"),
+    ),
+    (re.compile(r"\bKill process \d{1,10} \(.{1,16}\)$"), re.compile(r"score \d")),
+    (re.compile(r"^.{1,15}$"), re.compile(r"invoked oom-killer|cpuset=")),
+)
+# Two messages in one line, as consoles without a line's end write them.
+_SECOND = re.compile(
+    r"\[\s{0,6}\d{1,9}\.\d{6}\] (?:Out of memory|Memory cgroup out|Kill(?:ed)? process|oom-kill:|oom_reaper:"
+    r"|[^\n\[\]]{1,15} invoked oom-killer)"
+)
+
+
+def _goes_on(last, line):
+    """The rest of a line that was broken at a blank, or None."""
+    rest = line.lstrip(" \t>|")
+    end = last.text[-80:].rstrip()
+    if "\n" in end or not rest:
+        return None
+    for ends, begins in _BROKEN:
+        if ends.search(end) and (begins.match(rest) if begins else last.prefixed and not _BEGINS.match(rest)):
+            return rest
+    return None
+
+
+def _clean(line):
+    line = line.rstrip("\r") if len(line) <= LONGEST_LINE else line[:LONGEST_LINE]
+    if "[" in line and ("\x1b" in line or "^[[" in line or "#033[" in line or "\\" in line):
+        return _COLOUR.sub("", line)
+    return line
+
+
+# What terminals, mail, containers and grep put in front of every line of a log.
+_WRAPPINGS = (
+    re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] "),
+    re.compile(r"\[(?:pod|container)/[^\]\s]{1,160}\] "),
+    re.compile(r"[\w.-]{1,80}\s{0,20}\| "),
+    re.compile(r"(?:[ \t\xa0]{0,8}(?:>|\||&gt;) ?){1,8}|[ \t\xa0]{0,8}[*+] (?=\S|\s{4})|\xa0{1,8}|\t(?=\S|\s{4})"),
+    re.compile(r"/[\w./-]{1,120}:(?:\d{1,9}:)?|\d{1,9}:(?=[^\d\s]|\s{4})"),
+)
+
+
+def _unwrap(lines):
+    """The lines without what stands in front of nearly every one of them."""
+    for wrapping in _WRAPPINGS:
+        full = [line for line in lines[:2000] if line and line != "\r"]
+        if sum(wrapping.match(line) is not None for line in full) * 10 > len(full) * 9:
+            lines = [wrapping.sub("", line, count=1) if wrapping.match(line) else line for line in lines]
+    return lines
+
+
+def _from_text(text, clock, stamps=()):
+    """The records of text without JSON: one a line, but for lines that go on with the one before.
+
+    V(stamps) has, by the number of a line, the time at which a log shipper saw it.
+    """
     found = []
-    lines = text.split("\n")
+    lines = _unwrap([_clean(line) for line in text.split("\n")])
     # Terminals break long lines at their width: several lines then have just that length, and none is longer.
     width = max([0] + [len(line) for line in lines[:20000]])
     wrapped = width >= 60 and sum(len(line) == width for line in lines[:20000]) > 1
     before, indent = "", 0
-    for line in lines:
-        if len(line) > LONGEST_LINE:
-            line = line[:LONGEST_LINE]
-        if line.endswith("\r"):
-            line = line.rstrip("\r")
-        if "[" in line and ("\x1b" in line or "^[[" in line or "#033[" in line or "\\" in line):
-            line = _COLOUR.sub("", line)
+    for number, line in enumerate(lines):
         if line == "--" or not line:
             before = line
             continue
         record, position = _prefix(line, clock)
-        body = line[position:]
         if not record.prefixed and found:
-            last = found[-1]
-            open_name = _OPEN_NAME.search(last.text) and not _COMPLETE_NAME.search(last.text, max(0, last.text.rfind("process")))
-            blanks = len(line) - len(line.lstrip(" "))
-            if last.prefixed and blanks >= 4 and (blanks >= indent or open_name):
-                last.text += "\n" + line[min(blanks, indent):]
-                before = line
-                continue
-            if open_name and not _BEGINS.match(line.lstrip()):
-                last.text += "\n" + line[min(blanks, indent):]
-                before = line
-                continue
-            if last.prefixed and wrapped and len(before) == width and not blanks and not _BEGINS.match(line):
-                last.text += line
+            joined = _continued(found[-1], line, indent, len(before), width, wrapped)
+            if joined is not None:
+                found[-1].text = joined
                 before = line
                 continue
         if line.startswith(" ") and re.match(r" [A-Z_]{3,20}=", line):
             # The fields that follow a record of /dev/kmsg.
             continue
+        body = line[position:]
         if record.uptime is not None and _KMSG.match(line.lstrip(" >|")):
             body = unescape(body)
         if "#0" in body:
             body = _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), body)
+        if (
+            not record.prefixed
+            and body[:1] in ('"', "'", "`")
+            and (body.count(body[0]) == 1 or body.rstrip(" ,;")[-1:] == body[0])
+        ):
+            body = body[1:]
         record.text = body
+        if number in stamps and record.epoch is None:
+            record.epoch = stamps[number]
         found.append(record)
+        if "." in body and "[" in body:
+            _split(found, clock)
         before, indent = line, position
+    _take_hosts_off(found)
     return found
+
+
+# Messages that break off: in the middle of a number or a path, with nothing to show that a pager cut them.
+_UNFINISHED = re.compile(
+    r"illed process \d[^\n]{0,300}(?:total-vm|vsz):[^\n]{0,300}(?<!kB)(?<!\d)(?<!>)$"
+    r"|illed process \d[^\n]{0,300}-rss:\d{1,15}k?$|oom-kill:constraint=[^\n]{0,1000}(?<!>)$"
+)
+_FINISHED = re.compile(r"(?:,pid=\d{1,10},uid=\d{1,10}|oom_score_adj:-?\d{1,4}|kB)\s{0,200}$")
+
+
+def _continued(last, line, indent, before, width, wrapped):
+    """The message that V(line) ends, where it has no prefix of its own because it is the rest of the message before
+    it; or None.
+
+    V(indent) is how long that message's prefix was, V(before) how long the line before, V(width) the longest line.
+    """
+    if len(last.text) > LONGEST_LINE:
+        return None
+    tail = last.text[-200:]
+    open_name = _OPEN_NAME.search(tail) and not _COMPLETE_NAME.search(tail, max(0, tail.rfind("process")))
+    blanks = len(line) - len(line.lstrip(" "))
+    begins = _BEGINS.match(line.lstrip())
+    full = before == width >= 60
+    if last.prefixed and full and wrapped and not begins and (blanks < indent or not open_name):
+        return last.text + line
+    rest = None if open_name else _goes_on(last, line)
+    if rest is not None:
+        return last.text.rstrip() + " " + rest
+    if last.prefixed and blanks >= 4 and (blanks >= indent or open_name):
+        return last.text + "\n" + line[min(blanks, indent) :]
+    if (
+        not blanks
+        and not begins
+        and (full and open_name or _UNFINISHED.search(last.text[-1400:]) and not _FINISHED.search(last.text[-300:]))
+    ):
+        return last.text + line
+    if open_name and not begins:
+        return last.text + "\n" + line[min(blanks, indent) :]
+    return None
+
+
+def _split(found, clock):
+    """Give each message of the last record, where it holds several, a record."""
+    for _message_number in range(64):
+        last = found[-1]
+        second = _SECOND.search(last.text, 1)
+        if second is None:
+            return
+        rest = last.text[second.start() :]
+        record, position = _prefix(rest, clock)
+        record.text = rest[position:]
+        record.program = record.program or last.program
+        record.epoch = last.epoch if record.epoch is None else record.epoch
+        last.text = last.text[: second.start()]
+        found.append(record)
+
+
+def _take_hosts_off(found):
+    """Where a log has stamps but no tags, the first word of a line may be the host's name: it is when most lines
+    have it."""
+    tagless = [record for record in found if record.tagless]
+    words = {}
+    for record in tagless:
+        word = record.text.split(" ", 1)[0]
+        words[word] = words.get(word, 0) + 1
+    if not words:
+        return
+    word = max(words, key=words.get)
+    if not word or _BEGINS.match(word + " ") or words[word] * 10 < len(tagless) * 6:
+        return
+    for record in tagless:
+        rest = record.text[len(word) :].lstrip(" ") if record.text.startswith(word + " ") else ""
+        if rest and (len(tagless) > 1 or not rest.startswith("invoked oom-killer")):
+            record.text = rest
 
 
 def records(text, clock=None):
     """The records of a log, in the log's order, whatever its format. No text makes it raise."""
     clock = clock or Clock()
-    found, plain = [], []
+    found, plain, stamps = [], [], {}
 
     def flush():
         if plain:
-            found.extend(_from_text("\n".join(plain), clock))
+            found.extend(_from_text("\n".join(plain), clock, stamps))
             del plain[:]
+            stamps.clear()
 
     uptime = epoch = program = None
-    for line in text.split("\n"):
+    lines = text.split("\n")
+    if "\\n" in text:
+        # A log inside of a string, with its lines' ends escaped.
+        lines = [
+            part
+            for line in lines
+            for part in (line.split("\\n") if line.count("\\n") > 2 and not line.rstrip().endswith("}") else (line,))
+        ]
+    for line in lines:
         if '"' in line and len(line) < LONGEST_LINE:
             stripped = line.rstrip("\r ,")
             match = _MSG_LINE.match(line)
@@ -558,9 +825,17 @@ def records(text, clock=None):
                 continue
             start = line.find('{"')
             if start < 0:
-                start = line.find("{ \"")
+                start = line.find('{ "')
             if start >= 0 and stripped.endswith("}"):
-                entries = _from_json(_loads(stripped[start:]), clock)
+                entry = _loads(stripped[start:])
+                shipped = _shipped_line(entry)
+                if shipped is not None:
+                    stamps[len(plain)] = next(
+                        (parse_time(entry[key], clock) for key in _TIME_KEYS if isinstance(entry.get(key), str)), None
+                    )
+                    plain.append(shipped)
+                    continue
+                entries = _from_json(entry, clock)
                 if entries:
                     flush()
                     found.extend(entries)
@@ -597,8 +872,17 @@ def _order_of_messages(found):
     last = last_pid = None
     for record in found:
         text = record.text
-        kind = ("summary" if "oom-kill:constraint" in text else "killed" if "illed process " in text
-                else "selected" if "ill process " in text else "invoked" if "invoked oom-killer" in text else None)
+        kind = (
+            "summary"
+            if "oom-kill:constraint" in text
+            else "killed"
+            if "illed process " in text
+            else "selected"
+            if "ill process " in text
+            else "invoked"
+            if "invoked oom-killer" in text
+            else None
+        )
         if kind is None:
             continue
         match = re.search(r",pid=(\d{1,10}),uid=|ill(?:ed)? process (\d{1,10})", text)

@@ -1,8 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads, on the box, what its logs tell of OOM kills: the journal, the kernel's own buffer, and log files with their rotations.
+"""Reads, on the box, what its logs tell of OOM kills: the journal, the kernel's own buffer, and log files with their
+rotations.
 
-Logs are large and kills are rare. A file is searched block by block for a few fixed strings, and only the surroundings of what
+Logs are large and kills are rare. A file is searched block by block for a few fixed strings, and only the
+surroundings of what
 is found become text; memory stays bounded however large the log is.
 """
 
@@ -54,14 +56,20 @@ def _reason(error):
 
 # --- one file ---------------------------------------------------------------------------------------------------------
 
+
 class _Zstd:
     """What C(zstd -dc) makes of a file, as a stream. Python reads zstd itself only since 3.14."""
 
     def __init__(self, path):
         try:
-            self.program = subprocess.Popen(["zstd", "-dcq", "--", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self.program = subprocess.Popen(
+                ["zstd", "-dcq", "--", path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         except OSError as error:
-            raise OSError(error.errno, "zstd is needed to read it and could not be started: %s" % _reason(error))
+            raise OSError(error.errno, "needs zstd, which could not be started: %s" % _reason(error)) from error
         self.ended = False
 
     def read(self, size):
@@ -86,7 +94,8 @@ _MAGIC = ((b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28
 
 
 def _opener(path):
-    """How to open a log: by what it begins with, not by its name. Returns a function, and whether the stream can seek."""
+    """How to open a log: by what it begins with, not by its name. Returns a function, and whether the stream can
+    seek."""
     with open(path, "rb", buffering=0) as stream:
         head = stream.read(6) or b""
     kind = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
@@ -110,11 +119,11 @@ def find(stream, anchors):
     readinto = getattr(stream, "readinto", None)
     while True:
         if readinto is not None:
-            count = readinto(view[kept:kept + BLOCK])
+            count = readinto(view[kept : kept + BLOCK])
         else:
             data = stream.read(BLOCK)
             count = len(data)
-            view[kept:kept + count] = data
+            view[kept : kept + count] = data
         if not count:
             break
         end = kept + count
@@ -127,14 +136,15 @@ def find(stream, anchors):
                 found = buffer.find(anchor, found + 1, end)
         position += count
         keep = min(OVERLAP, end)
-        view[:keep] = bytes(view[end - keep:end])
+        view[:keep] = bytes(view[end - keep : end])
         kept = keep
     hits.sort()
     return hits, position
 
 
 def regions(hits, size):
-    """The parts of a log around its hits, as sorted pairs of offsets that do not overlap: a report whole, from header to kill."""
+    """The parts of a log around its hits, as sorted pairs of offsets that do not overlap: a report whole, from
+    header to kill."""
     found = []
     header = None
     for offset, anchor in hits:
@@ -180,14 +190,15 @@ def _cut(stream, parts, seekable):
         position = end - wanted
         data = b"".join(chunks)
         if start > 0:
-            data = data[data.find(b"\n") + 1:]
+            data = data[data.find(b"\n") + 1 :]
         texts.append(_reader.decode(data))
     # What stands between two parts is not there: the parser must not join across it.
     return "\n--\n".join(texts)
 
 
 def read_log(path):
-    """What a log tells of kills, as text, and a remark where not all of it was searched or None. Raises OSError, EOFError."""
+    """What a log tells of kills, as text, and a remark where not all of it was searched or None. Raises OSError,
+    EOFError."""
     opener, seekable = _opener(path)
     remark = None
     with opener() as stream:
@@ -222,21 +233,31 @@ def _read_all(stream, most):
     return b"".join(chunks)
 
 
-# --- the box's own logs -------------------------------------------------------------------------------------------------
+# --- the box's own logs
+# -------------------------------------------------------------------------------------------------
 
 # The table's rows are wanted too: before kernel 5.1 they alone tell the victim's user.
-_PATTERN = (r"(?i)oom|kill(ed|ing)? process|out of memory|^ *\[ *[0-9]+\] +[0-9]+ +[0-9]+ +[0-9]+ |\[ +pid +\]|cpuset=|memory: usage|of limit of|cgroup stats"
-            r"|due to memory|sending sig|,task=|Comm: ")
+_PATTERN = (
+    r"(?i)oom|kill(ed|ing)? process|out of memory|^ *\[ *[0-9]+\] +[0-9]+ +[0-9]+ +[0-9]+ |\[ +pid +\]|cpuset="
+    r"|memory: usage|of limit of|cgroup stats"
+    r"|due to memory|sending sig|,task=|Comm: "
+)
 _FIELDS = "MESSAGE,_TRANSPORT,_SOURCE_MONOTONIC_TIMESTAMP,SYSLOG_IDENTIFIER,SYSLOG_FACILITY"
 _MATCHES = ["_TRANSPORT=kernel", "+", "_SYSTEMD_UNIT=systemd-oomd.service", "+", "_SYSTEMD_UNIT=earlyoom.service"]
-_WORDS = re.compile(rb"oom|ill(?:ed|ing)? process|out of memory|pid +\]|\[ *\d+\] +\d+ +\d+ |cpuset=|memory: usage|of limit of|cgroup stats|due to memory"
-                    rb"|sending SIG|,task=|Comm: |\"MESSAGE\" ?: ?\[", re.IGNORECASE)
+_WORDS = re.compile(
+    rb"oom|ill(?:ed|ing)? process|out of memory|pid +\]|\[ *\d+\] +\d+ +\d+ |cpuset=|memory: usage|of limit of"
+    rb"|cgroup stats|due to memory"
+    rb"|sending SIG|,task=|Comm: |\"MESSAGE\" ?: ?\[",
+    re.IGNORECASE,
+)
 
 
 def read_journal(since=None, timeout=60, program="journalctl"):
-    """The kernel's messages of all boots that concern kills, as lines of JSON, and a reason where they cannot be read or None.
+    """The kernel's messages of all boots that concern kills, as lines of JSON, and a reason where they cannot be
+    read or None.
 
-    C(journalctl) can search since version 237, if built to; where it cannot, all of the kernel's messages are read and searched here.
+    C(journalctl) can search since version 237, if built to; where it cannot, all of the kernel's messages are read
+    and searched here.
     """
     common = [program, "--no-pager", "-q", "-o", "json"]
     if since is not None:
@@ -254,7 +275,9 @@ def _journal(argv, timeout):
     """Text, reason, and whether the program does not know an option."""
     environment = dict(os.environ, LC_ALL="C", LANGUAGE="", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
     try:
-        program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        program = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
     except OSError as error:
         return None, "%s: %s" % (argv[0], _reason(error)), False
     timer = threading.Timer(timeout, program.kill)
@@ -278,7 +301,9 @@ def _journal(argv, timeout):
     error = _reader.decode(b"".join(said)).strip()
     if code < 0:
         return None, "journalctl took longer than %d seconds" % timeout, False
-    if code != 0 and re.search(r"(?i)pattern matching|unrecognized option|invalid option|unknown option|unknown argument", error):
+    if code != 0 and re.search(
+        r"(?i)pattern matching|unrecognized option|invalid option|unknown option|unknown argument", error
+    ):
         return None, error, True
     if not kept and re.search(r"(?i)not seeing messages|permission|no journal files", error):
         return None, error.splitlines()[0], False
@@ -352,7 +377,8 @@ def read_box(since=None):
 
 
 def read_named(patterns):
-    """The logs that were asked for. Raises LogError for a pattern without a file, and for a file that cannot be read."""
+    """The logs that were asked for. Raises LogError for a pattern without a file, and for a file that cannot be
+    read."""
     sources, names, remarks = {}, [], {}
     for pattern in patterns:
         paths = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
@@ -368,8 +394,12 @@ def read_named(patterns):
             try:
                 sources[path], remark = read_log(path)
             except Exception as error:
-                if isinstance(error, (OSError, EOFError, ValueError)) or lzma is not None and isinstance(error, lzma.LZMAError):
-                    raise LogError("log %s cannot be read: %s" % (path, _reason(error)))
+                if (
+                    isinstance(error, (OSError, EOFError, ValueError))
+                    or lzma is not None
+                    and isinstance(error, lzma.LZMAError)
+                ):
+                    raise LogError("log %s cannot be read: %s" % (path, _reason(error))) from error
                 raise
             names.append(path)
             if remark:

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """OOM kills out of kernel logs: one event for each process that the kernel killed for want of memory.
 
-A kill is several messages: who ran out of memory (B(invoked oom-killer)), which limit was hit, a table of processes, whom the kernel chose, and
+A kill is several messages: who ran out of memory (B(invoked oom-killer)), which limit was hit, a table of processes,
+whom the kernel chose, and
 whom it killed. Only the last is always there: the kernel itself drops the others when kills come fast, and people cut
-them off. So the message B(Killed process) makes the event, and the others lend it what they know when they belong to the same kill:
+them off. So the message B(Killed process) makes the event, and the others lend it what they know when they belong to
+the same kill:
 by the victim's number where they name it, by order otherwise, and never the second kill what was said of the first.
 """
 
@@ -18,9 +20,17 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._units import times
 
 SOURCES = ("/proc/vmstat", "/proc/stat", "/proc/uptime")
 
-# Fixed strings: the lines of a log that have one of them are enough to find every kill and to join what belongs to it, but for
+# Fixed strings: the lines of a log that have one of them are enough to find every kill and to join what belongs to
+# it, but for
 # the table of processes (which alone tells uid and oom_score_adj before kernel 5.1).
-ANCHORS = ("oom-kill", "illed process", "ill process", "as a result of limit of", "memory: usage ", "memory.oom.group set")
+ANCHORS = (
+    "oom-kill",
+    "illed process",
+    "ill process",
+    "as a result of limit of",
+    "memory: usage ",
+    "memory.oom.group set",
+)
 
 # The sources that hold the running kernel's own messages, whose stamps count from this boot.
 RUNNING = ("dmesg", "kmsg")
@@ -28,8 +38,29 @@ LOGS = ("journal", "kmsg", "dmesg")
 
 DEFAULT_WORKERS = ("(?i)sidekiq", "^ruby")
 
-KEYS = ("time", "uptime_seconds", "killer", "pid", "name", "uid", "score", "oom_score_adj", "total_vm_bytes", "anon_rss_bytes", "file_rss_bytes",
-        "shmem_rss_bytes", "pgtables_bytes", "invoker", "constraint", "memcg", "task_memcg", "unit", "limit_bytes", "usage_bytes", "source")
+KEYS = (
+    "time",
+    "uptime_seconds",
+    "killer",
+    "pid",
+    "name",
+    "uid",
+    "score",
+    "oom_score_adj",
+    "total_vm_bytes",
+    "anon_rss_bytes",
+    "file_rss_bytes",
+    "shmem_rss_bytes",
+    "pgtables_bytes",
+    "invoker",
+    "constraint",
+    "memcg",
+    "task_memcg",
+    "unit",
+    "limit_bytes",
+    "usage_bytes",
+    "source",
+)
 
 # --- messages ---------------------------------------------------------------------------------------------------------
 
@@ -41,10 +72,16 @@ _ADJUSTMENT = re.compile(r"\boom_score_adj:(-?\d{1,4})(?!\d)")
 _SCORE = re.compile(r"\) score (\d{1,10})")
 _UID = re.compile(r"\bUID:? ?(\d{1,10})\b")
 _REST = re.compile(r"oom_reaper:|\bKill process \d|invoked oom-killer|oom-kill:constraint|\[ {0,6}\d{1,10}\.\d{6}\]")
-_WHY = re.compile(r"((?:Memory cgroup )?out of memory(?: in UB \d{1,10}| \([a-z_]{1,40}\))?|No available memory(?: \(MPOL_BIND\)| in cpuset))\s?:\s{0,3}$", re.IGNORECASE)
+_WHY = re.compile(
+    r"((?:Memory cgroup )?out of memory(?: in UB \d{1,10}| \([a-z_]{1,40}\))?"
+    r"|No available memory(?: \(MPOL_BIND\)| in cpuset))\s?:\s{0,3}$",
+    re.IGNORECASE,
+)
 _SELECTED = re.compile(
-    r"\b[Kk]ill process (?:(\d{1,10})(?::#?\d{1,10})?(?:, UID \d{1,10},)? \(([^\n]{0,64}?)\)|([^\n]{1,64}?)\((\d{1,10}):#?\d{1,10}\)),? "
-    r"(?:\()?score (-?\d{1,12})")
+    r"\b[Kk]ill process (?:(\d{1,10})(?::#?\d{1,10})?(?:, UID \d{1,10},)? \(([^\n]{0,64}?)\)"
+    r"|([^\n]{1,64}?)\((\d{1,10}):#?\d{1,10}\)),? "
+    r"(?:\()?score (-?\d{1,12})"
+)
 _INVOKED = re.compile(r" invoked oom-killer\b|(?<!invoked )\boom-killer: gfp_mask=")
 _SUMMARY = re.compile(r"oom-kill:constraint=(CONSTRAINT_[A-Z_]{1,30})?")
 _SUMMARY_END = re.compile(r",task=(.{0,80}),pid=(\d{1,10}),uid=(\d{1,10})(?:\s|$|[\"'`<|\\>])", re.DOTALL)
@@ -55,19 +92,47 @@ _USAGE = re.compile(r"(?<![\w+])memory: usage (\d{1,20})kB, limit (\d{1,20})kB")
 _STATS_FOR = re.compile(r"\bMemory cgroup stats for (/[^\n]{0,1000}?)(?::\s|:$)")
 _COLUMNS = re.compile(r"\[ {1,4}pid {1,4}\]\s{1,8}(uid\s[^\n]{1,160}name)")
 _ROW = re.compile(r"\[\s{0,9}(\d{1,10})\]\s{1,9}(\d{1,10})\s{1,9}(\d{1,10})\s{1,12}(\d{1,15}\s[^\n]{0,200})")
-_COMM = re.compile(r"\bCPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d{1,10} Comm: (.{1,64}?) (?:Kdump: |Not tainted|Tainted:)"
-                   r"|\bPid: \d{1,10}, comm: (.{1,40}?) (?:Not tainted|Tainted:)", re.DOTALL)
+_COMM = re.compile(
+    r"\bCPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d{1,10} Comm: (.{1,64}?) (?:Kdump: |Not tainted|Tainted:)"
+    r"|\bPid: \d{1,10}, comm: (.{1,40}?) (?:Not tainted|Tainted:)",
+    re.DOTALL,
+)
 _CPUSET = re.compile(r"^(.{1,64}?) cpuset=(\S{1,1000}) mems_allowed=\S", re.DOTALL)
-_TRACE = re.compile(r"\b(?:oom_kill_process|out_of_memory|dump_header|mem_cgroup_out_of_memory|pagefault_out_of_memory)\b[.+]")
+_TRACE = re.compile(
+    r"\b(?:oom_kill_process|out_of_memory|dump_header|mem_cgroup_out_of_memory|pagefault_out_of_memory)\b[.+]"
+)
 _SKIPPED = re.compile(r"OOM victim (\d{1,10}) \(.{0,80}?\) is already exiting", re.DOTALL)
 _PATH_END = re.compile(r"[\"'`<|]|\s{2}|\s$|\\n")
 
 # A message that can only be part of the report in front of a kill.
-_INTERESTING = ("oom-kill", "illed process", "ill process", "Task in ", "as a result of limit of", "memory: usage ", "Memory cgroup stats for ", "pid ",
-                "Comm: ", "comm: ", " cpuset=", "out_of_memory", "oom_kill_process", "dump_header", "Mem-Info", "oom.group", "is already exiting",
-                "killable processes", "panic_on_oom")
+_INTERESTING = (
+    "oom-kill",
+    "illed process",
+    "ill process",
+    "Task in ",
+    "as a result of limit of",
+    "memory: usage ",
+    "Memory cgroup stats for ",
+    "pid ",
+    "Comm: ",
+    "comm: ",
+    " cpuset=",
+    "out_of_memory",
+    "oom_kill_process",
+    "dump_header",
+    "Mem-Info",
+    "oom.group",
+    "is already exiting",
+    "killable processes",
+    "panic_on_oom",
+)
 
-_CONSTRAINTS = {"CONSTRAINT_MEMCG": "memcg", "CONSTRAINT_CPUSET": "cpuset", "CONSTRAINT_MEMORY_POLICY": "mempolicy", "CONSTRAINT_NONE": "system"}
+_CONSTRAINTS = {
+    "CONSTRAINT_MEMCG": "memcg",
+    "CONSTRAINT_CPUSET": "cpuset",
+    "CONSTRAINT_MEMORY_POLICY": "mempolicy",
+    "CONSTRAINT_NONE": "system",
+}
 _UNLIMITED = 1 << 52  # kB; cgroup v1 shows "no limit" as almost 2**63 bytes
 _SECONDS_OF_A_KILL = 300  # what a slow console may take for one report
 _RECORDS_OF_A_KILL = 60000
@@ -76,12 +141,38 @@ _RECORDS_OF_A_KILL = 60000
 class _Invocation:
     """One run of the OOM killer: what its report says, and whom it killed."""
 
-    __slots__ = ("header", "invoker", "comm", "caller", "columns", "rows", "traced", "system", "memcg_traced", "task_memcg", "limit_memcg",
-                 "stats_memcg", "usage", "limit", "summary", "selected", "group", "victims", "skipped", "index", "record", "interrupted")
+    __slots__ = (
+        "header",
+        "invoker",
+        "comm",
+        "caller",
+        "columns",
+        "rows",
+        "traced",
+        "system",
+        "memcg_traced",
+        "task_memcg",
+        "limit_memcg",
+        "stats_memcg",
+        "usage",
+        "limit",
+        "summary",
+        "selected",
+        "group",
+        "victims",
+        "skipped",
+        "index",
+        "record",
+        "interrupted",
+    )
 
     def __init__(self, index, record):
-        self.header = self.traced = self.system = self.memcg_traced = self.group = self.skipped = self.interrupted = False
-        self.invoker = self.comm = self.caller = self.columns = self.task_memcg = self.limit_memcg = self.stats_memcg = None
+        self.header = self.traced = self.system = self.memcg_traced = self.group = self.skipped = self.interrupted = (
+            False
+        )
+        self.invoker = self.comm = self.caller = self.columns = self.task_memcg = self.limit_memcg = (
+            self.stats_memcg
+        ) = None
         self.usage = self.limit = self.summary = self.selected = None
         self.rows, self.victims = [], []
         self.index, self.record = index, record
@@ -108,41 +199,54 @@ def _apart(one, other, seconds):
 def _path(text):
     """A cgroup's path as far as it goes, or None where a pager cut it."""
     end = _PATH_END.search(text)
-    path = text[:end.start()] if end else text
-    path = path.rstrip("\r")
+    path = text[: end.start()] if end else text
+    path = path.rstrip()
     return None if not path or path.endswith(">") else path
 
 
+def _last(matches):
+    found = None
+    for match in matches:
+        found = match
+    return found
+
+
 def _summary(text, start):
-    """What the line C(oom-kill:constraint=...) says. The victim's name may hold anything, so its end is read from the right."""
-    facts = {"constraint": None, "memcg": None, "task_memcg": None, "pid": None, "name": None, "uid": None, "global": False}
+    """What the line C(oom-kill:constraint=...) says. The victim's name may hold anything, so its end is read from
+    the right."""
+    facts = {
+        "constraint": None,
+        "memcg": None,
+        "task_memcg": None,
+        "pid": None,
+        "name": None,
+        "uid": None,
+        "global": False,
+    }
     match = _SUMMARY.match(text, start)
-    body = text[start:start + 9000]
+    body = text[start : start + 9000]
     facts["constraint"] = match.group(1)
     if facts["constraint"] not in _CONSTRAINTS:
         facts["constraint"] = None
-    end = None
-    for end in _SUMMARY_END.finditer(body):
-        pass
+    end = _last(_SUMMARY_END.finditer(body))
     if end is None:
         head, complete = body, False
-        # Two processors at once: a name cut, and the numbers still there.
     else:
         # The name is what follows the first ",task=" after the paths.
         first = body.find(",task=")
         name_end = end.start(2) - len(",pid=")
-        facts["name"] = body[first + len(",task="):name_end]
+        facts["name"] = body[first + len(",task=") : name_end]
         facts["pid"], facts["uid"] = int(end.group(2)), int(end.group(3))
         head, complete = body[:first], True
     facts["global"] = ",global_oom" in head
     at = head.find(",oom_memcg=")
     task_at = head.find(",task_memcg=", max(at, 0))
     if at >= 0 and (task_at > at):
-        facts["memcg"] = head[at + len(",oom_memcg="):task_at]
+        facts["memcg"] = head[at + len(",oom_memcg=") : task_at]
     elif at >= 0 and complete:
-        facts["memcg"] = _path(head[at + len(",oom_memcg="):])
+        facts["memcg"] = _path(head[at + len(",oom_memcg=") :])
     if task_at >= 0:
-        task = head[task_at + len(",task_memcg="):]
+        task = head[task_at + len(",task_memcg=") :]
         if complete:
             facts["task_memcg"] = task
     return facts
@@ -153,19 +257,18 @@ def _name(text):
 
 
 def _killed(text, match, end):
-    """The event's own facts out of one C(Killed process) message, or None where it has not the shape of the kernel's."""
+    """The event's own facts out of one C(Killed process) message, or None where it has not the shape of the
+    kernel's."""
     facts = {"pid": int(match.group(1))}
-    tail = text[match.end():end]
+    tail = text[match.end() : end]
     uid = _KILLED_UID.match(tail)
     if uid:
         facts["uid"] = int(uid.group(1))
-        tail = tail[uid.end():]
+        tail = tail[uid.end() :]
     tail = tail.lstrip(" ,")
     if not tail.startswith("("):
         return None
-    cut = None
-    for cut in _SIZED.finditer(tail, 0, 160):
-        pass
+    cut = _last(_SIZED.finditer(tail, 0, 160))
     if cut is None:
         # Kernels before 2.6.32 tell no sizes: the name ends at the last parenthesis.
         line = tail.split("\n")[0] if ")" in tail.split("\n")[0] else tail
@@ -178,18 +281,18 @@ def _killed(text, match, end):
         if closing > 66 or len(line[1:closing]) > 60:
             closing = line.find(")")
         facts["name"] = line[1:closing]
-        rest = line[closing + 1:]
+        rest = line[closing + 1 :]
         uid = _UID.search(rest)
         if uid and "uid" not in facts:
             facts["uid"] = int(uid.group(1))
         facts["sized"] = bool(rest.strip(" .\t\r\"'`,;|")) and bool(re.match(r",? ?(?:UID|total|vsz)", rest))
         facts["plain_end"] = not rest.strip(" .\t\r\"'`,;|\\n}")
         return facts
-    facts["name"] = tail[1:cut.start()]
-    rest = tail[cut.start() + 1:]
+    facts["name"] = tail[1 : cut.start()]
+    rest = tail[cut.start() + 1 :]
     stop = _REST.search(rest)
     if stop:
-        rest = rest[:stop.start()]
+        rest = rest[: stop.start()]
     uid = _UID.search(rest)
     if uid:
         facts["uid"] = int(uid.group(1))
@@ -203,7 +306,7 @@ def _killed(text, match, end):
     facts["pgtables_bytes"] = sizes.get("pgtables")
     adjustment = _ADJUSTMENT.search(rest)
     facts["oom_score_adj"] = int(adjustment.group(1)) if adjustment else None
-    if "vm:" in tail[cut.start():cut.end()] and "total-vm:" not in tail[cut.start():cut.end()]:
+    if "vm:" in tail[cut.start() : cut.end()] and "total-vm:" not in tail[cut.start() : cut.end()]:
         score = _SCORE.match(tail, cut.start())
         facts["score"] = int(score.group(1)) if score else None
     facts["sized"] = True
@@ -211,23 +314,32 @@ def _killed(text, match, end):
 
 
 def _by_kernel(record, start):
-    """Why the kernel killed, and whether it was the kernel that says so: judged by what stands in front of the message."""
+    """Why the kernel killed, and whether it was the kernel that says so: judged by what stands in front of the
+    message."""
     if record.program is not None:
         return None, False
     before = record.text[:start]
-    before = before[before.rfind("\n") + 1:]
+    before = before[before.rfind("\n") + 1 :]
     why = _WHY.search(before[-80:])
     if why:
-        front = before[:len(before) - (len(before[-80:]) - why.start())]
+        front = before[: len(before) - (len(before[-80:]) - why.start())]
         reason = why.group(1).lower()
     else:
         front, reason = before, None
     front = front.strip(" \t>|`*\"'")
     if not front:
         return reason, True
-    if re.search(r"[\w)@.-]\[\d{1,10}\]:\s{0,3}$", front) or re.search(r"[\w)@.-]\[\d{1,10}\]:\s", front) and not re.search(r"\[\s{0,8}\d+\.\d+\]$", front[-40:]):
+    if (
+        re.search(r"[\w)@.-]\[\d{1,10}\]:\s{0,3}$", front)
+        or re.search(r"[\w)@.-]\[\d{1,10}\]:\s", front)
+        and not re.search(r"\[\s{0,8}\d+\.\d+\]$", front[-40:])
+    ):
         return reason, False
-    if record.prefixed and re.match(r"[\w./@-]{1,64}:$", front) and not re.match(r"(?i)(?:kernel|kern|klogd|vmunix|warning|error|err|crit|info):$", front):
+    if (
+        record.prefixed
+        and re.match(r"[\w./@-]{1,64}:$", front)
+        and not re.match(r"(?i)(?:kernel|kern|klogd|vmunix|warning|error|err|crit|info):$", front)
+    ):
         return reason, False
     return reason, True
 
@@ -237,11 +349,11 @@ def _invoker(text, end):
     before = text[:end]
     if len(before) <= 15 or len(re.sub(r"\\x[0-9a-f]{2}", "x", before)) <= 15:
         return before
-    before = before[before.rfind("\n") + 1:]
+    before = before[before.rfind("\n") + 1 :]
     for mark in ("kernel: ", "] ", "; ", "| ", "> "):
         at = before.rfind(mark)
         if at >= 0 and 0 < len(before) - at - len(mark) <= 15:
-            return before[at + len(mark):]
+            return before[at + len(mark) :]
     if len(before) <= 15:
         return before
     return before.split(" ")[-1][-15:] if before.split(" ")[-1] else before[-15:].strip()
@@ -253,6 +365,7 @@ class _Joiner:
     def __init__(self):
         self.runs = []
         self.open_summary = None
+        self.open_path = None
 
     def open(self, index, record, new=False):
         """The run that a message of a report belongs to: the latest, unless that has killed already."""
@@ -268,7 +381,11 @@ class _Joiner:
     def waiting(self, index, record):
         found = []
         for run in reversed(self.runs[-8:]):
-            if run.waits and run.reach(index, record) and (run.header or run.summary or run.selected or run.traced or run.limit_memcg or run.rows):
+            if (
+                run.waits
+                and run.reach(index, record)
+                and (run.header or run.summary or run.selected or run.traced or run.limit_memcg or run.rows)
+            ):
                 found.append(run)
         return found
 
@@ -280,15 +397,26 @@ class _Joiner:
         run.header = True
         if match.group().startswith(" "):
             run.invoker = _invoker(record.text, match.start())
-        if last is not None and last.header and last.waits and not last.selected and not last.summary and not last.rows and not last.system \
-                and last.usage is None and not _apart(last.record, record, 1):
+        if (
+            last is not None
+            and last.header
+            and last.waits
+            and not last.selected
+            and not last.summary
+            and not last.rows
+            and not last.system
+            and last.usage is None
+            and not _apart(last.record, record, 1)
+        ):
             last.interrupted = True
 
     def summary(self, index, record, match):
         facts = _summary(record.text, match.start())
         run = None
         for candidate in self.waiting(index, record):
-            if candidate.summary is None and (candidate.selected is None or facts["pid"] in (None, candidate.selected[0])):
+            if candidate.summary is None and (
+                candidate.selected is None or facts["pid"] in (None, candidate.selected[0])
+            ):
                 run = candidate
                 break
         if run is None:
@@ -298,8 +426,11 @@ class _Joiner:
     def selected(self, index, record, match, why):
         pid = int(match.group(1) or match.group(4))
         name = match.group(2) if match.group(1) else match.group(3)
-        waiting = [run for run in self.waiting(index, record)
-                   if run.selected is None and (run.summary is None or run.summary["pid"] in (None, pid))]
+        waiting = [
+            run
+            for run in self.waiting(index, record)
+            if run.selected is None and (run.summary is None or run.summary["pid"] in (None, pid))
+        ]
         run = self.choose(waiting, pid, record) or self.open(index, record, new=True)
         run.selected = (pid, name, int(match.group(5)), why)
 
@@ -344,6 +475,11 @@ class _Joiner:
 
     def feed(self, index, record):
         text = record.text
+        if self.open_path is not None and text.startswith("/"):
+            # Kernels before 4.20 print "Task in", the path and the rest by themselves: they may come as records of
+            # their own.
+            setattr(self.runs[-1], self.open_path, _path(text))
+        self.open_path = None
         if not any(word in text for word in _INTERESTING):
             if self.open_summary is not None:
                 self.more_summary(index, record)
@@ -356,8 +492,10 @@ class _Joiner:
         if believed:
             self.report(index, record, text)
         matches = list(_KILLED.finditer(text)) if "illed process " in text else []
-        events = [(match.start(), "killed", match, matches[number + 1].start() if number + 1 < len(matches) else len(text))
-                  for number, match in enumerate(matches[:1000])]
+        events = [
+            (match.start(), "killed", match, matches[number + 1].start() if number + 1 < len(matches) else len(text))
+            for number, match in enumerate(matches[:1000])
+        ]
         if "ill process " in text:
             events += [(match.start(), "selected", match, None) for match in _SELECTED.finditer(text)]
         if "oom-kill" in text:
@@ -398,7 +536,7 @@ class _Joiner:
         """The kernel splits a message that is too long for one record: the rest follows, with a prefix of its own."""
         run, text, count = self.open_summary
         body = record.text
-        joined = text.rstrip("\r\n") + body
+        joined = text.rstrip() + body
         if "illed process" in body or "invoked oom-killer" in body or "oom-kill:" in body or count > 3:
             self.open_summary = None
         elif _SUMMARY_TAIL.search(body) or body.startswith((",", "/")):
@@ -431,12 +569,18 @@ class _Joiner:
             run.memcg_traced = run.memcg_traced or "mem_cgroup_out_of_memory" in text
         if "Task in " in text:
             match = _TASK_IN.search(text)
+            if match is None and text.rstrip().endswith("Task in"):
+                self.open(index, record).traced = True
+                self.open_path = "task_memcg"
             if match:
                 run = self.open(index, record)
                 task, killed, _limit = match.group(1).partition(" killed as a result of limit of ")
-                run.task_memcg, run.traced = (task if killed else _path(task)), True
+                run.task_memcg, run.traced = (task if killed else _path(task.split(" killed as a ")[0])), True
         if "as a result of limit of" in text:
             match = _LIMIT_OF.search(text)
+            if match is None and text.rstrip().endswith("limit of"):
+                self.open(index, record).memcg_traced = True
+                self.open_path = "limit_memcg"
             if match:
                 run = self.open(index, record)
                 run.limit_memcg, run.traced = _path(match.group(1)), True
@@ -477,9 +621,13 @@ class _Joiner:
                     if run.waits and (run.summary is None or run.summary["pid"] in (None, pid)):
                         run.skipped = True
                         break
-        elif "killable processes" in text or "panic_on_oom" in text:
-            if self.runs and self.runs[-1].waits and self.runs[-1].header:
-                self.runs[-1].skipped = True
+        elif (
+            ("killable processes" in text or "panic_on_oom" in text)
+            and self.runs
+            and self.runs[-1].waits
+            and self.runs[-1].header
+        ):
+            self.runs[-1].skipped = True
 
     def row(self, run, pid):
         """The victim's row of the table of processes, as (uid, tgid, numbers and name)."""
@@ -495,12 +643,15 @@ class _Joiner:
         return found
 
     def adopt(self):
-        """Give kills without a report to reports without a kill that name the same process: messages do come out of order."""
+        """Give kills without a report to reports without a kill that name the same process: messages do come out of
+        order."""
         bare = [run for run in self.runs if run.victims and not (run.header or run.summary or run.selected)]
         by_pid = {}
         for run in self.runs:
             if run.waits:
-                for pid in {run.summary["pid"] if run.summary else None, run.selected[0] if run.selected else None} - {None}:
+                for pid in {run.summary["pid"] if run.summary else None, run.selected[0] if run.selected else None} - {
+                    None
+                }:
                     by_pid.setdefault(pid, []).append(run)
         for run in bare:
             facts, record, _why = run.victims[0]
@@ -511,8 +662,9 @@ class _Joiner:
 
 
 def _by_kernel_front(record, start):
-    """Whether C(invoked oom-killer) is the kernel's: nothing but a name of a process, or a prefix of the log, is in front."""
-    return not re.search(r"[\w)@.-]\[\d{1,10}\]: ", record.text[max(0, start - 100):start])
+    """Whether C(invoked oom-killer) is the kernel's: nothing but a name of a process, or a prefix of the log, is in
+    front."""
+    return not re.search(r"[\w)@.-]\[\d{1,10}\]: ", record.text[max(0, start - 100) : start])
 
 
 def _row_facts(run, text):
@@ -564,15 +716,32 @@ def _event(joiner, run, facts, record, why, source):
     event["source"] = source
     event["uptime_seconds"] = record.uptime
     event["time"] = record.epoch
-    for key in ("pid", "name", "uid", "score", "oom_score_adj", "total_vm_bytes", "anon_rss_bytes", "file_rss_bytes", "shmem_rss_bytes", "pgtables_bytes"):
+    for key in (
+        "pid",
+        "name",
+        "uid",
+        "score",
+        "oom_score_adj",
+        "total_vm_bytes",
+        "anon_rss_bytes",
+        "file_rss_bytes",
+        "shmem_rss_bytes",
+        "pgtables_bytes",
+    ):
         event[key] = facts.get(key)
     if event["name"] is None:
         event["name"] = facts.get("cut_name")
     pid = event["pid"]
     # The invoker: from the header, else from the report's line about the running task.
     invoker = run.invoker
-    if run.header and invoker is not None and run.comm and invoker != run.comm and invoker.endswith(run.comm) \
-            and not invoker[:len(invoker) - len(run.comm)][-1:].isalnum():
+    if (
+        run.header
+        and invoker is not None
+        and run.comm
+        and invoker != run.comm
+        and invoker.endswith(run.comm)
+        and not invoker[: len(invoker) - len(run.comm)][-1:].isalnum()
+    ):
         invoker = run.comm
     if invoker is None and run.traced and run.comm:
         invoker = run.comm
@@ -623,8 +792,11 @@ def _thread_of(joiner, run, chosen, pid, row):
     other = joiner.row(run, chosen)
     if other is None:
         return run.columns is not None
-    return other[1] == pid and any(int(match.group(1)) == chosen and int(match.group(3)) == pid
-                                   for text in run.rows for match in _ROW.finditer(text))
+    return other[1] == pid and any(
+        int(match.group(1)) == chosen and int(match.group(3)) == pid
+        for text in run.rows
+        for match in _ROW.finditer(text)
+    )
 
 
 def _constraint(run, why, memcg):
@@ -669,7 +841,8 @@ def kills(found, source=None):
     return events, idle
 
 
-# --- the same kill in several logs --------------------------------------------------------------------------------------
+# --- the same kill in several logs
+# --------------------------------------------------------------------------------------
 
 _SIZE_KEYS = ("total_vm_bytes", "anon_rss_bytes", "file_rss_bytes")
 
@@ -680,11 +853,13 @@ def _same_name(one, other):
 
     def plain(name):
         return re.sub(r"\\x[0-9a-f]{2}|[^\x21-\x7e]|\\n", "", name)
+
     return plain(one) == plain(other)
 
 
 def _same(one, other, within):
-    """Whether two events are the same kill. V(within): both come out of one log, where only equal stamps are the same moment."""
+    """Whether two events are the same kill. V(within): both come out of one log, where only equal stamps are the
+    same moment."""
     if one["pid"] != other["pid"] or not _same_name(one["name"], other["name"]):
         return False
     sized = True
@@ -739,7 +914,9 @@ def distinct(logs):
     return found
 
 
-# --- facts --------------------------------------------------------------------------------------------------------------
+# --- facts
+# --------------------------------------------------------------------------------------------------------------
+
 
 def _first_number(text, key):
     match = re.search(r"^%s (\d{1,19})\b" % key, text or "", re.MULTILINE)
@@ -747,7 +924,8 @@ def _first_number(text, key):
 
 
 def boot_and_now(sources):
-    """Seconds since 1970 of the boot and of the reading, out of /proc/stat and /proc/uptime; None where they do not tell."""
+    """Seconds since 1970 of the boot and of the reading, out of /proc/stat and /proc/uptime; None where they do not
+    tell."""
     boot = _first_number(sources.get("/proc/stat"), "btime")
     match = re.match(r"(\d{1,12}\.?\d{0,6})", sources.get("/proc/uptime") or "")
     return boot, (boot + float(match.group(1)) if boot is not None and match else None)
@@ -759,7 +937,7 @@ def _searches(patterns):
         try:
             found.append(re.compile(pattern))
         except re.error as error:
-            raise ValueError("%r is no regular expression: %s" % (pattern, error))
+            raise ValueError("%r is no regular expression: %s" % (pattern, error)) from error
     return found
 
 
@@ -767,12 +945,25 @@ def _hit(patterns, event):
     return any(pattern.search(value) for pattern in patterns for value in (event["name"], event["unit"]) if value)
 
 
-def parse(sources, logs=None, now=None, boot_time=None, utc_offset=0, since=None, max_events=50, workers=DEFAULT_WORKERS, unread=None):
+def parse(
+    sources,
+    logs=None,
+    now=None,
+    boot_time=None,
+    utc_offset=0,
+    since=None,
+    max_events=50,
+    workers=DEFAULT_WORKERS,
+    unread=None,
+):
     """The facts C(lifeline_oom).
 
-    V(logs) names the sources that are logs, by default those of C(LOGS) that are there. V(now) and V(boot_time) are seconds since 1970, by default what
-    /proc/stat and /proc/uptime say; V(utc_offset) is the seconds that local time is ahead of UTC, or a function of a local time that gives them.
-    V(since) drops what is known to be older. V(unread) says why a log could not be read, by its name. Only V(workers) that are no
+    V(logs) names the sources that are logs, by default those of C(LOGS) that are there. V(now) and V(boot_time) are
+    seconds since 1970, by default what
+    /proc/stat and /proc/uptime say; V(utc_offset) is the seconds that local time is ahead of UTC, or a function of a
+    local time that gives them.
+    V(since) drops what is known to be older. V(unread) says why a log could not be read, by its name. Only
+    V(workers) that are no
     regular expressions make this raise ValueError.
     """
     patterns = _searches(workers)

@@ -1,23 +1,52 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills for want of memory that programs did, not the kernel: systemd-oomd, earlyoom, nohang, Talos, Android's lowmemorykiller."""
+"""Kills for want of memory that programs did, not the kernel: systemd-oomd, earlyoom, nohang, Talos, Android's
+lowmemorykiller."""
 
 from __future__ import annotations
 
 import re
 
-KEYS = ("time", "uptime_seconds", "killer", "pid", "name", "uid", "rss_bytes", "signal", "cgroup", "unit", "reason", "source")
+KEYS = (
+    "time",
+    "uptime_seconds",
+    "killer",
+    "pid",
+    "name",
+    "uid",
+    "rss_bytes",
+    "signal",
+    "cgroup",
+    "unit",
+    "reason",
+    "source",
+)
 
 _WORDS = ("due to memory", "SIGTERM", "SIGKILL", "with signal", "systemd-oomd killed", "lowmemorykiller")
-_OOMD = re.compile(r"\b(?:Killed|Marked) (/[^\n]{1,1000}?)(?: for killing)? due to (memory (?:pressure|used)[^\n]{0,400})")
+_OOMD = re.compile(
+    r"\b(?:Killed|Marked) (/[^\n]{1,1000}?)(?: for killing)? due to (memory (?:pressure|used)[^\n]{0,400})"
+)
 _OOMD_UNIT = re.compile(r"(?:^|\s)([^\s:/]{1,255}\.[a-z]{1,8}): systemd-oomd killed (?:some|\d{1,10}) process")
 _EARLYOOM = (
-    re.compile(r"\bsending (SIGTERM|SIGKILL) to process (?P<pid>\d{1,10}) (?:uid (?P<uid>\d{1,10}) )?\"(?P<name>[^\n]{0,64}?)\": (?P<rest>[^\n]{0,400})"),
-    re.compile(r"\b[Kk]illing process '(?P<name>[^\n]{0,64}?)' with signal '?(?P<number>\w{1,8})'?, pid: (?P<pid>\d{1,10})(?P<rest>[^\n]{0,400})"),
-    re.compile(r"\b[Kk]illing process:? (?P<pid>\d{1,10}),? \"?(?P<name>[^\n\"]{0,64}?)\"? with signal (?P<number>\d{1,2})(?P<rest>[^\n]{0,400})"),
+    re.compile(
+        r"\bsending (SIGTERM"
+        r"|SIGKILL) to process (?P<pid>\d{1,10}) (?:uid (?P<uid>\d{1,10}) )?\"(?P<name>[^\n]{0,64}?)\":"
+        r" (?P<rest>[^\n]{0,400})"
+    ),
+    re.compile(
+        r"\b[Kk]illing process '(?P<name>[^\n]{0,64}?)' with signal '?(?P<number>\w{1,8})'?, pid:"
+        r" (?P<pid>\d{1,10})(?P<rest>[^\n]{0,400})"
+    ),
+    re.compile(
+        r"\b[Kk]illing process:? (?P<pid>\d{1,10}),? \"?(?P<name>[^\n\"]{0,64}?)\"? with signal"
+        r" (?P<number>\d{1,2})(?P<rest>[^\n]{0,400})"
+    ),
 )
 _RSS = re.compile(r"VmRSS:? (\d{1,12}) ?(MiB|KiB|kiB)")
-_NOHANG = re.compile(r"\bSending (SIGTERM|SIGKILL) to (?:the victim|process)[^\n]{0,200}?(?:\(PID: |PID: |pid )(?P<pid>\d{1,10})[^\n]{0,80}?name: (?P<name>[^\n,)]{1,64})")
+_NOHANG = re.compile(
+    r"\bSending (SIGTERM|SIGKILL) to (?:the victim|process)[^\n]{0,200}?(?:\(PID: |PID: "
+    r"|pid )(?P<pid>\d{1,10})[^\n]{0,80}?name: (?P<name>[^\n,)]{1,64})"
+)
 _TALOS = re.compile(r"\bSending SIGKILL to cgroup\b[^\n]{0,400}?\"cgroup\": \"(/[^\"\n]{1,1000})\"")
 _ANDROID = re.compile(r"\blowmemorykiller: Killing '([^'\n]{1,64})' \((\d{1,10})\), adj (-?\d{1,5})")
 _SIGNALS = {"15": "SIGTERM", "9": "SIGKILL", "TERM": "SIGTERM", "KILL": "SIGKILL"}
@@ -32,7 +61,13 @@ def _event(text):
     event = dict.fromkeys(KEYS)
     match = _OOMD.search(text)
     if match:
-        event.update(killer="systemd-oomd", cgroup=match.group(1), unit=_unit(match.group(1)), signal="SIGKILL", reason=match.group(2).strip())
+        event.update(
+            killer="systemd-oomd",
+            cgroup=match.group(1),
+            unit=_unit(match.group(1)),
+            signal="SIGKILL",
+            reason=match.group(2).strip(),
+        )
         return event
     match = _OOMD_UNIT.search(text)
     if match:
@@ -97,16 +132,24 @@ def _same(one, other):
         return False
     if one["pid"] != other["pid"]:
         return False
-    if one["pid"] is None and (one["unit"] != other["unit"] or one["cgroup"] and other["cgroup"] and one["cgroup"] != other["cgroup"]):
+    if one["pid"] is None and (
+        one["unit"] != other["unit"] or one["cgroup"] and other["cgroup"] and one["cgroup"] != other["cgroup"]
+    ):
         return False
     if one["time"] is None or other["time"] is None:
-        return one["pid"] is not None or one["cgroup"] is None or other["cgroup"] is None or one["reason"] == other["reason"]
+        return (
+            one["pid"] is not None
+            or one["cgroup"] is None
+            or other["cgroup"] is None
+            or one["reason"] == other["reason"]
+        )
     # earlyoom asks before it kills, and systemd reports what systemd-oomd did a little later.
     return abs(one["time"] - other["time"]) <= 60
 
 
 def distinct(logs):
-    """Each kill once, newest first: a second signal to the same process, and a second report of the same kill, are no second kill."""
+    """Each kill once, newest first: a second signal to the same process, and a second report of the same kill, are
+    no second kill."""
     found = []
     for events in logs:
         for event in events:
@@ -119,5 +162,7 @@ def distinct(logs):
             for key, value in event.items():
                 if same[key] is None:
                     same[key] = value
-    order = sorted(range(len(found)), key=lambda number: (found[number]["time"] is None, -(found[number]["time"] or 0), -number))
+    order = sorted(
+        range(len(found)), key=lambda number: (found[number]["time"] is None, -(found[number]["time"] or 0), -number)
+    )
     return [found[number] for number in order]

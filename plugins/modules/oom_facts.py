@@ -10,18 +10,22 @@ short_description: Every OOM kill on record, as a structured event
 version_added: 0.1.0
 description:
   - Finds every process that the kernel killed for want of memory, in the journal, in the kernel's own buffer, and in
-    C(/var/log/kern.log), C(/var/log/syslog) and C(/var/log/messages) with their rotations, or in the files that O(logs) names.
+    C(/var/log/kern.log), C(/var/log/syslog) and C(/var/log/messages) with their rotations, or in the files that
+    O(logs) names.
   - Each kill is one event, though three logs tell of it, whatever kernel wrote it and however the log is formatted.
-  - Lines that programs wrote to look like the kernel's are not believed where the log shows who wrote them. The journal and
+  - Lines that programs wrote to look like the kernel's are not believed where the log shows who wrote them. The
+    journal and
     C(/dev/kmsg) always show it; a file of C(syslog) shows it unless the program called itself C(kernel).
-  - Kills by C(systemd-oomd), C(earlyoom) and other programs are no OOM kills of the kernel, and are listed by themselves.
+  - Kills by C(systemd-oomd), C(earlyoom) and other programs are no OOM kills of the kernel, and are listed by
+    themselves.
 extends_documentation_fragment:
   - lifeline.fleet.facts
 options:
   logs:
     description:
       - Read these files instead of the box's own logs. Shell patterns are allowed.
-      - Plain files, and files compressed with C(gzip), C(bzip2), C(xz) and (where the box has the program C(zstd)) C(zstd).
+      - Plain files, and files compressed with C(gzip), C(bzip2), C(xz) and (where the box has the program C(zstd))
+        C(zstd).
       - Any format does, among them the output of C(dmesg) and C(journalctl) with any option, and C(/dev/kmsg).
       - It is an error when a file does not exist or cannot be read.
     type: list
@@ -39,7 +43,8 @@ options:
     default: 50
   workers:
     description:
-      - Regular expressions that are searched in the name and the unit of each victim, to tell whether a worker was killed.
+      - Regular expressions that are searched in the name and the unit of each victim, to tell whether a worker was
+        killed.
     type: list
     elements: str
     default: ['(?i)sidekiq', '^ruby']
@@ -84,7 +89,8 @@ ansible_facts:
       contains:
         events:
           description:
-            - Kills by the kernel, newest first; those whose time the log does not tell come last. At most O(max_events).
+            - Kills by the kernel, newest first; those whose time the log does not tell come last. At most
+              O(max_events).
             - What the log does not say is V(null).
           returned: success
           type: list
@@ -153,7 +159,8 @@ ansible_facts:
               returned: success
               sample: 0
             pgtables_bytes:
-              description: Page tables of the victim, as the kernel printed them. Early 5.4 kernels print 1024 times as much.
+              description: Page tables of the victim, as the kernel printed them. Early 5.4 kernels print 1024 times
+                as much.
               type: int
               returned: success
               sample: 143360
@@ -266,7 +273,8 @@ ansible_facts:
               returned: success
               sample: journal
         kills_since_boot:
-          description: The kernel's own count of kills since the box was booted; kernels before 4.13 have none. Logs may hold fewer, or older ones.
+          description: The kernel's own count of kills since the box was booted; kernels before 4.13 have none. Logs
+            may hold fewer, or older ones.
           returned: success
           type: int
           sample: 1
@@ -336,7 +344,8 @@ def since_epoch(value, now):
     try:
         return now - _units.parse_duration(value)
     except ValueError:
-        raise ValueError("since: %r is neither a duration such as 24h nor a time such as 2026-10-03T22:19:59Z" % value)
+        allowed = "a duration such as 24h nor a time such as 2026-10-03T22:19:59Z"
+        raise ValueError("since: %r is neither %s" % (value, allowed)) from None
 
 
 def main():
@@ -359,8 +368,16 @@ def main():
         else:
             sources, names, unread = _log_reader.read_box(since)
         _reader.read_files(_oom.SOURCES, sources)
-        facts = _oom.parse(sources, logs=names, now=now, utc_offset=utc_offset, since=since,
-                           max_events=module.params["max_events"], workers=module.params["workers"], unread=unread)
+        facts = _oom.parse(
+            sources,
+            logs=names,
+            now=now,
+            utc_offset=utc_offset,
+            since=since,
+            max_events=module.params["max_events"],
+            workers=module.params["workers"],
+            unread=unread,
+        )
     except (ValueError, _log_reader.LogError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(ansible_facts={"lifeline_oom": facts})
