@@ -121,6 +121,7 @@ def cgroup_version():
 
 @dataclasses.dataclass
 class Kind:
+    name: str
     purpose: str
     memory: str
     suite: str | None = None
@@ -152,7 +153,7 @@ class Lab:
 
     def boxes(self, suites):
         entry = TABLE["sets"][self.name]
-        kinds = {name: Kind(**fields) for name, fields in TABLE["kinds"].items()}
+        kinds = {name: Kind(name, **fields) for name, fields in TABLE["kinds"].items()}
         boxes = [Box(f"{self.name}-{suite}", kinds[entry["each_suite"]], suite)
                  for suite in (suites if "each_suite" in entry else ())]
         taken = itertools.cycle(suites)
@@ -290,8 +291,8 @@ def create_arguments(lab, box, number, address):
     environment = {**kind.env, "LAB_UNITS": " ".join(kind.units), "LAB_CGROUP": str(cgroup_version()),
                    "LAB_KEY": lab.key.with_suffix(".pub").read_text().strip()}
     labels = {LABEL: lab.id, **{f"lifeline-lab.{name}": value for name, value in (
-        ("box", box.name), ("number", number), ("suite", box.suite), ("purpose", kind.purpose), ("address", address),
-        ("vars", json.dumps(kind.vars)))}}
+        ("box", box.name), ("kind", kind.name), ("number", number), ("suite", box.suite), ("purpose", kind.purpose),
+        ("address", address), ("vars", json.dumps(kind.vars)))}}
     arguments = ["--hostname", box.name, "--network", lab.id, "--ip", address, "--systemd=always",
                  # Equal limits: no swap for the box, whatever this machine has.
                  "--memory", kind.memory, "--memory-swap", kind.memory,
@@ -390,15 +391,21 @@ def up(lab, suites):
 
 # --- what is there, and the end of it -------------------------------------------------------------------------------
 
+def can_protect_sshd():
+    """Whether this machine has CAP_SYS_RESOURCE to give, which sshd needs to keep the OOM killer off itself."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return bool(int(status.split("CapBnd:", 1)[1].split()[0], 16) >> 24 & 1)
+
+
 def inventory(labs):
-    """Ansible's inventory of what podman knows: a group for each set that is up, and one of all."""
+    """Ansible's inventory of what podman knows: a group for each set that is up, in it one for each kind of box."""
     groups = {"_meta": {"hostvars": {}}, "all": {"children": []}}
     for lab in labs:
         boxes = lab.containers()
         if not boxes:
             continue
         groups["all"]["children"].append(lab.name)
-        groups[lab.name] = {"hosts": list(boxes), "vars": {
+        groups[lab.name] = {"children": [], "vars": {
             "ansible_user": "root",
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_pipelining": True,
@@ -407,7 +414,13 @@ def inventory(labs):
             # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
             "ansible_control_path_dir": str(lab.run / "cp"),
         }}
+        if not can_protect_sshd():
+            groups[lab.name]["vars"]["lifeline_thresholds"] = {"sshd_killable": {"warning": None}}
         for name, box in boxes.items():
+            kind = f"{lab.name}_{box['lifeline-lab.kind']}"
+            groups.setdefault(kind, {"hosts": []})["hosts"].append(name)
+            if kind not in groups[lab.name]["children"]:
+                groups[lab.name]["children"].append(kind)
             groups["_meta"]["hostvars"][name] = {
                 "ansible_host": box["lifeline-lab.address"], "lab_suite": box["lifeline-lab.suite"],
                 "lab_purpose": box["lifeline-lab.purpose"], "lab_container": box["container"],
@@ -428,6 +441,8 @@ def status(lab):
 
 
 def down(lab, images):
+    if not shutil.which("podman") or os.geteuid() != 0 and not RUN.exists():
+        return  # Nobody has ever booted a lab here.
     check_machine()
     for name, box in lab.containers().items():
         podman("rm", "--force", "--time", "0", "--volumes", box["container"])
