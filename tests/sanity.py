@@ -65,7 +65,7 @@ def copy(place):
 def lend_pip(place):
     """Save ansible-test a download: Python brings the pip that it would fetch."""
     requirements = next(place.glob("venv/lib/python3.*/site-packages/ansible_test/_internal/python_requirements.py"))
-    for version in re.findall(r"pip_version = '([\d.]+)'", requirements.read_text()):
+    for version in re.findall(r"\bpip='([\d.]+)'", requirements.read_text()):
         cached = place / "home/.ansible/test/cache" / ("get_pip_%s.py" % version.replace(".", "_"))
         cached.parent.mkdir(parents=True, exist_ok=True)
         cached.write_text("import ensurepip\nensurepip.bootstrap(upgrade=True)\n")

@@ -15,19 +15,22 @@ _V1_UNLIMITED = 1 << 60
 class _Hierarchy:
     """The file names and the arithmetic of one cgroup version's memory controller."""
 
-    def __init__(self, version, limit, usage, swap_limit, swap_usage, inactive_file):
+    def __init__(self, version, limit, usage, swap_limit, swap_usage, inactive_file, events):
         self.version = version
         self.limit = limit
         self.usage = usage
         self.swap_limit = swap_limit
         self.swap_usage = swap_usage
         self.inactive_file = inactive_file
-        self.files = (limit, usage, "memory.stat", swap_limit, swap_usage)
+        self.events = events
+        self.files = (limit, usage, "memory.stat", swap_limit, swap_usage, events)
 
 
 _V1 = _Hierarchy(1, "memory.limit_in_bytes", "memory.usage_in_bytes",
-                 "memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes", "total_inactive_file")
-_V2 = _Hierarchy(2, "memory.max", "memory.current", "memory.swap.max", "memory.swap.current", "inactive_file")
+                 "memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes", "total_inactive_file",
+                 "memory.oom_control")
+_V2 = _Hierarchy(2, "memory.max", "memory.current", "memory.swap.max", "memory.swap.current", "inactive_file",
+                 "memory.events")
 
 # The files of each version's memory controller that are read of every group.
 FILES = {1: _V1.files, 2: _V2.files}
@@ -47,6 +50,15 @@ def memory_ceiling(sources):
     """
     ceilings = [_ceiling(hierarchy, folder, sources) for hierarchy, folder in _folders(sources)]
     return min((found for found in ceilings if found), key=lambda found: found["limit_bytes"], default=None)
+
+
+def oom_kills(sources):
+    """The OOM kills that the outermost group counted that this process can see, or None where none counts them.
+
+    In a container that is the container itself. Version 2 counts the kills in the groups below as well, version 1 doesn't.
+    """
+    counts = [_stat(sources.get("%s/%s" % (folder, hierarchy.events), "")).get("oom_kill") for hierarchy, folder in _folders(sources)]
+    return next((count for count in reversed(counts) if count is not None), None)
 
 
 def _ceiling(hierarchy, folder, sources):

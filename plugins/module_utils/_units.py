@@ -48,13 +48,10 @@ def parse_duration(value):
 
 def format_size(count):
     """Bytes for people, in at most five characters: C(824M), C(1.9G), C(15G)."""
-    size = float(count)
-    for unit in ("B", "K", "M", "G", "T"):
-        if abs(size) < 1023.5:
-            break
-        size /= 1024
-    else:
-        unit = "P"
+    size, units = float(count), "BKMGTP"
+    while abs(size) >= 1023.5 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    unit = units[0]
     return "%.1f%s" % (size, unit) if unit not in "BKM" and abs(size) < 9.95 else "%.0f%s" % (size, unit)
 
 

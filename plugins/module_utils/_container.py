@@ -1,0 +1,12 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a box is a container: there the kernel's log and counters are those of the whole host."""
+
+from __future__ import annotations
+
+# Files that systemd, podman and docker put into the containers that they start.
+SOURCES = ("/run/systemd/container", "/run/.containerenv", "/.dockerenv")
+
+
+def is_container(sources):
+    return any(path in sources for path in SOURCES)

@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every molecule scenario, on real boxes.
+set -eu
+cd "$(dirname "$0")/.."
+export ANSIBLE_INJECT_FACT_VARS=false
+exec molecule test --all
