@@ -57,6 +57,16 @@ class Clock:
         self.now = now
         self.boot_time = boot_time
         self.utc_offset = utc_offset
+        self._understood = {}
+
+    def understood(self, match, convert):
+        """What V(convert) makes of a stamp; neighbouring lines mostly have the same."""
+        stamp = match.group()
+        if stamp not in self._understood:
+            if len(self._understood) > 4096:
+                self._understood.clear()
+            self._understood[stamp] = convert(match, self)
+        return self._understood[stamp]
 
     def from_local(self, seconds):
         offset = self.utc_offset(seconds) if callable(self.utc_offset) else self.utc_offset
@@ -189,7 +199,7 @@ def _month(name):
 
 
 def _epoch(year, month, day, hour, minute, second):
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+    if not (year >= 1900 and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
         return None
     return timegm((year, month, day, hour, minute, second, 0, 0, 0))
 
@@ -374,7 +384,7 @@ def _strip(line, position, record, clock):
                 for pattern, convert in ((_ISO, _iso_epoch), (_DATE, _date_epoch)):
                     match = pattern.match(line, position)
                     if match and (pattern is _DATE or match.group("zone2") is None or match.group("weekday")):
-                        record.epoch = convert(match, clock)
+                        record.epoch = clock.understood(match, convert)
                         break
                     if match:
                         # Without a weekday in front, a word in capitals is the host's name and no zone.

@@ -132,7 +132,10 @@ def find(stream, anchors):
             # What ends within the kept part was found with the block before.
             found = buffer.find(anchor, max(0, kept - len(anchor) + 1), end)
             while found >= 0:
-                hits.append((start + found, anchor))
+                # Logs speak of killed processes in many words; the kernel's have a number next.
+                after = buffer[found + len(anchor) + 1 : min(end, found + len(anchor) + 2)]
+                if anchor != KILL or not after or after.isdigit():
+                    hits.append((start + found, anchor))
                 found = buffer.find(anchor, found + 1, end)
         position += count
         keep = min(OVERLAP, end)
@@ -212,9 +215,12 @@ def read_log(path):
         hits, size = find(stream, anchors)
     parts = regions(hits, size)
     total = sum(end - start for start, end in parts)
-    while total > MOST and len(parts) > 1:
+    while total > MOST:
         start, end = parts.pop(0)
         total -= end - start
+        if not parts:
+            total = MOST
+            parts.append([end - MOST, end])
         remark = "too many kills: the oldest were not read"
     if not parts:
         return "", remark

@@ -890,26 +890,27 @@ def _merge(known, event):
 
 def distinct(logs):
     """Each kill once: V(logs) is a list of lists of events, one list a log. A kill in two logs tells what both know."""
-    found = []
-    by_pid = {}
+    found, by_pid = [], {}
     for events in logs:
-        matched = set()
-        own = []
+        own, own_by_pid = [], {}
         for event in events:
-            same = next((other for other in own if other["pid"] == event["pid"] and _same(other, event, True)), None)
+            alike = own_by_pid.setdefault(event["pid"], [])
+            same = next((other for other in alike[-64:] if _same(other, event, True)), None)
             if same is not None:
                 _merge(same, event)
             else:
                 own.append(event)
+                alike.append(event)
+        matched = set()
         for event in own:
-            for candidate in by_pid.get(event["pid"], ()):
-                if id(candidate) not in matched and _same(candidate, event, False):
-                    _merge(candidate, event)
-                    matched.add(id(candidate))
-                    break
+            known = by_pid.setdefault(event["pid"], [])
+            same = next((other for other in known if id(other) not in matched and _same(other, event, False)), None)
+            if same is not None:
+                _merge(same, event)
+                matched.add(id(same))
             else:
                 found.append(event)
-                by_pid.setdefault(event["pid"], []).append(event)
+                known.append(event)
                 matched.add(id(event))
     return found
 

@@ -153,7 +153,7 @@ def distinct(logs):
     found = []
     for events in logs:
         for event in events:
-            same = next((other for other in found if _same(other, event)), None)
+            same = next((other for other in found[-64:] if _same(other, event)), None)
             if same is None:
                 found.append(event)
                 continue

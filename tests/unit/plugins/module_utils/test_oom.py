@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _oom, _reader
 
-LOGS = os.path.join(os.path.dirname(__file__), "..", "boxes", "oomlogs")
+LOGS = os.path.join(os.path.dirname(__file__), "..", "..", "..", "boxes", "oomlogs")
 NOW = 1795300000  # 2026-11-21T22:26:40Z
 
 

@@ -1,0 +1,133 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading and parsing a large log with few kills, against C(grep -c) with the same anchors on the same file.
+
+The two run in turn, in one process's lifetime each, and the medians are compared. The log is made in a temporary
+folder that is
+removed at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _log_reader, _oom
+
+WORDS = [
+    *(
+        "session",
+        "opened",
+        "for",
+        "user",
+        "root",
+        "by",
+        "CRON",
+        "started",
+        "systemd",
+        "room",
+        "process",
+        "memory",
+        "kernel",
+    ),
+    *(
+        "audit",
+        "Accepted",
+        "publickey",
+        "killed",
+        "check",
+        "out",
+        "order",
+        "sidekiq",
+        "fetch",
+        "done",
+        "job",
+        "perform",
+    ),
+]
+KILL = """\
+Oct  3 22:19:59 box kernel: [28441.{0:06d}] ruby invoked oom-killer: gfp_mask=0x201da, order=0, oom_score_adj=0
+Oct  3 22:19:59 box kernel: [28441.{0:06d}] [ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name
+Oct  3 22:19:59 box kernel: [28441.{0:06d}] [{0:5d}]  1000 {0:5d}  4071931  3827545    7900        0             0 ruby
+Oct  3 22:19:59 box kernel: [28441.{0:06d}] Out of memory: Kill process {0} (ruby) score 979 or sacrifice child
+Oct  3 22:19:59 box kernel: [28441.{0:06d}] Killed process {0} (ruby) total-vm:16287724kB, anon-rss:15310180kB,
+file-rss:0kB
+"""
+
+
+def write_log(path, size, kills):
+    """A log of about V(size) bytes with V(kills) OOM kills evenly in it."""
+    source = random.Random(1)
+    block = "".join(
+        "Oct %2d %02d:%02d:%02d box %s[%d]: %s\n"
+        % (
+            source.randint(1, 30),
+            source.randint(0, 23),
+            source.randint(0, 59),
+            source.randint(0, 59),
+            source.choice(("sshd", "CRON", "systemd", "app")),
+            source.randint(1, 99999),
+            " ".join(source.choices(WORDS, k=12)),
+        )
+        for _line in range(20000)
+    ).encode()
+    between = max(1, size // len(block) // (kills + 1))
+    with open(path, "wb") as stream:
+        killed = written = 0
+        while stream.tell() < size:
+            stream.write(block)
+            written += 1
+            if written % between == 0 and killed < kills:
+                killed += 1
+                stream.write(KILL.format(10000 + killed).encode())
+    return killed
+
+
+def measure(size=200 << 20, kills=5, runs=7):
+    """Seconds of each, as medians, and their ratio: C({"grep": .., "oom_facts": .., "ratio": .., "bytes": ..,
+    "kills": ..})."""
+    environment = dict(os.environ, LC_ALL="C")
+    with tempfile.TemporaryDirectory(prefix="oom_log.") as folder:
+        path = os.path.join(folder, "syslog")
+        expected = write_log(path, size, kills)
+        large = os.path.getsize(path) > _log_reader.USERSPACE_LIMIT
+        anchors = _log_reader.ANCHORS if large else _log_reader.ANCHORS + _log_reader.USERSPACE_ANCHORS
+        grep = ["grep", "-c"] + [part for anchor in anchors for part in ("-e", anchor.decode())] + [path]
+        times = {"grep": [], "oom_facts": []}
+        for _run in range(runs):
+            start = time.perf_counter()
+            subprocess.run(grep, env=environment, stdout=subprocess.PIPE, check=False)
+            times["grep"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            text, _remark = _log_reader.read_log(path)
+            facts = _oom.parse({path: text}, logs=[path], now=time.time())
+            times["oom_facts"].append(time.perf_counter() - start)
+            if facts["kills_in_log"] != expected:
+                raise AssertionError("%d kills found of %d" % (facts["kills_in_log"], expected))
+        result = {name: statistics.median(values) for name, values in times.items()}
+        result.update(ratio=result["oom_facts"] / result["grep"], bytes=os.path.getsize(path), kills=expected)
+        return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--megabytes", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    result = measure(options.megabytes << 20, options.kills, options.runs)
+    print("%-44s %8s" % ("log of %d MB with %d kills" % (result["bytes"] >> 20, result["kills"]), "median"))
+    print("%-44s %6.0f ms" % ("grep -c with the same anchors", result["grep"] * 1000))
+    print("%-44s %6.0f ms" % ("oom_facts: reading and parsing", result["oom_facts"] * 1000))
+    print("%-44s %8.2f" % ("ratio (at most 2)", result["ratio"]))
+    return 0 if result["ratio"] <= 2 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
