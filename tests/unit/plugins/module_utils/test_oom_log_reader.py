@@ -34,7 +34,7 @@ WHOLE = [1494, 1536, 1578, 1620, 1662, 1720, 1762, 1807, 1849, 1897]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz", ".zst"])
-@pytest.mark.parametrize("around", [b"", NOISE])
+@pytest.mark.parametrize("around", [b"", NOISE], ids=["small", "large"])
 def test_compressed_rotations(tmp_path, suffix, around):
     data = around + recorded("L01_dmesg_raw.log") + around
     path = tmp_path / ("kern.log.2" + suffix)
