@@ -32,10 +32,10 @@ molecule: $(CACHE)/test.ready ## the modules on real boxes, against independent 
 	tests/molecule.sh
 
 lab: $(CACHE)/test.ready ## boot a few real boxes, some of them ill; then: ansible all -i inventories/lab -m lifeline.fleet.health
-	tests/lab/box up
+	python tests/lab/lab.py up
 
 lab-down: ## remove the lab
-	tests/lab/box down
+	python3 tests/lab/lab.py down
 
 bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what Ansible brings
 	python tests/bench/run.py

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
-# Files that systemd, podman and docker put into the containers that they start.
-SOURCES = ("/run/systemd/container", "/run/.containerenv", "/.dockerenv")
+# Files that systemd, podman and docker put into the containers that they start, and into images that may boot as machines.
+_MARKS = ("/run/systemd/container", "/run/.containerenv", "/.dockerenv")
+# The kernel's own first process, which no container sees.
+_KERNEL = "/proc/2/stat"
+
+SOURCES = _MARKS + (_KERNEL,)
 
 
 def is_container(sources):
-    return any(path in sources for path in SOURCES)
+    return any(path in sources for path in _MARKS) and not sources.get(_KERNEL, "").startswith("2 (kthreadd)")

@@ -36,12 +36,12 @@ def test_one_process_of_the_table():
 
 @pytest.mark.parametrize("name", ["Web Content", "a) b:(c, d", "((paren))", "line\nbreak", "[ 1] 2 3", ") S 1 2", "", "x,pid=1,uid=2"])
 def test_a_name_may_hold_anything(name):
-    (found,) = _processes.parse_table(process(7, name)).values()
+    found = _processes.parse_table(process(7, name))[7]
     assert (found["name"], found["ppid"], found["threads"]) == (name, 1, 31)
 
 
 def test_what_could_not_be_read_is_unknown():
-    (found,) = _processes.parse_table(process(7)).values()
+    found = _processes.parse_table(process(7))[7]
     assert found["command_line"] is None
     assert found["oom_score_adj"] is None
     assert found["fd_soft_limit"] is None

@@ -1,0 +1,36 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Record a box for the tests: run the probe on it and keep what it read as a folder of text files below tests/boxes.
+
+    tests/record.py debian-13 ssh root@box
+    tests/record.py this-machine sh -c
+
+The command gets the probe's script as its last argument. Look through what was recorded before it is published: it holds
+the box's command lines.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / ".cache" / "collections"))
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _probe  # noqa: E402 - the path comes first
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    name, command = sys.argv[1], sys.argv[2:]
+    done = subprocess.run([*command, _probe.script(timeout=2)], stdout=subprocess.PIPE, check=True)
+    for source, text in _probe.sources(done.stdout.decode("utf-8", "surrogateescape")).items():
+        path = ROOT / "tests" / "boxes" / name / source.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
