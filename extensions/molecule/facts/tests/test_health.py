@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""health: each ill box is found to have its illness, a healthy one none, and a box that is gone is unreachable."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+
+import pytest
+
+INVENTORY = pathlib.Path(__file__).resolve().parents[4] / "inventories" / "lab"
+FAILED = 2
+
+testinfra_hosts = ["ansible://facts_plain", *(f"ansible://facts_{kind}" for kind in ("ok", "leak", "oom", "disk", "fds"))]
+
+# What is wrong with each kind of box: the check that must strike, and whom or what it is about.
+ILLNESSES = {
+    "facts_leak": ("worker_memory_percent", "warning", "sidekiq"),
+    "facts_oom": ("workers_missing", "critical", "sidekiq"),
+    "facts_disk": ("disk_used_percent", "critical", "/data"),
+    "facts_fds": ("process_fds_used_percent", "critical", None),
+}
+
+
+@pytest.fixture
+def kind(host):
+    """The group of the box's kind."""
+    (group,) = [group for group in host.ansible.get_variables()["group_names"] if group.startswith("facts_")]
+    return group
+
+
+def test_the_verdict_names_the_illness_and_no_other(health, kind, way):
+    answer = health(way)
+    found = {finding["check"]: finding for finding in answer["findings"] if finding["severity"] == "critical"
+             or kind in ILLNESSES and finding["check"] == ILLNESSES[kind][0]}
+    found.pop("oom_kills", None) if kind == "facts_oom" else None
+    if kind not in ILLNESSES:
+        assert found == {}
+        assert answer["verdict"] == "ok", answer["msg"]
+        return
+    check, severity, subject = ILLNESSES[kind]
+    assert set(found) == {check}
+    assert found[check]["severity"] == severity
+    assert subject is None or found[check]["subject"] == subject
+    assert answer["verdict"] == severity
+
+
+def test_it_reads_what_the_modules_read(health, facts):
+    answer = health()["ansible_facts"]
+    for module, fact in (("memory", "lifeline_memory"), ("disk", "lifeline_disks"), ("pressure", "lifeline_pressure")):
+        assert answer[fact].keys() == facts(module).keys()
+    assert answer["lifeline_memory"]["limit_bytes"] == facts("memory")["limit_bytes"]
+    mounts = [disk["mount"] for disk in facts("disk")["filesystems"]]
+    assert [disk["mount"] for disk in answer["lifeline_disks"]["filesystems"]] == mounts
+
+
+@pytest.mark.parametrize("fail_on", ("never", "critical"))
+def test_the_exit_code_is_as_asked_for(host, kind, fail_on):
+    box = host.ansible.get_variables()["inventory_hostname"]
+    done = subprocess.run(["ansible", box, "-i", str(INVENTORY), "-m", "lifeline.fleet.health", "-a", f"fail_on={fail_on}"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    is_critical = ILLNESSES.get(kind, ("", "", ""))[1] == "critical"
+    assert done.returncode == (FAILED if is_critical and fail_on == "critical" else 0), done.stdout

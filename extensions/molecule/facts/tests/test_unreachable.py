@@ -1,0 +1,48 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""health on boxes that don't answer: one that is powered off, and one that accepts a connection and then hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+INVENTORY = pathlib.Path(__file__).resolve().parents[4] / "inventories" / "lab"
+UNREACHABLE = 4
+
+
+def ask(box, tmp_path):
+    """Ask a box as an operator would, with a connection of its own: exit code and output."""
+    command = ["ansible", box, "-i", str(INVENTORY), "-m", "lifeline.fleet.health", "-T", "3",
+               "-e", f"ansible_control_path_dir={tmp_path}"]
+    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "lifeline.fleet.table", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true"}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=environment, check=False)
+    return done.returncode, done.stdout
+
+
+def test_a_box_that_is_off_is_down_in_the_table(tmp_path):
+    code, output = ask("facts-down", tmp_path)
+    assert code == UNREACHABLE
+    assert [line.split()[:2] for line in output.splitlines() if line.startswith("facts-down")] == [["facts-down", "down"]], output
+
+
+@pytest.fixture
+def hanging_box(tmp_path):
+    """A box that stands still: its kernel still accepts connections, and nobody in it ever answers."""
+    listed = subprocess.run(["ansible-inventory", "-i", str(INVENTORY), "--host", "facts-fds"], stdout=subprocess.PIPE,
+                            text=True, check=True)
+    container = json.loads(listed.stdout)["lab_container"]
+    subprocess.run(["podman", "pause", container], check=True, stdout=subprocess.DEVNULL)
+    yield "facts-fds"
+    subprocess.run(["podman", "unpause", container], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_box_that_hangs_is_down_in_the_table(hanging_box, tmp_path):
+    code, output = ask(hanging_box, tmp_path)
+    assert code == UNREACHABLE
+    assert [line.split()[:2] for line in output.splitlines() if line.startswith(hanging_box)] == [[hanging_box, "down"]], output
