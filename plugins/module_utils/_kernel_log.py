@@ -630,10 +630,15 @@ _SECOND = re.compile(
 )
 
 
+_SUMMARY_PART = re.compile(r"(?:nodemask|cpuset|mems_allowed|oom_memcg|global_oom|task_memcg|task|pid|uid)(?:=|,)")
+
+
 def _goes_on(last, line):
     """The rest of a line that was broken at a blank, or None."""
     rest = line.lstrip(" \t>|")
     end = last.text[-80:].rstrip()
+    if end.endswith(",") and "oom-kill:constraint=" in last.text and _SUMMARY_PART.match(rest):
+        return rest
     if "\n" in end or not rest:
         return None
     for ends, begins in _BROKEN:
@@ -740,7 +745,7 @@ def _continued(last, line, indent, before, width, wrapped):
         return last.text + line
     rest = None if open_name else _goes_on(last, line)
     if rest is not None:
-        return last.text.rstrip() + " " + rest
+        return last.text.rstrip() + ("" if _SUMMARY_PART.match(rest) and last.text.rstrip()[-1:] == "," else " ") + rest
     if last.prefixed and blanks >= 4 and (blanks >= indent or open_name):
         return last.text + "\n" + line[min(blanks, indent) :]
     if (

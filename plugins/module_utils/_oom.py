@@ -714,8 +714,9 @@ def _event(joiner, run, facts, record, why, source):
     event = dict.fromkeys(KEYS)
     event["killer"] = "kernel"
     event["source"] = source
-    event["uptime_seconds"] = record.uptime
-    event["time"] = record.epoch
+    stamped = record if record.uptime is not None or record.epoch is not None else run.record
+    event["uptime_seconds"] = stamped.uptime
+    event["time"] = stamped.epoch
     for key in (
         "pid",
         "name",
