@@ -265,7 +265,7 @@ def read_journal(since=None, timeout=60, program="journalctl"):
     C(journalctl) can search since version 237, if built to; where it cannot, all of the kernel's messages are read
     and searched here.
     """
-    common = [program, "--no-pager", "-q", "-o", "json"]
+    common = [program, "--no-pager", "-o", "json"]
     if since is not None:
         common.append("--since=@%d" % max(0, since - 3600))
     grep = ["-g", _PATTERN]
@@ -311,8 +311,9 @@ def _journal(argv, timeout):
         r"(?i)pattern matching|unrecognized option|invalid option|unknown option|unknown argument", error
     ):
         return None, error, True
-    if not kept and re.search(r"(?i)not seeing messages|permission|no journal files", error):
-        return None, error.splitlines()[0], False
+    if re.search(r"(?i)not seeing messages|permission|no journal files", error):
+        # What a user may see of the journal is less than what the kernel wrote.
+        return _reader.decode(b"".join(kept)) if kept else None, error.splitlines()[0], False
     if code != 0 and error:
         return None, error.splitlines()[0], False
     return _reader.decode(b"".join(kept)), None, False

@@ -151,6 +151,10 @@ def test_journal_that_cannot_be_read(tmp_path):
     hint = "Hint: You are currently not seeing messages from other users and the system."
     text, reason = _log_reader.read_journal(program=journalctl(tmp_path, "echo '%s' >&2\n" % hint))
     assert (text, reason) == (None, hint)
+    log = os.path.join(os.path.abspath(LOGS), "L10_journal_json.log")
+    text, reason = _log_reader.read_journal(program=journalctl(tmp_path, "echo '%s' >&2\ncat '%s'\n" % (hint, log)))
+    assert reason == hint
+    assert _oom.parse({"journal": text}, now=1795300000)["kills_in_log"] == 10
     text, reason = _log_reader.read_journal(program=journalctl(tmp_path, "exec sleep 30\n"), timeout=0.2)
     assert text is None
     assert "longer than" in reason
