@@ -53,12 +53,16 @@ def memory_ceiling(sources):
 
 
 def oom_kills(sources):
-    """The OOM kills that the outermost group counted that this process can see, or None where none counts them.
+    """The OOM kills in the outermost group that this process can see and all groups below, or None where none counts them.
 
-    In a container that is the container itself. Version 2 counts the kills in the groups below as well, version 1 doesn't.
+    In a container that is the container itself.
     """
-    counts = [_stat(sources.get("%s/%s" % (folder, hierarchy.events), "")).get("oom_kill") for hierarchy, folder in _folders(sources)]
-    return next((count for count in reversed(counts) if count is not None), None)
+    for hierarchy, folder in reversed(_folders(sources)):
+        count = _stat(sources.get("%s/%s" % (folder, hierarchy.events), "")).get("oom_kill")
+        # Version 1 counts no kills in the groups below, so that none of its own says nothing.
+        if count or (count == 0 and hierarchy is _V2):
+            return count
+    return None
 
 
 def _ceiling(hierarchy, folder, sources):

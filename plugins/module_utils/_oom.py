@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _userspace_oom
+from ansible_collections.lifeline.fleet.plugins.module_utils import _cgroup, _container, _userspace_oom
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import Clock, readable, records
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import timestamp
 
-SOURCES = ("/proc/vmstat", "/proc/stat", "/proc/uptime")
+SOURCES = ("/proc/vmstat", "/proc/stat", "/proc/uptime") + _container.SOURCES + _cgroup.SOURCES
 
 # Fixed strings: the lines of a log that have one of them are enough to find every kill and to join what belongs to
 # it, but for
@@ -933,6 +933,18 @@ def boot_and_now(sources):
     return boot, (boot + float(match.group(1)) if boot is not None and match else None)
 
 
+def paths(sources):
+    """The further files that V(sources), read from SOURCES, lead to."""
+    return _cgroup.paths(sources)
+
+
+def _kills_since_boot(sources):
+    """The kernel's own count. In a container the kernel's is the whole host's, and the control group's is its own."""
+    if _container.is_container(sources):
+        return _cgroup.oom_kills(sources)
+    return _first_number(sources.get("/proc/vmstat"), "oom_kill")
+
+
 def _searches(patterns):
     found = []
     for pattern in patterns:
@@ -1002,7 +1014,7 @@ def parse(
     return {
         "events": newest[:limit],
         "other_kills": other_kills[:limit],
-        "kills_since_boot": _first_number(sources.get("/proc/vmstat"), "oom_kill"),
+        "kills_since_boot": _kills_since_boot(sources),
         "kills_in_log": len(newest),
         "invocations_without_kill": max(idle) if idle else 0,
         "sshd_killed": any((event["name"] or "").startswith("sshd") for event in newest),

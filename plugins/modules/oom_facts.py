@@ -274,7 +274,7 @@ ansible_facts:
               sample: journal
         kills_since_boot:
           description: The kernel's own count of kills since the box was booted; kernels before 4.13 have none. Logs
-            may hold fewer, or older ones.
+            may hold fewer, or older ones. In a container it is the count of the container's control group.
           returned: success
           type: int
           sample: 1
@@ -368,6 +368,8 @@ def main():
         else:
             sources, names, unread = _log_reader.read_box(since)
         _reader.read_files(_oom.SOURCES, sources)
+        _reader.read_files(_oom.paths(sources), sources)
+        _reader.read_files(_oom.paths(sources), sources)
         facts = _oom.parse(
             sources,
             logs=names,
