@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Boots a few real boxes to look at: Debian with systemd and a real sshd, some of them in trouble.
 
-    tests/lab/lab.py up [--set lab|facts|bench] [--suites bookworm,trixie]
-    tests/lab/lab.py status|inventory|down [--set ...]
-    tests/lab/lab.py down --images       also drops the images, which are kept otherwise
+    python tests/lab/lab.py up [--set lab|facts|bench] [--suites bookworm,trixie]
+    python tests/lab/lab.py status|inventory|down [--set ...]
+    python tests/lab/lab.py down --images       also drops the images, which are kept otherwise
 
 Which boxes there are, boxes.toml says. A box is a podman container of an image that mmdebstrap makes of this machine's
 own apt source. What podman knows is the lab's only memory: the inventory is read from the containers' labels, so that

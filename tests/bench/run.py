@@ -1,0 +1,111 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How fast the collection is, measured side by side with what people would use instead, as one table with the bars beside.
+
+It boots the lab's boxes for it, and removes them if they weren't up before. Times differ between machines and are medians;
+the ratios are what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import boxes
+
+COLLECTIONS = os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(boxes.ROOT / ".cache" / "collections"))
+sys.path.insert(0, COLLECTIONS.split(os.pathsep)[0])
+
+TITLES = {
+    "raw": "raw -a true (Ansible's own floor)",
+    "health": "lifeline.fleet.health",
+    "noop": "a Python module that does nothing",
+    "ping": "ping",
+    "command": "command -a 'free -m'",
+    "setup": "setup, hardware only",
+}
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def on_boxes(runs):
+    """Times and memory on the lab's boxes, which are booted for it."""
+    lab = [sys.executable, str(boxes.LAB)]
+    listed = subprocess.run([*lab, "status", "--set", "bench"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    was_up = "not up" not in listed
+    subprocess.run([*lab, "up", "--set", "bench"], check=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench.") as folder:
+            lab_boxes = boxes.Boxes(folder)
+            return len(lab_boxes.names), boxes.measure_time(lab_boxes, runs, say), boxes.measure_memory(lab_boxes, say=say)
+    finally:
+        if not was_up:
+            subprocess.run([*lab, "down", "--set", "bench"], check=True)
+
+
+def scans():
+    """oom_facts on a large log and fd_facts on many processes, each beside its rival."""
+    import fd_scan
+    import oom_log
+
+    say("oom_facts on a log of 200 MB")
+    log = oom_log.measure()
+    say("fd_facts on 2,000 processes")
+    return log, fd_scan.measure()
+
+
+def print_table(rows):
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for index, row in enumerate(rows):
+        print("  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
+                        for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip())
+        if index == 0:
+            print("  ".join("-" * width for width in widths))
+    print()
+
+
+def times_table(count, times):
+    rows = [(f"{count} boxes, SSH, pipelining, warm", "wall s", "of raw", "CPU on a box, ms", "of noop")]
+    for name, taken in times.items():
+        rows.append((TITLES[name], f"{taken['wall']:.3f}", f"{taken['wall'] / times['raw']['wall']:.2f}",
+                     f"{taken['cpu'] * 1000:.0f}", f"{taken['cpu'] / times['noop']['cpu']:.2f}"))
+    return rows
+
+
+def bars_table(times, least, log, scan):
+    """Each bar with what was measured: the value, whether it must be at most or at least the bar, and the bar."""
+    health = times["health"]
+    bars = [
+        ("health / raw -a true, wall", health["wall"] / times["raw"]["wall"], "at most", 1.15),
+        ("ping / health, wall", times["ping"]["wall"] / health["wall"], "at least", 2),
+        ("health / module that does nothing, CPU on the box", health["cpu"] / times["noop"]["cpu"], "at most", 0.1),
+        ("memory that health must still find on a box, MB", least.get("health"), "at most", 4),
+        ("  the same for ping, MB", least.get("ping"), "", None),
+        ("oom_facts / grep -c, log of 200 MB", log["ratio"], "at most", 2),
+        ("fd_facts' scan / lsof -n, 2,000 processes", scan["ratio"], "at most", 0.05),
+    ]
+    rows = [("bar", "measured", "bar", "")]
+    for title, value, side, bar in bars:
+        met = value is not None and (bar is None or (value <= bar if side == "at most" else value >= bar))
+        rows.append((title, "-" if value is None else f"{value:.3g}", "" if bar is None else f"{side} {bar:g}",
+                     "" if bar is None else "met" if met else "MISSED"))
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--runs", type=int, default=7, help="rounds that the medians are taken from (default: %(default)s)")
+    options = parser.parse_args()
+    count, times, least = on_boxes(options.runs)
+    log, scan = scans()
+    print_table(times_table(count, times))
+    print_table(bars_table(times, least, log, scan))
+
+
+if __name__ == "__main__":
+    main()
