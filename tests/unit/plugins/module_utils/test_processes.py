@@ -82,8 +82,10 @@ DETAILS = {
     "/proc/7/cgroup": "3:memory:/x\n1:name=systemd:/system.slice/sidekiq.service\n0::/\n",
     "/proc/7/oom_score": "979\n",
     "/proc/7/smaps_rollup": "55-7f ---p 00000000 00:00 0  [rollup]\nRss:  800 kB\nPss:  700 kB\nPss_Dirty: 3 kB\n",
-    "/proc/7/limits": "Limit   Soft Limit  Hard Limit  Units\nMax address space         unlimited            unlimited            bytes     \n"
-                      "Max open files            1024                 524288               files     \nMax nice priority         0       0   \n",
+    "/proc/7/limits": "Limit   Soft Limit  Hard Limit  Units\n"
+                      "Max address space         unlimited            unlimited            bytes     \n"
+                      "Max open files            1024                 524288               files     \n"
+                      "Max nice priority         0       0   \n",
 }
 
 

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action lifeline.fleet.health: settings in, one round trip to the box, a verdict out. Its manual is modules/health.py."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._units import parse_duration
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _facts, _layers, _probe, _thresholds, _verdict, _workers
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
+
+_OPTIONS = {
+    "thresholds": {"type": "dict"},
+    "workers": {"type": "list", "elements": "dict"},
+    "oom_window": {"type": "str", "default": "24h"},
+    "timeout": {"type": "float", "default": 2},
+    "fail_on": {"type": "str", "choices": ["never", "warning", "critical"], "default": "never"},
+}
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        options = self.validate_argument_spec(_OPTIONS)[1]
+        try:
+            thresholds = self._thresholds(options, task_vars)
+            workers = self._workers(options, task_vars)
+            window, timeout = self._times(options)
+            answer = self._low_level_execute_command(_probe.script(timeout))
+            sources = _probe.sources(answer["stdout"], answer["stderr"])
+        except (SettingsError, ProbeError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        facts = _facts.parse(sources, window)
+        judged = _verdict.judge(facts, _facts.process_table(sources), thresholds, workers, window)
+        result.update(judged, changed=False, ansible_facts=facts, thresholds=thresholds,
+                      msg=_verdict.summary(judged["verdict"], judged["findings"], facts))
+        fail_on = options["fail_on"]
+        result["failed"] = fail_on != "never" and (
+            _verdict.SEVERITIES.index(judged["verdict"]) >= _verdict.SEVERITIES.index(fail_on))
+        return result
+
+    def _thresholds(self, options, task_vars):
+        layers = [(name, self._templar.template(value))
+                  for name, value in _layers.layers("lifeline_thresholds", self._task, task_vars)]
+        layers.append(("the option thresholds", options["thresholds"]))
+        return _thresholds.merge(layers)
+
+    def _workers(self, options, task_vars):
+        def variable(name):
+            return self._templar.template(task_vars.get(name))
+
+        declared = options["workers"]
+        if declared is None:
+            declared = variable("lifeline_workers")
+        return _workers.workers(declared, variable("max_sidekiq_memory"))
+
+    @staticmethod
+    def _times(options):
+        try:
+            window = parse_duration(options["oom_window"])
+        except ValueError as error:
+            raise SettingsError("oom_window: %s" % error) from error
+        if not 0 < options["timeout"] <= 60:
+            raise SettingsError("timeout is %s: it must be more than 0 and at most 60 seconds" % options["timeout"])
+        return window, options["timeout"]

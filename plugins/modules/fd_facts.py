@@ -1,0 +1,289 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module lifeline.fleet.fd_facts."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fd_facts
+short_description: Tells how near the box and its processes are to their limits of open descriptors
+version_added: 0.1.0
+description:
+  - Returns the descriptors that are open in the whole system against C(file-max), and the processes with the most of them against
+    their own limits.
+  - Names the processes whose own limit lies above the system's maximum. Such a limit can never protect; a leak then ends with a
+    system in which nothing, C(sshd) included, can open a file.
+  - Returns sockets by state, so that a leak of connections shows as what it is (many in V(close_wait), for one).
+extends_documentation_fragment:
+  - lifeline.fleet.facts
+options:
+  top:
+    description:
+      - For how many processes the descriptors are told apart by kind, those with the most first.
+      - Processes that have used half of their own limit are returned besides, however many.
+    type: int
+    default: 10
+  inotify:
+    description:
+      - Whether inotify instances and watches are counted. That looks at every descriptor of every process, and takes a while
+        on a box with many.
+    type: bool
+    default: false
+seealso:
+  - module: lifeline.fleet.process_facts
+  - module: lifeline.fleet.health
+"""
+
+EXAMPLES = r"""
+- name: See who holds the most descriptors
+  lifeline.fleet.fd_facts:
+
+- name: Name processes that are about to run out
+  ansible.builtin.debug:
+    msg: "{{ item.name }} ({{ item.pid }}) has {{ item.open }} of {{ item.soft_limit }}"
+  loop: "{{ ansible_facts['lifeline_fds']['processes'] | selectattr('used_percent', 'ge', 90) }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts that this module adds.
+  returned: always
+  type: dict
+  contains:
+    lifeline_fds:
+      description: The open descriptors. A value is V(null) where the kernel doesn't say, or doesn't say it to this user.
+      returned: always
+      type: dict
+      contains:
+        allocated:
+          description: Files that are open in the whole system (C(/proc/sys/fs/file-nr)).
+          type: int
+          sample: 2144
+        maximum:
+          description: The most that may be (C(file-max)).
+          type: int
+          sample: 48226
+        used_percent:
+          description: The first as a share of the second; V(null) where the maximum is the kernel's word for no limit.
+          type: float
+          sample: 4.45
+        nr_open:
+          description: The highest limit that a process can be given (C(/proc/sys/fs/nr_open)).
+          type: int
+          sample: 1048576
+        processes:
+          description: The processes with the most open descriptors, and all that have used half of their own limit.
+          type: list
+          elements: dict
+          contains:
+            pid:
+              description: Number of the process.
+              type: int
+              sample: 25910
+            name:
+              description: Its name, as the kernel keeps it.
+              type: str
+              sample: ruby
+            open:
+              description: How many descriptors it has open.
+              type: int
+              sample: 87
+            soft_limit:
+              description: The most that it may have open; V(null) where it is unknown.
+              type: int
+              sample: 1024
+            hard_limit:
+              description: The most that it may raise that to.
+              type: int
+              sample: 524288
+            used_percent:
+              description: What is open as a share of the soft limit.
+              type: float
+              sample: 8.5
+            kinds:
+              description: How many there are of each kind; V(null) where this user may not see them.
+              type: dict
+              contains:
+                file:
+                  description: Files and directories.
+                  type: int
+                  sample: 12
+                socket:
+                  description: Sockets.
+                  type: int
+                  sample: 61
+                pipe:
+                  description: Pipes.
+                  type: int
+                  sample: 4
+                eventpoll:
+                  description: Event polls.
+                  type: int
+                  sample: 2
+                inotify:
+                  description: Instances of inotify.
+                  type: int
+                  sample: 0
+                device:
+                  description: Devices.
+                  type: int
+                  sample: 3
+                deleted:
+                  description: Files that were deleted and still take space. M(lifeline.fleet.disk_facts) tells how much.
+                  type: int
+                  sample: 1
+                other:
+                  description: Everything else, such as timers, signals and namespaces.
+                  type: int
+                  sample: 4
+        processes_total:
+          description: All processes that this user can see, without threads of the kernel.
+          type: int
+          sample: 102
+        unreadable:
+          description: For how many of them the number of descriptors, or the limit, could not be read.
+          type: int
+          sample: 0
+        limit_above_maximum:
+          description: The processes whose own soft limit lies above the system's maximum.
+          type: dict
+          contains:
+            count:
+              description: How many they are.
+              type: int
+              sample: 1
+            processes:
+              description: Those with the highest limits, at most O(top).
+              type: list
+              elements: dict
+              sample: [{"pid": 812, "name": "nginx", "soft_limit": 65536}]
+        sockets:
+          description: Sockets of the network namespace (C(/proc/net)).
+          type: dict
+          contains:
+            used:
+              description: Sockets of all kinds (C(sockstat)).
+              type: int
+              sample: 131
+            tcp:
+              description: TCP sockets of IPv4 and IPv6 by state, under the names of C(ss).
+              type: dict
+              sample: {"established": 12, "close_wait": 0, "listen": 4, "time_wait": 3}
+            tcp_in_use:
+              description: TCP sockets in use, those waiting to time out not among them (C(sockstat)).
+              type: int
+              sample: 16
+            tcp_orphaned:
+              description: TCP sockets that no process holds any more (C(sockstat)).
+              type: int
+              sample: 0
+            tcp_max_orphaned:
+              description: The most of these that there may be (C(net.ipv4.tcp_max_orphans)).
+              type: int
+              sample: 65536
+            tcp_time_wait:
+              description: TCP sockets waiting to time out (C(sockstat)).
+              type: int
+              sample: 3
+            tcp_memory_bytes:
+              description: Memory of TCP buffers, of all namespaces (C(sockstat)).
+              type: int
+              sample: 45056
+            tcp_max_memory_bytes:
+              description: The most of it (C(net.ipv4.tcp_mem)).
+              type: int
+              sample: 785596416
+            udp:
+              description: UDP sockets of IPv4 and IPv6.
+              type: int
+              sample: 4
+            unix:
+              description: Unix domain sockets.
+              type: int
+              sample: 98
+        inotify:
+          description: Inotify, which fails with "no space left on device" at its limits.
+          type: dict
+          contains:
+            max_user_instances:
+              description: The most instances that a user may have.
+              type: int
+              sample: 128
+            max_user_watches:
+              description: The most watches that a user may have.
+              type: int
+              sample: 65536
+            max_queued_events:
+              description: The most events that an instance keeps.
+              type: int
+              sample: 16384
+            instances:
+              description: Instances of all processes whose descriptors could be read; V(null) unless O(inotify=true).
+              type: int
+              sample: 14
+            watches:
+              description: Their watches; V(null) unless O(inotify=true).
+              type: int
+              sample: 312
+        inodes:
+          description: Inodes in the kernel's memory (C(/proc/sys/fs/inode-nr)).
+          type: dict
+          contains:
+            allocated:
+              description: All of them.
+              type: int
+              sample: 43210
+            free:
+              description: Those not in use.
+              type: int
+              sample: 312
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _descriptor_reader, _fds, _page_size, _reader, _sockets
+
+_INOTIFY = tuple("/proc/sys/fs/inotify/" + name for name in ("max_user_instances", "max_user_watches", "max_queued_events"))
+
+
+def read(pids):
+    sources = _reader.read_files(_page_size.SOURCES, limit=_page_size.READ_LIMIT)
+    _reader.read_files(_fds.SOURCES + _sockets.SOURCES + _INOTIFY, sources)
+    _reader.read_files(_reader.process_paths(("stat", "limits"), pids), sources)
+    sources["fds"] = _descriptor_reader.count_all(pids)
+    return sources
+
+
+def tell_kinds(facts):
+    """Say of the processes that are shown what their descriptors are. Reading that of all would take long."""
+    links = _descriptor_reader.links([process["pid"] for process in facts["processes"]])
+    for process in facts["processes"]:
+        if process["pid"] in links:
+            process["kinds"] = _fds.kinds(links[process["pid"]])
+
+
+def count_inotify(facts, pids):
+    counts = {pid: targets.count(_descriptor_reader.INOTIFY) for pid, targets in _descriptor_reader.links(pids).items()}
+    facts["inotify"]["instances"] = sum(counts.values())
+    facts["inotify"]["watches"] = sum(_descriptor_reader.inotify_watches(pid) for pid, count in counts.items() if count)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={"top": {"type": "int", "default": 10}, "inotify": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+    top = module.params["top"]
+    if top < 1:
+        module.fail_json(msg="top is %d: it must be 1 or more" % top)
+    pids = _reader.list_pids()
+    facts = _fds.parse(read(pids), top)
+    tell_kinds(facts)
+    if module.params["inotify"]:
+        count_inotify(facts, pids)
+    module.exit_json(ansible_facts={"lifeline_fds": facts})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manual of the action lifeline.fleet.health; its code is plugins/action/health.py and runs on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: health
+short_description: Tells which boxes are about to die, and why, while they still answer
+version_added: 0.1.0
+description:
+  - Reads in one round trip what a verdict on a box needs (memory, swap, pressure, file systems, descriptors, OOM kills, load, and
+    the workers that the box is there for), and judges it by thresholds that can differ from box to box.
+  - The reading is done by a small POSIX C(sh) script. It needs no Python on the box, writes no file there, and answers on a box
+    that has 4 MB of memory left. The parsing and the judging are done on the controller.
+  - With the stdout callback P(lifeline.fleet.table#callback) the results of all boxes are one table, worst box first.
+options:
+  thresholds:
+    description:
+      - Thresholds that differ from the ones that the inventory gives, by the name of the check. Each holds C(warning), C(critical),
+        or both; V(null) switches a level off.
+      - The variable C(lifeline_thresholds) has the same form. It may be set for all boxes, for groups and for hosts at once. Each layer
+        names only what differs from the layer before it, and this option is the last layer.
+      - A check strikes when its value reaches the threshold. For C(memory_available_percent) less is worse; for all others more is.
+      - "The checks and their defaults, warning then critical: C(memory_available_percent) 25, 10; C(memory_pressure_percent) 5, 20;
+        C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95; C(inodes_used_percent) 90, 95;
+        C(disks_hung) 1, null; C(root_read_only) null, 1; C(fds_used_percent) 70, 90; C(process_fds_used_percent) 80, 95;
+        C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5; C(workers_missing) null, 1; C(worker_memory_percent) 80, 100;
+        C(worker_allowance_percent) 100, null; C(sshd_killable) 1, null; C(load_per_cpu) 2, 8; C(steal_percent) 10, 30."
+    type: dict
+  workers:
+    description:
+      - The processes that the box is there for. By default the variable C(lifeline_workers), and where that is not set either, Sidekiq
+        with the memory that the variable C(max_sidekiq_memory) allows it. Without that variable Sidekiq may be missing.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: What the worker is called in findings.
+        type: str
+        required: true
+      pattern:
+        description:
+          - Regular expression that is searched in the command lines, arguments separated by blanks. By default the name, and for
+            V(sidekiq) what finds Sidekiq while it starts and while it runs.
+        type: str
+      max_memory:
+        description:
+          - Memory that the worker may use, its child processes included, such as V(13 GB), V(512 MiB) or V(80%) of the box's
+            memory. Units are powers of 1024. Not set means no limit.
+        type: raw
+      required:
+        description: Whether the box is in danger when the worker is not running.
+        type: bool
+        default: true
+  oom_window:
+    description: How far back OOM kills count, in seconds or with one of the units s, m, h, d and w.
+    type: str
+    default: 24h
+  timeout:
+    description: Seconds that a mount of the network is waited for before it is called hung; at most 60.
+    type: float
+    default: 2
+  fail_on:
+    description: The verdict from which on the task fails, so that C(ansible) exits with a code that cron jobs and CI can see.
+    type: str
+    choices: [never, warning, critical]
+    default: never
+attributes:
+  check_mode:
+    description: Runs in check mode and returns the same as without it.
+    support: full
+  diff_mode:
+    description: Returns what has changed, or would change, in check mode.
+    support: none
+    details:
+      - Nothing is ever changed.
+  facts:
+    description: Returns an C(ansible_facts) dictionary.
+    support: full
+  become:
+    description: Can be used with C(become).
+    support: full
+    details:
+      - Without root the kernel log may be closed, and limits of other users' processes on some kernels.
+  connection:
+    description: The connection plugins that it works through.
+    support: full
+    details:
+      - All that can run a command in a POSIX shell.
+  platform:
+    description: The operating systems that the module runs on.
+    support: full
+    platforms: linux
+notes:
+  - Steal is an average since boot, for a sample would take time; M(lifeline.fleet.pressure_facts) takes one.
+  - A box that hangs after it has accepted the connection is given up by Ansible's own task timeout (C(ansible -T) is for connecting
+    only; set C(task_timeout) in C(ansible.cfg), or C(ansible --task-timeout)).
+seealso:
+  - plugin: lifeline.fleet.table
+    plugin_type: callback
+  - module: lifeline.fleet.memory_facts
+  - module: lifeline.fleet.disk_facts
+  - module: lifeline.fleet.fd_facts
+  - module: lifeline.fleet.oom_facts
+  - module: lifeline.fleet.process_facts
+  - module: lifeline.fleet.pressure_facts
+author:
+  - The Lifeline authors (@lifeline-fleet)
+"""
+
+EXAMPLES = r"""
+# ansible all -m lifeline.fleet.health
+- name: See which boxes are about to die
+  lifeline.fleet.health:
+
+# ansible all -m lifeline.fleet.health -a fail_on=critical || mail-the-operator
+- name: Fail where a box is in danger, with a stricter eye on the disks
+  lifeline.fleet.health:
+    fail_on: critical
+    thresholds:
+      disk_used_percent:
+        warning: 80
+        critical: 90
+
+- name: Watch a worker of another kind
+  lifeline.fleet.health:
+    workers:
+      - name: resque
+        pattern: ^resque-\d
+        max_memory: 60%
+"""
+
+RETURN = r"""
+verdict:
+  description: The box's state, which is the worst severity among the findings.
+  returned: when the box has answered
+  type: str
+  sample: critical
+findings:
+  description: The reasons for the verdict, worst first.
+  returned: when the box has answered
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: Name of the check, as in O(thresholds).
+      type: str
+      sample: disk_used_percent
+    severity:
+      description: V(warning) or V(critical).
+      type: str
+      sample: critical
+    subject:
+      description: What was found wanting, such as a mount point, a process or a worker; V(null) where it is the box itself.
+      type: str
+      sample: /
+    value:
+      description: What was read.
+      type: float
+      sample: 96
+    threshold:
+      description: What it was held against.
+      type: float
+      sample: 95
+    unit:
+      description: The unit of both.
+      type: str
+      sample: "%"
+    message:
+      description: The reason in words.
+      type: str
+      sample: / is 96 % full, 305M left
+thresholds:
+  description: The thresholds that hold for the box, all layers merged, by the name of the check.
+  returned: when the box has answered
+  type: dict
+  sample: {"disk_used_percent": {"warning": 85, "critical": 95}}
+workers:
+  description: What the box's workers use.
+  returned: when the box has answered
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the worker.
+      type: str
+      sample: sidekiq
+    required:
+      description: Whether it must be running.
+      type: bool
+      sample: true
+    pids:
+      description: Its processes, without their children.
+      type: list
+      elements: int
+      sample: [25910]
+    processes:
+      description: How many processes it is, children included.
+      type: int
+      sample: 1
+    rss_bytes:
+      description: Resident memory of all of them; V(null) when the worker is not running.
+      type: int
+      sample: 8940122112
+    max_memory_bytes:
+      description: What it is allowed; V(null) when it has no limit.
+      type: int
+      sample: 13958643712
+    used_percent:
+      description: The first as a share of the second.
+      type: float
+      sample: 64.05
+oom_kills:
+  description: OOM kills in O(oom_window); V(null) where neither the kernel's log nor its counter can tell.
+  returned: when the box has answered
+  type: int
+  sample: 1
+msg:
+  description: The verdict and all its reasons in one line.
+  returned: always
+  type: str
+  sample: "critical: / is 96 % full, 305M left"
+ansible_facts:
+  description: What was read, in the form of the fact modules, as far as one probe can tell.
+  returned: when the box has answered
+  type: dict
+  contains:
+    lifeline_memory:
+      description: See M(lifeline.fleet.memory_facts).
+      type: dict
+    lifeline_disks:
+      description: See M(lifeline.fleet.disk_facts).
+      type: dict
+    lifeline_fds:
+      description: See M(lifeline.fleet.fd_facts); the kinds of descriptors and the sockets are not read.
+      type: dict
+    lifeline_oom:
+      description: See M(lifeline.fleet.oom_facts); the kills in O(oom_window), from the kernel's ring buffer.
+      type: dict
+    lifeline_pressure:
+      description: See M(lifeline.fleet.pressure_facts); the rates are averages since boot.
+      type: dict
+"""

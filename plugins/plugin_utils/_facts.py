@@ -1,0 +1,24 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A probed box's sources through the fact modules' own parsers."""
+
+from __future__ import annotations
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _disks, _fds, _memory, _oom, _pressure, _processes
+
+
+def parse(sources, oom_window):
+    """The fact modules' dictionaries by name, as far as one probe can tell. V(oom_window) is in seconds."""
+    read_at = _oom.boot_and_now(sources)[1]
+    since = None if read_at is None else read_at - oom_window
+    return {
+        "lifeline_memory": _memory.parse(sources),
+        "lifeline_disks": _disks.parse(sources),
+        "lifeline_fds": _fds.parse(sources),
+        "lifeline_oom": _oom.parse(sources, since=since),
+        "lifeline_pressure": _pressure.parse(sources),
+    }
+
+
+def process_table(sources):
+    return _processes.parse_table(sources)

@@ -1,0 +1,41 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One variable's values on all its layers, where Ansible itself hands out only the topmost."""
+
+from __future__ import annotations
+
+from ansible.inventory.helpers import sort_groups
+from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_path
+
+
+def layers(name, task, task_vars):
+    """Pairs of a layer's name and V(name)'s raw value there, the least specific first: all, groups, host, then the play.
+
+    Read are the inventory and the C(group_vars) and C(host_vars) beside it and beside the play; the last pair is what Ansible
+    itself would take, extra variables included. A layer that doesn't set the variable is left out.
+    """
+    found = []
+    hostvars = task_vars.get("hostvars")
+    host = None if hostvars is None else hostvars._inventory.get_host(task_vars["inventory_hostname"])
+    if host is not None:
+        for entity in _entities(host, hostvars._inventory):
+            for values in _values(entity, hostvars, task):
+                if name in values:
+                    found.append(("%s of %s" % (name, entity.name), values[name]))
+    if name in task_vars:
+        found.append((name, task_vars[name]))
+    return found
+
+
+def _entities(host, inventory):
+    groups = sort_groups(group for group in host.get_groups() if group.name != "all")
+    return [inventory.groups["all"], *groups, host]
+
+
+def _values(entity, hostvars, task):
+    """The variables that the inventory holds for a group or host, then those of the files beside it and beside the play."""
+    # A host's own get_vars() adds magic variables, which are not wanted and not free.
+    yield entity.vars
+    yield get_vars_from_inventory_sources(hostvars._loader, hostvars._inventory._sources, [entity], "task")
+    for path in task.get_search_path():
+        yield get_vars_from_path(hostvars._loader, path, [entity], "task")

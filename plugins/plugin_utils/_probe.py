@@ -1,0 +1,155 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reader that works from the controller: one POSIX sh script out, the sources of a box back.
+
+The script must answer on a box that is out of memory: it starts few programs, all of them small, writes no file, and never
+waits for a mount that hangs. It runs in dash, bash and busybox ash. Any login shell may stand in its way, so it holds no line
+break, no quote of the single kind and no exclamation mark.
+
+Its answer is in the form of C(head), which prints most of it: C(==> name <==), then the text. What processes can forge
+(their names and command lines) comes last, and the first text of a name is the one that is believed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import (
+    _cgroup,
+    _container,
+    _disks,
+    _fds,
+    _memory,
+    _mounts,
+    _oom,
+    _page_size,
+    _pressure,
+    _processes,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError
+
+_END = "lifeline-probe-end"
+_HEADER = re.compile(r"^==> (\S+) <==\n", re.MULTILINE)
+
+_SYSTEM_LIMIT = 1 << 18
+# A process names itself in its command line at will, so that comes last; of its limits only one line is wanted.
+_TABLE_FILES = [name for name in _processes.TABLE_FILES if name not in ("limits", "cmdline")] + ["cmdline"]
+_SYSTEM_FILES = tuple(path for path in dict.fromkeys(
+    _memory.SOURCES + _pressure.SOURCES + _disks.SOURCES + _fds.SOURCES + _oom.SOURCES + _processes.SOURCES + _container.SOURCES)
+    if path not in _page_size.SOURCES)
+
+# Walk the mounts once. The local file systems become the positional parameters. One that may hang is asked by a process of
+# its own, which may hang in our stead. The memory controllers give, from the shell's own control group upwards, the files
+# with the limits.
+_MOUNTS = r"""
+c=; g=;
+climb() { q=$2; while :; do for f in $3; do c="$c $1$q/$f"; done; case $q in ?*) q=${q%/*};; *) break;; esac; done; };
+member() { while IFS=: read -r i k p; do case ",$k," in $1) case $p in "$2") p=;; "$2"/*) p=${p#"$2"};; esac;
+  climb "$3" "${p%/}" "$4";; esac; done < /proc/self/cgroup; };
+set --;
+while read -r i p v r m o x; do
+  t=${x#*- }; s=${t##* }; t=${t%% *};
+  case $r in /) r=;; esac;
+  case $t in
+    cgroup2) member ",," "$r" "$m" "@V2@";;
+    cgroup) case ",$s," in *,memory,*) member "*,memory,*" "$r" "$m" "@V1@";; esac;;
+    @SKIPPED@);;
+    @GUARDED@) stat -f "$(printf %b "$m")" < /dev/null > /dev/null & g="$g $! $m";;
+    *) case $m in @HIDDEN@) continue;; *\\*) m=$(printf %b "$m");; esac; set -- "$@" "$m";;
+  esac;
+done < /proc/self/mountinfo;
+"""
+
+_SYSTEM = r"""
+head -c @SYSTEM_LIMIT@ @FILES@ $c;
+echo; echo "==> statfs <==";
+case $# in 0);; *) stat -f -c "@STATFS@" "$@";; esac;
+"""
+
+# Who has answered a process of its own is asked for the figures; a process that is gone, or a zombie, has had its answer.
+_GUARDED = r"""
+set -f; set -- $g; set +f;
+n=0;
+while [ $# -gt 0 ]; do
+  s=; read -r s < /proc/$1/stat; m=$(printf %b "$2");
+  case $s in
+    "" | *")"?[ZX]*) stat -f -c "@STATFS@" "$m" || echo "error $m"; shift 2;;
+    *) if [ $n -lt @TIMEOUT@ ]; then sleep 0.05 || sleep 1; n=$((n + 1)); else kill -9 $1; echo "hung $m"; shift 2; fi;;
+  esac;
+done;
+"""
+
+# From kernel 6.2 on the size of the directory is the number of descriptors; before, they have to be listed.
+_DESCRIPTORS = r"""
+echo; echo "==> fds <==";
+read -r v < /proc/sys/kernel/osrelease; r=${v#*.}; r=${r%%[.-]*};
+if [ "${v%%.*}" -gt 6 ] || { [ "${v%%.*}" -eq 6 ] && [ "$r" -ge 2 ]; };
+then stat -c "%s %n" /proc/[0-9]*/fd;
+else for d in /proc/[0-9]*/fd; do if [ -r $d ]; then set -- $d/*; if [ -h $1 ]; then echo "$# $d"; else echo "0 $d"; fi; fi; done;
+fi;
+"""
+
+# The section is there only if the log may be read: it then has at least one line.
+_KERNEL_LOG = r"""
+dmesg -r | if read -r l; then echo; echo "==> dmesg <=="; printf "%s\n" "$l"; grep -a -A1 -F @ANCHORS@; fi;
+"""
+
+# So many processes that their files make no argument list are read kind by kind.
+_PROCESSES = r"""
+echo; echo "==> limits <=="; grep -s "^Max open files" /proc/[0-9]*/limits /dev/null;
+echo; head -c @PROCESS_LIMIT@ @PAGE_SIZE@ @TABLE@;
+case $? in 126) for f in @TABLE_FILES@; do echo; head -c @PROCESS_LIMIT@ /proc/[0-9]*/$f; done;; esac;
+"""
+
+
+def script(timeout):
+    """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for."""
+    text = "exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;"
+    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _KERNEL_LOG + _PROCESSES + 'echo; echo "==> %s <==";' % _END
+    for name, value in (
+            ("V1", " ".join(_cgroup.FILES[1])),
+            ("V2", " ".join(_cgroup.FILES[2])),
+            ("SKIPPED", "|".join(_mounts.PSEUDO_TYPES)),
+            ("GUARDED", "|".join(_mounts.NETWORK_TYPES)),
+            ("HIDDEN", "|".join(prefix + "/*" for prefix in _mounts.HIDDEN_PREFIXES)),
+            ("SYSTEM_LIMIT", str(_SYSTEM_LIMIT)),
+            ("PAGE_SIZE", " ".join(_page_size.SOURCES)),
+            ("PROCESS_LIMIT", str(_page_size.READ_LIMIT)),
+            ("FILES", " ".join(_SYSTEM_FILES)),
+            ("STATFS", "%S %s %b %f %a %c %d %n"),
+            ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
+            ("ANCHORS", " ".join('-e "%s"' % anchor for anchor in _oom.ANCHORS)),
+            ("TABLE_FILES", " ".join(_TABLE_FILES)),
+            ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES))):
+        text = text.replace("@%s@" % name, value)
+    return " ".join(text.split("\n"))
+
+
+def sources(answer, errors=""):
+    """The box's sources out of the script's standard output.
+
+    Raises ProbeError where that isn't what the script prints; V(errors), its standard error, may then say why.
+    """
+    text = decode(answer.encode("utf-8", "surrogateescape"))
+    # A terminal in between, as become may want one, ends its lines in its own way.
+    text = text.replace("\r\n", "\n")
+    names_and_texts = _HEADER.split(text)[1:]
+    found = {}
+    for name, section in zip(names_and_texts[::2], names_and_texts[1::2]):
+        found.setdefault(name, section[:-1] if section.endswith("\n") else section)
+    if "/proc/meminfo" not in found or _END not in found:
+        raise ProbeError(_complaint(text + errors, found))
+    for line in found.pop("limits", "").splitlines():
+        name, colon, limit = line.partition(":")
+        if colon:
+            found.setdefault(name, limit)
+    del found[_END]
+    return found
+
+
+def _complaint(text, found):
+    if found and _END not in found:
+        return "the box stopped answering in the middle of the probe (%d of its sources came)" % len(found)
+    shown = " ".join(text.split())[:200]
+    return "the box did not run the probe: it answered %s" % (repr(shown) if shown else "nothing")

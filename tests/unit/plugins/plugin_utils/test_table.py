@@ -1,0 +1,72 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._table import Row
+
+OK = Row("box2", "ok", ("1.0G/15G 7%", "-", "12% /", "1%", "0", "-"), (), 93.0)
+FULL = Row("box10", "critical", ("9.0G/15G 61%", "-", "96% /", "1%", "0", "8.5G/13G 65%"), ("/ is 96 % full, 305M left",), 39.0)
+DYING = Row("box9", "critical", ("15G/15G 99%", "-", "75% /", "1%", "2", "none"),
+            ("only 120M of 15G memory available", "worker sidekiq is not running (99 % of the memory is in use)"), 1.0)
+DOWN = _table.down("box1", {"msg": "Failed to connect to the host via ssh: ssh: connect to host 192.0.2.9 port 22: No route to host"})
+
+
+def test_worst_first_and_counted():
+    lines = _table.render([OK, FULL, DOWN, DYING])
+    assert [line.split()[:2] for line in lines[1:-1]] == [
+        ["box1", "down"], ["box9", "critical"], ["box10", "critical"], ["box2", "ok"]]
+    assert lines[-1] == "4 boxes: 1 down, 2 critical, 1 ok"
+
+
+def test_names_sort_as_people_count():
+    rows = [Row(name, "ok") for name in ("box10", "box9", "abc", "box1a")]
+    assert [line.split()[0] for line in _table.render(rows)[1:-1]] == ["abc", "box1a", "box9", "box10"]
+
+
+def test_in_a_pipe_every_box_has_one_line_with_all_its_reasons():
+    lines = _table.render([FULL, DYING])
+    assert len(lines) == 4
+    assert lines[1].endswith("only 120M of 15G memory available; worker sidekiq is not running (99 % of the memory is in use)")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_on_a_terminal_it_fits_the_width_and_loses_no_reason(width):
+    lines = _table.render([OK, FULL, DYING, DOWN], width)
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    for word in ("305M", "120M", "99", "route"):
+        assert word in text
+
+
+def test_a_narrow_terminal_keeps_the_figures_that_matter_most():
+    assert _table.render([OK, FULL], 60)[0].split() == ["BOX", "VERDICT", "MEMORY", "DISK", "FDS", "OOM", "WORKER"]
+    assert _table.render([OK, FULL], 20)[0].split() == ["BOX", "VERDICT"]
+
+
+def test_columns_stand_below_their_heads():
+    head, first, *_rest = _table.render([FULL])
+    assert first.index("critical") == head.index("VERDICT")
+    assert first.index("9.0G/15G") == head.index("MEMORY")
+    assert first.index("96% /") == head.index("DISK")
+    assert first.index("/ is 96 %") == head.index("REASONS")
+
+
+def test_only_the_verdict_is_painted():
+    plain = _table.render([FULL, OK], 120)
+    painted = _table.render([FULL, OK], 120, lambda text, verdict: "<%s:%s>" % (verdict, text))
+    assert painted[1] == plain[1].replace("critical", "<critical:critical>", 1)
+    assert painted[0] == plain[0]
+
+
+@pytest.mark.parametrize(("message", "reason"), [
+    ("Failed to connect to the host via ssh: ssh: connect to host 192.0.2.9 port 22: Connection timed out",
+     "connect to host 192.0.2.9 port 22: Connection timed out"),
+    ("Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.\nroot@192.0.2.9: Permission denied.",
+     "root@192.0.2.9: Permission denied."),
+    ("", "no reason given"),
+])
+def test_why_a_box_is_down_in_few_words(message, reason):
+    assert _table.down("box", {"msg": message}).reasons == (reason,)

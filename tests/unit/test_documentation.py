@@ -1,0 +1,49 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation says of defaults is what they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from ansible_collections.lifeline.fleet.plugins.action import health as action
+from ansible_collections.lifeline.fleet.plugins.modules import health as manual
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def level(value):
+    return "null" if value is None else "%g" % value
+
+
+def test_the_readme_lists_every_check_with_its_defaults():
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rows == [(name, level(check.warning).replace("null", "–"), level(check.critical).replace("null", "–"))
+                    for name, check in CHECKS.items()]
+
+
+def test_the_manual_of_health_lists_every_check_with_its_defaults():
+    text = " ".join(yaml.safe_load(manual.DOCUMENTATION)["options"]["thresholds"]["description"])
+    assert re.findall(r"C\((\w+)\) ([\w.]+), ([\w.]+)[;.]", text) == [
+        (name, level(check.warning), level(check.critical)) for name, check in CHECKS.items()]
+
+
+def test_the_manual_of_health_has_the_options_that_it_takes():
+    documented = yaml.safe_load(manual.DOCUMENTATION)["options"]
+    assert set(documented) == set(action._OPTIONS)
+    for name, option in action._OPTIONS.items():
+        assert documented[name]["type"] == option["type"]
+        assert documented[name].get("default") == option.get("default")
+        assert documented[name].get("choices") == option.get("choices")
+
+
+def test_every_fact_module_is_in_the_action_group_and_in_the_readme():
+    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*_facts.py")}
+    group = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["facts"]
+    assert set(group) == modules
+    readme = (ROOT / "README.md").read_text()
+    assert all("| `%s` |" % module in readme for module in modules)
