@@ -31,8 +31,7 @@ class ActionModule(ActionBase):
             thresholds = self._thresholds(options, task_vars)
             workers = self._workers(options, task_vars)
             window, timeout = self._times(options)
-            answer = self._low_level_execute_command(_probe.script(timeout))
-            sources = _probe.sources(answer["stdout"], answer["stderr"])
+            sources = self._probe(_probe.script(timeout))
         except (SettingsError, ProbeError) as error:
             raise AnsibleActionFail(str(error)) from error
         facts = _facts.parse(sources, window)
@@ -43,6 +42,14 @@ class ActionModule(ActionBase):
         result["failed"] = fail_on != "never" and (
             _verdict.SEVERITIES.index(judged["verdict"]) >= _verdict.SEVERITIES.index(fail_on))
         return result
+
+    def _probe(self, script):
+        if self._connection.is_pipelining_enabled():
+            # No terminal in between, and no script in the log of sudo.
+            answer = self._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n")
+        else:
+            answer = self._low_level_execute_command(script)
+        return _probe.sources(answer["stdout"], answer["stderr"])
 
     def _thresholds(self, options, task_vars):
         layers = [(name, self._templar.template(value))

@@ -132,13 +132,13 @@ def _ancestors(mount_point, root, path):
 
 def _number(text):
     text = (text or "").strip()
-    return int(text) if text.isdigit() and len(text) < 20 else None
+    return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
 def _stat(text):
     stat = {}
     for line in text.splitlines():
         name, _blank, value = line.partition(" ")
-        if value.isdigit() and len(value) < 20:
+        if value.isdecimal() and len(value) < 20:
             stat[name] = int(value)
     return stat

@@ -17,6 +17,7 @@ _NO_LIMIT = 1 << 40
 _NEAR_PERCENT = 50
 
 _COUNT = re.compile(r"^(\d{1,12}) /proc/(\d{1,10})/fd$", re.MULTILINE)
+_NUMBER = re.compile(r"^\d{1,20}$")
 _LINK = re.compile(r"^(socket|pipe|anon_inode):\[?([^\]]*)\]?$")
 
 
@@ -115,4 +116,4 @@ def _file_nr(text):
 
 def _number(text):
     text = (text or "").strip()
-    return int(text) if re.match(r"^\d{1,20}$", text) else None
+    return int(text) if _NUMBER.match(text) else None

@@ -95,7 +95,7 @@ def _estimate_available(kilobytes, sources):
     if "MemFree" not in kilobytes:
         return None
     reserve = sources.get("/proc/sys/vm/min_free_kbytes", "").strip()
-    watermark = int(reserve) * 5 // 4 if reserve.isdigit() and len(reserve) < 19 else 0
+    watermark = int(reserve) * 5 // 4 if reserve.isdecimal() and len(reserve) < 19 else 0
     if "Active(file)" in kilobytes and "Inactive(file)" in kilobytes:
         cache = kilobytes["Active(file)"] + kilobytes["Inactive(file)"]
     else:

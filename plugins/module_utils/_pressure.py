@@ -13,6 +13,10 @@ COUNTERS = ("/proc/stat", "/proc/vmstat", "/proc/uptime")
 SOURCES = ("/proc/loadavg", "/proc/pressure/cpu", "/proc/pressure/memory", "/proc/pressure/io") + COUNTERS
 
 _CPU_STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
+_CPUS = re.compile(r"^cpu\d+ ", re.MULTILINE)
+_CPU_TIMES = re.compile(r"^cpu +([\d ]+)$", re.MULTILINE)
+_COUNTER = re.compile(r"^(\w+) (\d{1,20})\b", re.MULTILINE)
+_FLOAT = re.compile(r"^\d{1,15}(\.\d{1,9})?$")
 _PRESSURE = re.compile(r"^(some|full) avg10=(\d+\.\d+) avg60=(\d+\.\d+) avg300=(\d+\.\d+) total=(\d{1,20})\s*$", re.MULTILINE)
 
 
@@ -44,24 +48,25 @@ def parse(sources, earlier=None):
 
 
 def _counters(sources):
-    stat, vmstat = sources.get("/proc/stat", ""), sources.get("/proc/vmstat", "")
+    text = sources.get("/proc/stat", "")
+    stat, vmstat = dict(_COUNTER.findall(text)), dict(_COUNTER.findall(sources.get("/proc/vmstat", "")))
     page = _page_size.page_size(sources)
     return {
         "uptime": _float(sources.get("/proc/uptime", "").split(" ")[0]),
-        "cpu": _cpu_times(stat),
-        "cpus": len(re.findall(r"^cpu\d+ ", stat, re.MULTILINE)) or None,
-        "forks": _counter("processes", stat),
-        "context_switches": _counter("ctxt", stat),
-        "running": _counter("procs_running", stat),
-        "blocked": _counter("procs_blocked", stat),
-        "swap_in": _times(_counter("pswpin", vmstat), page),
-        "swap_out": _times(_counter("pswpout", vmstat), page),
-        "major_faults": _counter("pgmajfault", vmstat),
+        "cpu": _cpu_times(text),
+        "cpus": len(_CPUS.findall(text)) or None,
+        "forks": _number(stat.get("processes")),
+        "context_switches": _number(stat.get("ctxt")),
+        "running": _number(stat.get("procs_running")),
+        "blocked": _number(stat.get("procs_blocked")),
+        "swap_in": _times(_number(vmstat.get("pswpin")), page),
+        "swap_out": _times(_number(vmstat.get("pswpout")), page),
+        "major_faults": _number(vmstat.get("pgmajfault")),
     }
 
 
 def _cpu_times(stat):
-    line = re.search(r"^cpu +([\d ]+)$", stat, re.MULTILINE)
+    line = _CPU_TIMES.search(stat)
     ticks = [int(value) for value in line.group(1).split() if len(value) < 20] if line else []
     return dict(zip(_CPU_STATES, ticks))
 
@@ -79,7 +84,7 @@ def _load(text):
     if len(fields) >= 4:
         load.update(zip(("one", "five", "fifteen"), (_float(value) for value in fields[:3])))
         threads = fields[3].partition("/")[2]
-        load["threads"] = int(threads) if threads.isdigit() and len(threads) < 19 else None
+        load["threads"] = int(threads) if threads.isdecimal() and len(threads) < 19 else None
     return load
 
 
@@ -97,15 +102,14 @@ def _stall(text):
     return stall
 
 
-def _counter(name, text):
-    found = re.search(r"^%s (\d{1,20})\b" % name, text, re.MULTILINE)
-    return int(found.group(1)) if found else None
-
-
 def _rate(now, before, seconds):
     if now is None or not seconds or seconds <= 0:
         return None
     return round(max(0, now - (before or 0)) / seconds, 2)
+
+
+def _number(text):
+    return None if text is None else int(text)
 
 
 def _times(count, size):
@@ -113,4 +117,4 @@ def _times(count, size):
 
 
 def _float(text):
-    return float(text) if re.match(r"^\d{1,15}(\.\d{1,9})?$", text) else None
+    return float(text) if _FLOAT.match(text) else None

@@ -21,6 +21,10 @@ _PATH = re.compile(r"^/proc/(\d{1,10})/stat$")
 _TICKS_PER_SECOND = 100
 _KERNEL_THREAD = 0x00200000
 _LIMIT = re.compile(r"^Max (.+?) {2,}(\d{1,20}|unlimited) +(\d{1,20}|unlimited) *(\w*) *$", re.MULTILINE)
+_NUMBER = re.compile(r"^-?\d{1,20}$")
+_BOOT = re.compile(r"^btime (\d{1,15})$", re.MULTILINE)
+_UPTIME = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ")
+_KILOBYTES = re.compile(r"\s*(\d{1,17}) kB")
 _UNIT = re.compile(r"\.(service|scope|socket|mount|swap|slice)$")
 
 
@@ -120,7 +124,7 @@ def unit_of(cgroup):
 
 def boot_time(sources):
     """Seconds since the epoch at which the box was booted, or None."""
-    found = re.search(r"^btime (\d{1,15})$", sources.get("/proc/stat", ""), re.MULTILINE)
+    found = _BOOT.search(sources.get("/proc/stat", ""))
     return int(found.group(1)) if found else None
 
 
@@ -128,7 +132,7 @@ def _process(pid, text, page, uptime):
     # The name may hold anything, blanks and parentheses included, so its end is sought from behind.
     name, closed, rest = text.partition("(")[2].rpartition(")")
     fields = rest.split()
-    if not closed or len(fields) < 22 or not all(re.match(r"^-?\d{1,20}$", field) for field in fields[1:22]):
+    if not closed or len(fields) < 22 or not all(_NUMBER.match(field) for field in fields[1:22]):
         return None
     state, numbers = fields[0], [0] + [int(field) for field in fields[1:22]]
     started = numbers[19] / _TICKS_PER_SECOND
@@ -152,7 +156,7 @@ def _searched(process):
 
 
 def _uptime(sources):
-    found = re.match(r"(\d{1,12}(?:\.\d{1,6})?) ", sources.get("/proc/uptime", ""))
+    found = _UPTIME.match(sources.get("/proc/uptime", ""))
     return float(found.group(1)) if found else None
 
 
@@ -176,10 +180,10 @@ def _line(text, name):
 
 
 def _kilobytes(text):
-    found = re.match(r"\s*(\d{1,17}) kB", text or "")
+    found = _KILOBYTES.match(text or "")
     return int(found.group(1)) * 1024 if found else None
 
 
 def _integer(text):
     text = (text or "").strip()
-    return int(text) if re.match(r"^-?\d{1,18}$", text) else None
+    return int(text) if _NUMBER.match(text) else None

@@ -32,7 +32,7 @@ def read_files(paths, sources=None, limit=None):
 
 def list_pids():
     """The numbers of all processes that this user can see, in ascending order."""
-    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
 
 
 def process_paths(names, pids):

@@ -21,14 +21,14 @@ def parse(sources, page_size):
     """Counts of sockets in the reader's network namespace; None where a table was not read."""
     v4, v6 = _families(sources.get("/proc/net/sockstat", "")), _families(sources.get("/proc/net/sockstat6", ""))
     tcp, memory = v4.get("TCP", {}), sources.get("/proc/sys/net/ipv4/tcp_mem", "").split()
-    limit = memory[2] if len(memory) == 3 and memory[2].isdigit() and len(memory[2]) < 16 else None
+    limit = memory[2] if len(memory) == 3 and memory[2].isdecimal() and len(memory[2]) < 16 else None
     orphans = sources.get("/proc/sys/net/ipv4/tcp_max_orphans", "").strip()
     return {
         "used": v4.get("sockets", {}).get("used"),
         "tcp": _states(sources, ("tcp", "tcp6")),
         "tcp_in_use": _sum(tcp.get("inuse"), v6.get("TCP6", {}).get("inuse")),
         "tcp_orphaned": tcp.get("orphan"),
-        "tcp_max_orphaned": int(orphans) if orphans.isdigit() and len(orphans) < 16 else None,
+        "tcp_max_orphaned": int(orphans) if orphans.isdecimal() and len(orphans) < 16 else None,
         "tcp_time_wait": tcp.get("tw"),
         "tcp_memory_bytes": None if tcp.get("mem") is None else tcp["mem"] * page_size,
         "tcp_max_memory_bytes": None if limit is None else int(limit) * page_size,
@@ -64,7 +64,7 @@ def _families(text):
         words = rest.split()
         if colon:
             families[family] = {name: int(value) for name, value in zip(words[::2], words[1::2])
-                                if re.match(r"^\d{1,18}$", value)}
+                                if value.isdecimal() and len(value) < 19}
     return families
 
 

@@ -11,7 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._units import is_pe
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 # Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]" once it is up; until then it is ruby running a file of that name.
-SIDEKIQ_PATTERN = r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$))"
+_SIDEKIQ = re.compile(r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$))")
 
 # Less is a number whose unit was forgotten, and a rule that would strike at once and for ever.
 _LEAST_MEMORY = 1 << 20
@@ -43,7 +43,7 @@ def workers(declared, max_sidekiq_memory):
     """
     if declared is None:
         memory = _memory("max_sidekiq_memory", max_sidekiq_memory)
-        return [Worker("sidekiq", re.compile(SIDEKIQ_PATTERN), memory, required=memory is not None)]
+        return [Worker("sidekiq", _SIDEKIQ, memory, required=memory is not None)]
     if not isinstance(declared, list):
         raise SettingsError("lifeline_workers is %r: it must be a list of workers such as "
                             "[{name: sidekiq, pattern: '^sidekiq ', max_memory: 13 GB}]" % (declared,))
@@ -57,7 +57,7 @@ def _worker(number, entry):
     for key in entry:
         if key not in _KEYS:
             raise SettingsError("%s has the unknown key %r: it must be one of %s" % (label, key, ", ".join(_KEYS)))
-    pattern = entry.get("pattern") or (SIDEKIQ_PATTERN if entry["name"] == "sidekiq" else re.escape(str(entry["name"])))
+    pattern = entry.get("pattern") or (_SIDEKIQ.pattern if entry["name"] == "sidekiq" else re.escape(str(entry["name"])))
     try:
         compiled = re.compile(str(pattern))
     except re.error as error:

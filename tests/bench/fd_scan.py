@@ -70,7 +70,7 @@ def measure(processes=2000, descriptors=50, runs=5):
     taken = {"count": [], "scan": [], "lsof": []}
     with holders(processes, descriptors):
         pids = _reader.list_pids()
-        for _ in range(runs):
+        for _run in range(runs):
             taken["count"].append(seconds(lambda: _descriptor_reader.count_all(pids)))
             taken["scan"].append(seconds(scan))
             taken["lsof"].append(seconds(lsof))

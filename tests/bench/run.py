@@ -90,10 +90,10 @@ def bars_table(times, least, log, scan):
         ("fd_facts' scan / lsof -n, 2,000 processes", scan["ratio"], "at most", 0.05),
     ]
     rows = [("bar", "measured", "bar", "")]
-    for title, value, side, bar in bars:
-        met = value is not None and (bar is None or (value <= bar if side == "at most" else value >= bar))
-        rows.append((title, "-" if value is None else f"{value:.3g}", "" if bar is None else f"{side} {bar:g}",
-                     "" if bar is None else "met" if met else "MISSED"))
+    for title, value, side, limit in bars:
+        met = value is not None and (limit is None or (value <= limit if side == "at most" else value >= limit))
+        rows.append((title, "-" if value is None else f"{value:.3g}", "" if limit is None else f"{side} {limit:g}",
+                     "" if limit is None else "met" if met else "MISSED"))
     return rows
 
 
