@@ -164,6 +164,8 @@ class Lab:
 
     def containers(self):
         """What podman knows of this lab: each box's labels, with its state and its container's name added."""
+        if os.geteuid() != 0 or not shutil.which("podman"):
+            return {}
         listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}={self.id}", "--format", "json") or "[]")
         boxes = [{**one["Labels"], "state": one["State"], "container": one["Names"][0]} for one in listed]
         return {box["lifeline-lab.box"]: box for box in sorted(boxes, key=lambda box: int(box["lifeline-lab.number"]))}
@@ -433,7 +435,7 @@ def inventory(labs):
 def status(lab):
     boxes = lab.containers()
     if not boxes:
-        print(f"lab {lab.name}: not up")
+        print(f"lab {lab.name}: not up" + ("" if os.geteuid() == 0 else " (a lab is root's: to see it, be root)"))
     for name, box in boxes.items():
         print(f"{name:16} {box['lifeline-lab.suite']:9} {box['lifeline-lab.address']:15} {box['state']:8} "
               f"{box['lifeline-lab.purpose']}")
