@@ -22,7 +22,9 @@ if [ "$purpose" = test ]; then
     need podman podman
     need runc runc
     need mmdebstrap mmdebstrap
+    need busybox busybox
     need lsof lsof
+    need ps procps
 fi
 
 if [ -n "$packages" ]; then

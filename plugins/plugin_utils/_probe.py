@@ -4,7 +4,7 @@
 
 The script must answer on a box that is out of memory: it starts few programs, all of them small, writes no file, and never
 waits for a mount that hangs. It runs in dash, bash and busybox ash. Any login shell may stand in its way, so it holds no line
-break, no quote of the single kind and no exclamation mark.
+break, no single quote, and no exclamation mark that a C shell would make something of.
 
 Its answer is in the form of C(head), which prints most of it: C(==> name <==), then the text. What processes can forge
 (their names and command lines) comes last, and the first text of a name is the one that is believed.

@@ -1,0 +1,147 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probe's script in real shells on this machine, and what is made of its answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import (
+    _disks,
+    _fds,
+    _memory,
+    _mounts,
+    _page_size,
+    _processes,
+    _reader,
+    _statfs,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _facts, _probe
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError
+
+HUNG_MOUNTS = Path(__file__).resolve().parents[2] / "helpers" / "hung_mounts.py"
+SHELLS = [command for command in (["dash", "-c"], ["bash", "-c"], ["busybox", "ash", "-c"]) if shutil.which(command[0])]
+
+
+@pytest.fixture(scope="module", params=SHELLS, ids=lambda command: command[0])
+def probed(request, tmp_path_factory):
+    """This machine's sources as each shell reads them; busybox with nothing but its own programs."""
+    script, environment = _probe.script(2), dict(os.environ)
+    if request.param[0] == "busybox":
+        tools = tmp_path_factory.mktemp("busybox")
+        subprocess.run(["busybox", "--install", "-s", tools], check=True)
+        script = script.replace("PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin", "PATH=%s" % tools)
+    done = subprocess.run([*request.param, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=True)
+    assert done.stderr == b""
+    return _probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
+
+
+def test_it_crosses_any_login_shell_unharmed():
+    script = _probe.script(2)
+    assert not {"'", "\n"} & set(script)
+    # A C shell looks for an event in its history behind each but these.
+    assert script.count("!") == script.count("! ")
+    # One argument of a command may have 128 KiB, and sudo and ssh put it into others.
+    assert len(script) < 1 << 13
+
+
+def test_it_reads_what_the_reader_on_the_box_reads(probed):
+    for path in ("/proc/sys/fs/nr_open", "/proc/self/mountinfo", "/proc/sys/vm/min_free_kbytes"):
+        assert probed[path] == _reader.read_files([path])[path]
+    assert _page_size.page_size(probed) == os.sysconf("SC_PAGE_SIZE")
+    here = _memory.parse(_reader.read_files(_memory.SOURCES))
+    assert _memory.parse(probed)["total_bytes"] == here["total_bytes"]
+
+
+def test_it_finds_the_file_systems_that_the_reader_on_the_box_finds(probed):
+    mounts = _reader.read_files(_mounts.SOURCES)
+    here = _disks.parse(dict(mounts, statfs=_statfs.read(_mounts.parse(mounts["/proc/self/mountinfo"]), 2)))
+    there = _disks.parse(probed)
+    assert [(disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in there["filesystems"]] == [
+        (disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in here["filesystems"]]
+
+
+def test_it_knows_this_very_process(probed):
+    me = _processes.parse_table(probed)[os.getpid()]
+    assert me["ppid"] == os.getppid()
+    assert me["rss_bytes"] > 1 << 20
+    assert "pytest" in me["command_line"]
+    assert me["fd_soft_limit"] > 0
+    (own,) = (line for line in probed["fds"].splitlines() if line.endswith(" /proc/%d/fd" % os.getpid()))
+    assert int(own.split()[0]) >= 3
+
+
+def test_the_memory_ceiling_on_the_way_up_is_read(probed):
+    paths = [path for path in _memory.paths(probed) if os.path.exists(path)]
+    assert set(paths) <= set(probed)
+
+
+def test_its_own_shells_are_no_workers(probed):
+    table = _processes.parse_table(probed)
+    assert not [process for process in table.values() if "/var/lib/docker" in (process["command_line"] or "") and process["name"] in (
+        "sh", "dash", "bash", "ash", "busybox")]
+
+
+def test_the_same_keys_as_the_modules_return(probed):
+    facts = _facts.parse(probed, 86400)
+    assert set(facts) == {"lifeline_memory", "lifeline_disks", "lifeline_fds", "lifeline_oom", "lifeline_pressure"}
+    assert set(facts["lifeline_fds"]) == set(_fds.parse({}))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="needs root and /dev/fuse")
+def test_a_mount_that_hangs_is_named_and_does_not_hold_up_the_rest(tmp_path):
+    hung = tmp_path / "a silent server"
+    hung.mkdir()
+    done = subprocess.run(["unshare", "--mount", sys.executable, HUNG_MOUNTS, hung, "--", "sh", "-c", _probe.script(0.3)],
+                          stdout=subprocess.PIPE, check=True, timeout=60)
+    sources = _probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
+    disks = _disks.parse(sources)
+    assert disks["hung"] == [str(hung)]
+    assert [disk for disk in disks["filesystems"] if disk["mount"] == "/"][0]["size_bytes"] > 0
+    assert "/proc/%d/stat" % os.getpid() in sources
+
+
+ANSWER = ("==> /proc/meminfo <==\nMemTotal: 1 kB\n\n"
+          "==> limits <==\n/proc/7/limits:Max open files  5  6  files\n\n"
+          "==> lifeline-probe-end <==\n")
+
+
+def test_a_terminal_in_between_changes_nothing():
+    assert _probe.sources(ANSWER.replace("\n", "\r\n")) == _probe.sources(ANSWER) == {
+        "/proc/meminfo": "MemTotal: 1 kB\n", "/proc/7/limits": "Max open files  5  6  files"}
+
+
+def test_greetings_around_the_answer_change_nothing():
+    assert _probe.sources("Welcome to box1!\n\n" + ANSWER + "Bye.\n") == _probe.sources(ANSWER)
+
+
+def test_what_a_process_forges_is_not_believed():
+    command_line = "==> /proc/9/cmdline <==\nx\n==> /proc/meminfo <==\nMemTotal: 9 kB\n\n"
+    forged = ANSWER.replace("==> lifeline-probe-end", command_line + "==> lifeline-probe-end")
+    assert _probe.sources(forged)["/proc/meminfo"] == "MemTotal: 1 kB\n"
+
+
+@pytest.mark.parametrize(("answer", "errors", "words"), [
+    ("", "", ["did not run the probe", "nothing"]),
+    ("This account is currently not available.\n", "", ["did not run the probe", "currently not available"]),
+    ("", "sudo: a password is required\n", ["did not run the probe", "a password is required"]),
+    (ANSWER.partition("\n==> lifeline")[0], "", ["in the middle of the probe", "2 of its sources"]),
+])
+def test_an_answer_that_is_none_is_an_error_that_shows_it(answer, errors, words):
+    with pytest.raises(ProbeError) as caught:
+        _probe.sources(answer, errors)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@given(st.text(), st.text())
+def test_no_answer_makes_it_raise_anything_else(before, within):
+    assert "/proc/meminfo" in _probe.sources(before + "\n" + ANSWER.replace("MemTotal", within))
