@@ -105,8 +105,9 @@ case $? in 126) for f in @TABLE_FILES@; do echo; head -c @PROCESS_LIMIT@ /proc/[
 
 def script(timeout):
     """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for."""
-    text = ": %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
-    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _KERNEL_LOG + _PROCESSES + 'echo; echo "==> %s <==";' % _END
+    # In braces it is one command, to which Ansible may append others.
+    text = "{ : %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
+    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _KERNEL_LOG + _PROCESSES + 'echo; echo "==> %s <=="; }' % _END
     for name, value in (
             ("V1", " ".join(_cgroup.FILES[1])),
             ("V2", " ".join(_cgroup.FILES[2])),

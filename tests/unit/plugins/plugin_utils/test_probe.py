@@ -53,6 +53,12 @@ def test_it_crosses_any_login_shell_unharmed():
     assert len(script) < 1 << 13
 
 
+def test_it_is_one_command_to_which_others_can_be_appended():
+    done = subprocess.run(["sh", "-c", "echo before && %s && echo after" % _probe.script(2)], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.startswith("before\n")
+    assert done.stdout.endswith("==> lifeline-probe-end <==\nafter\n")
+
+
 def test_it_reads_what_the_reader_on_the_box_reads(probed):
     for path in ("/proc/sys/fs/nr_open", "/proc/self/mountinfo", "/proc/sys/vm/min_free_kbytes"):
         assert probed[path] == _reader.read_files([path])[path]
