@@ -273,7 +273,10 @@ def read_journal(since=None, timeout=60, program="journalctl"):
     for options in (["--output-fields=" + _FIELDS] + grep, ["--output-fields=" + _FIELDS], []):
         text, reason, unknown = _journal(common + options + _MATCHES, timeout)
         if not unknown:
-            return text, reason
+            # With the output format JSON, journalctl is silent about what it does not show to this user.
+            if reason is None:
+                reason = _journal([program, "--no-pager", "-n", "0"], timeout)[1]
+            return text or (None if reason else text), reason
     return None, reason
 
 
