@@ -14,6 +14,9 @@ notes:
   - Needs Python 3.8 or newer on the box and nothing but its standard library. Where even Python cannot start,
     M(lifeline.fleet.health) reads the same numbers with a POSIX shell.
   - Works without root as far as the kernel allows, and then says how much it could not read.
+"""
+
+    ATTRIBUTES = r"""
 attributes:
   check_mode:
     description: Runs in check mode and returns the same as without it.

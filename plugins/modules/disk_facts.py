@@ -24,6 +24,7 @@ description:
     module tells what is full, hung, or read-only, on Linux only.
 extends_documentation_fragment:
   - lifeline.fleet.facts
+  - lifeline.fleet.facts.attributes
 options:
   timeout:
     description:

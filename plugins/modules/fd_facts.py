@@ -17,6 +17,7 @@ description:
   - Returns sockets by state, so that a leak of connections shows as what it is (many in V(close_wait), for one).
 extends_documentation_fragment:
   - lifeline.fleet.facts
+  - lifeline.fleet.facts.attributes
 options:
   top:
     description:

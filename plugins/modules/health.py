@@ -67,18 +67,9 @@ options:
     type: str
     choices: [never, warning, critical]
     default: never
+extends_documentation_fragment:
+  - lifeline.fleet.facts.attributes
 attributes:
-  check_mode:
-    description: Runs in check mode and returns the same as without it.
-    support: full
-  diff_mode:
-    description: Returns what has changed, or would change, in check mode.
-    support: none
-    details:
-      - Nothing is ever changed.
-  facts:
-    description: Returns an C(ansible_facts) dictionary.
-    support: full
   become:
     description: Can be used with C(become).
     support: full
@@ -89,10 +80,6 @@ attributes:
     support: full
     details:
       - All that can run a command in a POSIX shell.
-  platform:
-    description: The operating systems that the module runs on.
-    support: full
-    platforms: linux
 notes:
   - Steal is an average since boot, for a sample would take time; M(lifeline.fleet.pressure_facts) takes one.
   - A box that hangs after it has accepted the connection is given up by Ansible's own task timeout (C(ansible -T) is for connecting

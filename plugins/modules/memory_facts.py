@@ -19,6 +19,7 @@ description:
     may really use is in RV(ansible_facts.lifeline_memory.limit_bytes).
 extends_documentation_fragment:
   - lifeline.fleet.facts
+  - lifeline.fleet.facts.attributes
 seealso:
   - module: lifeline.fleet.health
   - module: lifeline.fleet.process_facts

@@ -14,6 +14,7 @@ description:
     swapping, major faults, forks, context switches and CPU time, steal by a noisy neighbour included.
 extends_documentation_fragment:
   - lifeline.fleet.facts
+  - lifeline.fleet.facts.attributes
 options:
   sample_seconds:
     description:

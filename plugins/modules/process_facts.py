@@ -17,6 +17,7 @@ description:
   - Command lines can hold secrets, so they are returned only when O(command_line=true).
 extends_documentation_fragment:
   - lifeline.fleet.facts
+  - lifeline.fleet.facts.attributes
 options:
   name:
     description: Names of processes, exactly as the kernel keeps them (at most 15 bytes, as in C(ps -o comm)).
