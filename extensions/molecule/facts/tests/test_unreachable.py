@@ -19,7 +19,8 @@ def ask(box, tmp_path):
     """Ask a box as an operator would, with a connection of its own: exit code and output."""
     command = ["ansible", box, "-i", str(INVENTORY), "-m", "lifeline.fleet.health", "-T", "3",
                "-e", f"ansible_control_path_dir={tmp_path}"]
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "lifeline.fleet.table", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true"}
+    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "lifeline.fleet.table", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+                   "ANSIBLE_FORCE_COLOR": "false"}
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env=environment, check=False)
     return done.returncode, done.stdout
