@@ -20,6 +20,7 @@ description:
     themselves.
 extends_documentation_fragment:
   - lifeline.fleet.facts
+  - lifeline.fleet.facts.attributes
 options:
   logs:
     description:
