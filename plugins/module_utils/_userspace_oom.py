@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._cgroup import unit_of
+
 KEYS = (
     "time",
     "uptime_seconds",
@@ -52,11 +54,6 @@ _ANDROID = re.compile(r"\blowmemorykiller: Killing '([^'\n]{1,64})' \((\d{1,10})
 _SIGNALS = {"15": "SIGTERM", "9": "SIGKILL", "TERM": "SIGTERM", "KILL": "SIGKILL"}
 
 
-def _unit(cgroup):
-    parts = [part for part in (cgroup or "").split("/") if part.endswith((".service", ".scope", ".slice"))]
-    return parts[-1] if parts else None
-
-
 def _event(text):
     event = dict.fromkeys(KEYS)
     match = _OOMD.search(text)
@@ -64,7 +61,7 @@ def _event(text):
         event.update(
             killer="systemd-oomd",
             cgroup=match.group(1),
-            unit=_unit(match.group(1)),
+            unit=unit_of(match.group(1)),
             signal="SIGKILL",
             reason=match.group(2).strip(),
         )
@@ -97,7 +94,7 @@ def _event(text):
         return event
     match = _TALOS.search(text)
     if match:
-        event.update(killer="talos", cgroup=match.group(1), unit=_unit(match.group(1)), signal="SIGKILL")
+        event.update(killer="talos", cgroup=match.group(1), unit=unit_of(match.group(1)), signal="SIGKILL")
         return event
     match = _ANDROID.search(text)
     if match:

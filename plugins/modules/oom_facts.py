@@ -326,7 +326,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _kernel_log, _log_reader, _oom, _reader, _units
+from ansible_collections.lifeline.fleet.plugins.module_utils import _log_reader, _log_time, _oom, _reader, _units
 
 
 def utc_offset(local):
@@ -339,7 +339,7 @@ def utc_offset(local):
 
 def since_epoch(value, now):
     """Seconds since 1970 of the option C(since). Raises ValueError where it is neither a duration nor a time."""
-    epoch = _kernel_log.parse_time(value, _kernel_log.Clock(now, None, utc_offset)) if "-" in value[4:5] else None
+    epoch = _log_time.parse_time(value, _log_time.Clock(now, None, utc_offset)) if "-" in value[4:5] else None
     if epoch is not None:
         return epoch
     try:

@@ -9,7 +9,7 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _oom, _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils import _oom, _oom_events, _reader
 
 LOGS = os.path.join(os.path.dirname(__file__), "..", "..", "..", "boxes", "oomlogs")
 
@@ -39,7 +39,7 @@ def check(data):
     facts = _oom.parse({"log": _reader.decode(data)}, logs=["log"], now=1795000000)
     assert facts["kills_in_log"] >= len(facts["events"])
     for event in facts["events"]:
-        assert tuple(event) == _oom.KEYS
+        assert tuple(event) == _oom_events.KEYS
         assert isinstance(event["pid"], int)
         assert event["constraint"] in ("system", "memcg", "cpuset", "mempolicy", "unknown")
 
