@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple, Tuple
 
@@ -90,8 +91,9 @@ def _byte(match):
     return bytes([int(octal, 8) & 0xFF if octal else int(hexadecimal, 16)])
 
 
+@functools.lru_cache(maxsize=1)
 def parse(text):
-    """All mounts in the order of the text. A line that is no mount is left out."""
+    """All mounts in the order of the text, as a tuple. A line that is no mount is left out."""
     mounts = []
     for line in (text or "").split("\n"):
         # An empty source leaves two blanks in a row, so that only the single blank may separate.
@@ -106,7 +108,7 @@ def parse(text):
             mounts.append(Mount(
                 int(number), int(parent), device, unescape(root), raw, unescape(raw), tuple(options.split(",")),
                 unescape(kind), unescape(source), tuple(super_options.split(","))))
-    return mounts
+    return tuple(mounts)
 
 
 def matches(name, patterns):

@@ -90,9 +90,12 @@ else for d in /proc/[0-9]*/fd; do if [ -r $d ]; then set -- $d/*; if [ -h $1 ]; 
 fi;
 """
 
-# The section is there only if the log may be read: it then has at least one line.
+# The section is there only if the log may be read: it then has at least one line. Where the kernel counts no kill since boot,
+# its log has none.
 _KERNEL_LOG = r"""
-dmesg -r | if read -r l; then echo; echo "==> dmesg <=="; printf "%s\n" "$l"; grep -a -A1 -F @ANCHORS@; fi;
+if grep -q "^oom_kill 0$" /proc/vmstat; then echo; echo "==> dmesg <==";
+else dmesg -r | if read -r l; then echo; echo "==> dmesg <=="; printf "%s\n" "$l"; grep -a -A1 -F @ANCHORS@; fi;
+fi;
 """
 
 # So many processes that their files make no argument list are read kind by kind.

@@ -167,7 +167,10 @@ class Lab:
         if os.geteuid() != 0 or not shutil.which("podman"):
             return {}
         listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}={self.id}", "--format", "json") or "[]")
-        boxes = [{**one["Labels"], "state": one["State"], "container": one["Names"][0]} for one in listed]
+        # podman believes that a box runs on whose monitor was killed, as at the end of some CI jobs.
+        boxes = [{**one["Labels"], "container": one["Names"][0],
+                  "state": "gone" if one["State"] == "running" and not pathlib.Path(f"/proc/{one['Pid']}").exists() else one["State"]}
+                 for one in listed]
         return {box["lifeline-lab.box"]: box for box in sorted(boxes, key=lambda box: int(box["lifeline-lab.number"]))}
 
 

@@ -22,7 +22,7 @@ def points(text):
 
 
 def test_a_line_is_read_to_its_last_field():
-    assert _mounts.parse("36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n") == [
+    assert list(_mounts.parse("36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n")) == [
         _mounts.Mount(36, 35, "98:0", "/mnt1", "/a\\040b", "/a b", ("rw", "noatime"), "ext3", "/dev/root",
                       ("rw", "errors=continue"))]
 
