@@ -90,17 +90,19 @@ else for d in /proc/[0-9]*/fd; do if [ -r $d ]; then set -- $d/*; if [ -h $1 ]; 
 fi;
 """
 
-# The section is there only if the log may be read: it then has at least one line. Where the kernel counts no kill since boot,
-# its log has none.
-_KERNEL_LOG = r"""
-if grep -q "^oom_kill 0$" /proc/vmstat; then echo; echo "==> dmesg <==";
-else dmesg -r | if read -r l; then echo; echo "==> dmesg <=="; printf "%s\n" "$l"; grep -a -A1 -F @ANCHORS@; fi;
-fi;
+# The section of the log is there only if it may be read: it then has at least one line. Where the kernel counts no kill since
+# boot, its log has none.
+_LIMITS_AND_LOG = r"""
+l=$(grep -s -e "^Max open files" -e "^oom_kill " /proc/vmstat /proc/[0-9]*/limits);
+echo; echo "==> limits <=="; printf "%s\n" "$l";
+case $l in
+  */vmstat:oom_kill\ 0*) echo; echo "==> dmesg <==";;
+  *) dmesg -r | if read -r l; then echo; echo "==> dmesg <=="; printf "%s\n" "$l"; grep -a -A1 -F @ANCHORS@; fi;;
+esac;
 """
 
 # So many processes that their files make no argument list are read kind by kind.
 _PROCESSES = r"""
-echo; echo "==> limits <=="; grep -s "^Max open files" /proc/[0-9]*/limits /dev/null;
 echo; head -c @PROCESS_LIMIT@ @PAGE_SIZE@ @TABLE@;
 case $? in 126) for f in @TABLE_FILES@; do echo; head -c @PROCESS_LIMIT@ /proc/[0-9]*/$f; done;; esac;
 """
@@ -110,7 +112,7 @@ def script(timeout):
     """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for."""
     # In braces it is one command, to which Ansible may append others.
     text = "{ : %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
-    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _KERNEL_LOG + _PROCESSES + 'echo; echo "==> %s <=="; }' % _END
+    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LIMITS_AND_LOG + _PROCESSES + 'echo; echo "==> %s <=="; }' % _END
     for name, value in (
             ("V1", " ".join(_cgroup.FILES[1])),
             ("V2", " ".join(_cgroup.FILES[2])),
