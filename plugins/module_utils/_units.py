@@ -56,14 +56,18 @@ def format_size(count):
 
 
 def format_duration(seconds):
-    """A length of time for people: C(40 s), C(12 min), C(3.5 h), C(2.1 d)."""
+    """A length of time for people: C(40 s), C(12 min), C(3.5 h), C(24 h), C(2.1 d)."""
     if seconds < 90:
         return "%.0f s" % seconds
     if seconds < 5400:
         return "%.0f min" % (seconds / 60)
     if seconds < 129600:
-        return "%.1f h" % (seconds / 3600)
-    return "%.1f d" % (seconds / 86400)
+        return "%s h" % _tenths(seconds / 3600)
+    return "%s d" % _tenths(seconds / 86400)
+
+
+def _tenths(value):
+    return ("%.1f" % value).replace(".0", "")
 
 
 def percent(part, whole):

@@ -22,7 +22,8 @@ _MOUNT_WIDTH = 20
 _REASONS_WIDTH = 32
 
 # What ssh and Ansible put before the words that say why a box can't be reached.
-_PREAMBLE = re.compile(r"^(Task failed: )?(Failed to connect to the host via ssh: )?(ssh: )?|^Data could not be sent to remote host.*?: ")
+_PREAMBLE = re.compile(r"^(Task failed: )?(Failed to connect to the host via ssh: |Data could not be sent to remote host .*? over ssh: )?"
+                       r"(ssh: )?")
 
 
 @dataclass(frozen=True)

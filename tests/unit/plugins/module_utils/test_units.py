@@ -46,7 +46,7 @@ def test_sizes_for_people(count, text):
     assert _units.format_size(count) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (720, "12 min"), (86400, "24.0 h"), (181440, "2.1 d")])
+@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (720, "12 min"), (86400, "24 h"), (181440, "2.1 d")])
 def test_durations_for_people(seconds, text):
     assert _units.format_duration(seconds) == text
 

@@ -66,6 +66,8 @@ def test_only_the_verdict_is_painted():
      "connect to host 192.0.2.9 port 22: Connection timed out"),
     ("Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.\nroot@192.0.2.9: Permission denied.",
      "root@192.0.2.9: Permission denied."),
+    (('Data could not be sent to remote host "192.0.2.9". Make sure this host can be reached over ssh: '
+      "ssh: connect to host 192.0.2.9 port 22: Connection timed out"), "connect to host 192.0.2.9 port 22: Connection timed out"),
     ("", "no reason given"),
 ])
 def test_why_a_box_is_down_in_few_words(message, reason):

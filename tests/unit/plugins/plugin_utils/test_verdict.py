@@ -191,7 +191,7 @@ def test_oom_kills_in_the_window_only(healthy):
     killed["dmesg"] = KILL % 100 + KILL.replace("25910", "25911") % 190000
     (finding,) = judge(killed)["findings"]
     assert (finding["check"], finding["severity"], finding["value"]) == ("oom_kills", "warning", 1)
-    assert finding["message"] == "1 OOM kill in 24.0 h, last of ruby (pid 25911)"
+    assert finding["message"] == "1 OOM kill in 24 h, last of ruby (pid 25911)"
     assert judge(killed, window=300000)["oom_kills"] == 2
 
 
