@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
 
     def _thresholds(self, options, task_vars):
         layers = [(name, self._templar.template(value))
-                  for name, value in _layers.layers("lifeline_thresholds", self._task, task_vars)]
+                  for name, value in _layers.layers("lifeline_thresholds", task_vars)]
         layers.append(("the option thresholds", options["thresholds"]))
         return _thresholds.merge(layers)
 

@@ -1,0 +1,61 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.merged."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: merged
+author:
+  - The Lifeline authors
+short_description: A list merged by name over all layers of the inventory
+version_added: 0.1.0
+description:
+  - Ansible itself hands out a variable's topmost value only, so that a host that adds one entry to a list has to repeat the list.
+    This lookup takes all layers together, in the order V(all), groups, host, play (extra variables included).
+  - Entries of the same C(name) are one entry. A later layer replaces, key by key, what the layers before it said.
+  - Read are the inventory and the C(group_vars) and C(host_vars) beside it and beside the play. Templates in them are resolved.
+options:
+  _terms:
+    description: The name of one variable, which each layer may set to a list of dictionaries with a C(name) each.
+    required: true
+    type: list
+    elements: str
+  defaults:
+    description: The layer below all others.
+    type: list
+    elements: dict
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show the checks of this host
+  ansible.builtin.debug:
+    msg: "{{ lookup('lifeline.fleet.merged', 'monit_checks') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The merged list, in the order in which the names first come.
+  type: list
+  elements: list
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        if len(terms) != 1:
+            raise AnsibleLookupError("lifeline.fleet.merged wants the name of one variable, not %d" % len(terms))
+        layers = [("the defaults", self.get_option("defaults"))]
+        layers += [(name, self._templar.template(value)) for name, value in _layers.layers(terms[0], variables)]
+        try:
+            return [_layers.by_name(layers)]
+        except SettingsError as error:
+            raise AnsibleLookupError(str(error)) from error
