@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: merged
 author:
-  - The Lifeline authors
+  - The Lifeline authors (@lifeline-fleet)
 short_description: A list merged by name over all layers of the inventory
 version_added: 0.1.0
 description:
