@@ -8,7 +8,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import parse_duration
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _facts, _layers, _probe, _thresholds, _verdict, _workers
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _facts, _probe, _settings, _verdict
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
 
 _OPTIONS = {
@@ -16,6 +17,7 @@ _OPTIONS = {
     "workers": {"type": "list", "elements": "dict"},
     "oom_window": {"type": "str", "default": "24h"},
     "timeout": {"type": "float", "default": 2},
+    "deadline": {"type": "float", "default": 30},
     "fail_on": {"type": "str", "choices": ["never", "warning", "critical"], "default": "never"},
 }
 
@@ -28,10 +30,11 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         options = self.validate_argument_spec(_OPTIONS)[1]
         try:
-            thresholds = self._thresholds(options, task_vars)
-            workers = self._workers(options, task_vars)
+            thresholds = _settings.thresholds(self._templar, task_vars, options["thresholds"])
+            workers = _settings.workers(self._templar, task_vars, options["workers"])
             window, timeout = self._times(options)
-            sources = self._probe(_probe.script(timeout))
+            with deadline(options["deadline"]):
+                sources = self._probe(_probe.script(timeout))
         except (SettingsError, ProbeError) as error:
             raise AnsibleActionFail(str(error)) from error
         facts = _facts.parse(sources, window)
@@ -51,21 +54,6 @@ class ActionModule(ActionBase):
             answer = self._low_level_execute_command(script)
         return _probe.sources(answer["stdout"], answer["stderr"])
 
-    def _thresholds(self, options, task_vars):
-        layers = [(name, self._templar.template(value))
-                  for name, value in _layers.layers("lifeline_thresholds", task_vars)]
-        layers.append(("the option thresholds", options["thresholds"]))
-        return _thresholds.merge(layers)
-
-    def _workers(self, options, task_vars):
-        def variable(name):
-            return self._templar.template(task_vars.get(name))
-
-        declared = options["workers"]
-        if declared is None:
-            declared = variable("lifeline_workers")
-        return _workers.workers(declared, variable("max_sidekiq_memory"))
-
     @staticmethod
     def _times(options):
         try:
@@ -74,4 +62,7 @@ class ActionModule(ActionBase):
             raise SettingsError("oom_window: %s" % error) from error
         if not 0 < options["timeout"] <= 60:
             raise SettingsError("timeout is %s: it must be more than 0 and at most 60 seconds" % options["timeout"])
+        if options["deadline"] <= options["timeout"]:
+            raise SettingsError("deadline is %s: it must be more than timeout, which is %s seconds"
+                                % (options["deadline"], options["timeout"]))
         return window, options["timeout"]

@@ -44,7 +44,7 @@ _raw:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers, _settings
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 
@@ -54,7 +54,7 @@ class LookupModule(LookupBase):
         if len(terms) != 1:
             raise AnsibleLookupError("lifeline.fleet.merged wants the name of one variable, not %d" % len(terms))
         layers = [("the defaults", self.get_option("defaults"))]
-        layers += [(name, self._templar.template(value)) for name, value in _layers.layers(terms[0], variables)]
+        layers += _settings.layers(terms[0], self._templar, variables)
         try:
             return [_layers.by_name(layers)]
         except SettingsError as error:

@@ -62,6 +62,12 @@ options:
     description: Seconds that a mount of the network is waited for before it is called hung; at most 60.
     type: float
     default: 2
+  deadline:
+    description:
+      - Seconds that a box has to answer once it has accepted the connection. After that it counts as unreachable.
+      - Must be more than O(timeout).
+    type: float
+    default: 30
   fail_on:
     description: The verdict from which on the task fails, so that C(ansible) exits with a code that cron jobs and CI can see.
     type: str
@@ -82,8 +88,8 @@ attributes:
       - All that can run a command in a POSIX shell.
 notes:
   - Steal is an average since boot, for a sample would take time; M(lifeline.fleet.pressure_facts) takes one.
-  - A box that hangs after it has accepted the connection is given up by Ansible's own task timeout (C(ansible -T) is for connecting
-    only; set C(task_timeout) in C(ansible.cfg), or C(ansible --task-timeout)).
+  - A box that doesn't accept a connection is given up after Ansible's own timeout (C(ansible -T)); one that accepts it and then hangs,
+    after O(deadline).
 seealso:
   - plugin: lifeline.fleet.table
     plugin_type: callback

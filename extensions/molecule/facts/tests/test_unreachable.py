@@ -15,9 +15,9 @@ INVENTORY = pathlib.Path(__file__).resolve().parents[4] / "inventories" / "lab"
 UNREACHABLE = 4
 
 
-def ask(box, tmp_path):
+def ask(box, tmp_path, arguments=""):
     """Ask a box as an operator would, with a connection of its own: exit code and output."""
-    command = ["ansible", box, "-i", str(INVENTORY), "-m", "lifeline.fleet.health", "-T", "3",
+    command = ["ansible", box, "-i", str(INVENTORY), "-m", "lifeline.fleet.health", "-a", arguments, "-T", "3",
                "-e", f"ansible_control_path_dir={tmp_path}"]
     environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "lifeline.fleet.table", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
                    "ANSIBLE_FORCE_COLOR": "false"}
@@ -27,23 +27,38 @@ def ask(box, tmp_path):
 
 
 def test_a_box_that_is_off_is_down_in_the_table(tmp_path):
-    code, output = ask("facts-down", tmp_path)
-    assert code == UNREACHABLE
-    assert [line.split()[:2] for line in output.splitlines() if line.startswith("facts-down")] == [["facts-down", "down"]], output
+    assert_down("facts-down", *ask("facts-down", tmp_path))
 
 
 @pytest.fixture
-def hanging_box(tmp_path):
-    """A box that stands still: its kernel still accepts connections, and nobody in it ever answers."""
-    listed = subprocess.run(["ansible-inventory", "-i", str(INVENTORY), "--host", "facts-fds"], stdout=subprocess.PIPE,
-                            text=True, check=True)
-    container = json.loads(listed.stdout)["lab_container"]
-    subprocess.run(["podman", "pause", container], check=True, stdout=subprocess.DEVNULL)
-    yield "facts-fds"
-    subprocess.run(["podman", "unpause", container], check=True, stdout=subprocess.DEVNULL)
+def hang():
+    """A function that makes a box stand still: its kernel still accepts connections, and nobody in it ever answers."""
+    paused = []
+
+    def pause(box):
+        listed = subprocess.run(["ansible-inventory", "-i", str(INVENTORY), "--host", box], stdout=subprocess.PIPE, text=True, check=True)
+        container = json.loads(listed.stdout)["lab_container"]
+        subprocess.run(["podman", "pause", container], check=True, stdout=subprocess.DEVNULL)
+        paused.append(container)
+
+    yield pause
+    for container in paused:
+        subprocess.run(["podman", "unpause", container], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_a_box_that_hangs_is_down_in_the_table(hanging_box, tmp_path):
-    code, output = ask(hanging_box, tmp_path)
+def assert_down(box, code, output):
     assert code == UNREACHABLE
-    assert [line.split()[:2] for line in output.splitlines() if line.startswith(hanging_box)] == [[hanging_box, "down"]], output
+    assert [line.split()[:2] for line in output.splitlines() if line.startswith(box)] == [[box, "down"]], output
+
+
+def test_a_box_that_hangs_is_down_in_the_table(hang, tmp_path):
+    hang("facts-fds")
+    assert_down("facts-fds", *ask("facts-fds", tmp_path))
+
+
+def test_a_box_that_hangs_behind_a_warm_connection_is_down_as_well(hang, tmp_path):
+    assert ask("facts-fds", tmp_path)[0] == 0
+    hang("facts-fds")
+    code, output = ask("facts-fds", tmp_path, "deadline=3")
+    assert_down("facts-fds", code, output)
+    assert "said nothing for 3 s" in output
