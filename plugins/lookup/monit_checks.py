@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.monit_checks."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: monit_checks
+author:
+  - The Lifeline authors (@lifeline-fleet)
+short_description: The monit checks of a host, ready to be written
+version_added: 0.1.0
+description:
+  - Takes the ready-made checks, which strike where M(lifeline.fleet.health) would by the same C(lifeline_thresholds), and
+    C(monit_checks) of all layers of the inventory, merged by name in the order V(all), groups, host, play.
+  - A layer may change a ready-made check by its name, key by key, or remove it with C(state=absent).
+options:
+  _terms:
+    description: Which ready-made checks there are, of V(system), V(filesystems), V(sshd), V(oom), V(workers).
+    required: true
+    type: list
+    elements: str
+  alarm:
+    description: What a ready-made rule does when it strikes, in monit's words.
+    type: str
+    default: alert
+  sshd_port:
+    description: The port on which sshd answers, on the box itself.
+    type: int
+    default: 22
+"""
+
+EXAMPLES = r"""
+- name: Show the checks of this host
+  ansible.builtin.debug:
+    msg: "{{ lookup('lifeline.fleet.monit_checks', 'system', 'filesystems') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One list of dictionaries with the C(name) of a check, and its C(text) in monit's language.
+  type: list
+  elements: list
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers, _monit, _settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            ready_made = _monit.ready_made(
+                terms, _settings.thresholds(self._templar, variables), _settings.workers(self._templar, variables),
+                self.get_option("alarm"), self.get_option("sshd_port"))
+            inventory = _settings.layers("monit_checks", self._templar, variables)
+            checks = _monit.checked(_layers.by_name([("the ready-made checks", ready_made), *inventory]))
+        except SettingsError as error:
+            raise AnsibleLookupError(str(error)) from error
+        return [[{"name": check["name"], "text": _monit.text(check)} for check in checks]]
