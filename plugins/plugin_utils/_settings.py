@@ -21,3 +21,26 @@ def workers(templar, task_vars, option=None):
     """The box's workers: V(option), or V(lifeline_workers), or Sidekiq with V(max_sidekiq_memory). Raises SettingsError."""
     declared = templar.template(task_vars.get("lifeline_workers")) if option is None else option
     return _workers.workers(declared, templar.template(task_vars.get("max_sidekiq_memory")))
+
+
+# The variables of an inventory that knows one worker, and the worker's keys that they are.
+SEED = {"app_path": "app_path", "max_memory": "max_sidekiq_memory", "threads": "max_sidekiq_threads", "environment": "server_env"}
+
+
+def sidekiq_workers(templar, task_vars):
+    """The declared Sidekiq workers, and the variables that their keys come from where they have one of their own.
+
+    The workers are V(sidekiq_watchdog_workers) of all layers, merged by name, or the one that max_sidekiq_memory and its like describe.
+    Raises SettingsError.
+    """
+    declared = [entry for entry in _layers.by_name(layers("sidekiq_watchdog_workers", templar, task_vars))
+                if entry.pop("state", "present") != "absent"]
+    if declared:
+        return declared, {}
+    values = {key: templar.template(task_vars.get(name)) for key, name in SEED.items()}
+    if values["max_memory"] in (None, ""):
+        return [], {}
+    base = templar.template(task_vars.get("app_base"))
+    values["app_path"] = values["app_path"] or (base and base.rstrip("/") + "/current")
+    # Who wrote such an inventory knows the rule that belongs to it: three restarts within five cycles, then no more.
+    return [{"name": "sidekiq", "on_repeat": "give_up", **values}], SEED

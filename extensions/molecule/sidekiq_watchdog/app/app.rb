@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A worker that leaks on purpose: each job keeps as much as it is told to, for ever, and takes as long as it is told to.
+# BOOT_SECONDS makes it load slowly, as large applications do.
+require "sidekiq"
+
+# Debian 12's ruby-redis warns at each fetch; Debian 13's Sidekiq uses another client and has no such constant.
+Redis.silence_deprecations = true if defined?(Redis) && Redis.respond_to?(:silence_deprecations=)
+
+url = ENV.fetch("REDIS_URL", "redis://127.0.0.1:6379/0")
+Sidekiq.configure_server { |config| config.redis = { url: url } }
+Sidekiq.configure_client { |config| config.redis = { url: url } }
+
+class LeakJob
+  include Sidekiq::Worker # what later releases call Sidekiq::Job, which is another thing in Debian 11's
+  sidekiq_options queue: "crawl", retry: 3
+
+  @kept = []
+  class << self
+    attr_reader :kept
+  end
+
+  def perform(kilobytes, milliseconds)
+    LeakJob.kept << Random.bytes(kilobytes * 1024) if kilobytes.positive?
+    sleep(milliseconds / 1000.0)
+    # Sidekiq's own count misses what was processed between its last beat and its end.
+    Sidekiq.redis { |redis| redis.incr("jobs_done") }
+  end
+end
+
+sleep(ENV.fetch("BOOT_SECONDS", "0").to_i) if Sidekiq.server?

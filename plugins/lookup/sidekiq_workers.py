@@ -1,0 +1,59 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.sidekiq_workers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: sidekiq_workers
+author:
+  - The Lifeline authors (@lifeline-fleet)
+short_description: The Sidekiq workers of a host, with all that follows from what the inventory says
+version_added: 0.1.0
+description:
+  - Takes C(sidekiq_watchdog_workers) of all layers of the inventory, merged by name, or the one worker that C(max_sidekiq_memory),
+    C(max_sidekiq_threads), C(app_path) or C(app_base), and C(server_env) describe.
+  - Derives ceilings and timeouts, and refuses what could never work, before anything is touched.
+options:
+  _terms:
+    description: What holds for every worker that doesn't say otherwise, one dictionary of the keys of C(sidekiq_watchdog_workers).
+    required: true
+    type: list
+    elements: dict
+  box:
+    description: What M(lifeline.fleet.sidekiq_facts) found on the box. Without it, nothing is compared with the box.
+    type: dict
+"""
+
+EXAMPLES = r"""
+- name: Show the workers of this host
+  ansible.builtin.debug:
+    msg: "{{ lookup('lifeline.fleet.sidekiq_workers', {}) }}"
+"""
+
+RETURN = r"""
+_raw:
+  description:
+    - One list of dictionaries with the keys of C(sidekiq_watchdog_workers) and what follows from them, such as C(limit_bytes),
+      C(ceiling_bytes), C(unit), C(exec), C(check), which is the text of monit's check, and C(inspect), which is what
+      M(lifeline.fleet.sidekiq_facts) wants to know.
+  type: list
+  elements: list
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _monit, _settings, _sidekiq
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            declared, names = _settings.sidekiq_workers(self._templar, variables)
+            workers = _sidekiq.resolve(declared, terms[0] if terms else {}, self.get_option("box"), variables["inventory_hostname"], names)
+        except SettingsError as error:
+            raise AnsibleLookupError(str(error)) from error
+        return [[{**worker, "check": {"name": worker["name"], "text": _monit.text(worker["check"])}} for worker in workers]]
