@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         except (SettingsError, ProbeError) as error:
             raise AnsibleActionFail(str(error)) from error
         facts = _facts.parse(sources, window)
-        judged = _verdict.judge(facts, _facts.process_table(sources), thresholds, workers, window)
+        judged = _verdict.judge(facts, _facts.process_table(sources), _facts.watchdog(sources), thresholds, workers, window)
         result.update(judged, changed=False, ansible_facts=facts, thresholds=thresholds,
                       msg=_verdict.summary(judged["verdict"], judged["findings"], facts))
         fail_on = options["fail_on"]

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 FOLDER = "/run/lifeline/watchdog"
 STATE = FOLDER + "/%s"
+PIDFILE = "/run/%s/sidekiq.pid"
+# What a shell makes of these are the sources.
+PATTERNS = (STATE % "*", PIDFILE % "*")
 
 
 def parse(text):
@@ -14,3 +17,13 @@ def parse(text):
     restarts = noted.get("restarts", "").strip()
     return {"restarts": int(restarts) if restarts.isdecimal() and len(restarts) < 10 else 0,
             "given_up": "given_up" in noted, "paused": "paused" in noted}
+
+
+def read(sources):
+    """What has been noted of all workers, by name, and the numbers that their pidfiles give, by path."""
+    prefix = FOLDER + "/"
+    return {
+        "noted": {path[len(prefix):]: parse(text) for path, text in sources.items() if path.startswith(prefix)},
+        "pids": {path: int(text) for path, text in sources.items()
+                 if path.endswith("/sidekiq.pid") and text.strip().isdecimal() and len(text) < 12},
+    }

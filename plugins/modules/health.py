@@ -26,13 +26,15 @@ options:
       - "The checks and their defaults, warning then critical: C(memory_available_percent) 25, 10; C(memory_pressure_percent) 5, 20;
         C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95; C(inodes_used_percent) 90, 95;
         C(disks_hung) 1, null; C(root_read_only) null, 1; C(fds_used_percent) 70, 90; C(process_fds_used_percent) 80, 95;
-        C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5; C(workers_missing) null, 1; C(worker_memory_percent) 80, 100;
-        C(worker_allowance_percent) 100, null; C(sshd_killable) 1, null; C(load_per_cpu) 2, 8; C(steal_percent) 10, 30."
+        C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5; C(workers_missing) null, 1; C(workers_given_up) null, 1;
+        C(worker_memory_percent) 80, 100; C(worker_allowance_percent) 100, null; C(sshd_killable) 1, null; C(load_per_cpu) 2, 8;
+        C(steal_percent) 10, 30."
     type: dict
   workers:
     description:
-      - The processes that the box is there for. By default the variable C(lifeline_workers), and where that is not set either, Sidekiq
-        with the memory that the variable C(max_sidekiq_memory) allows it. Without that variable Sidekiq may be missing.
+      - The processes that the box is there for. By default the variable C(lifeline_workers); where that is not set, the workers of
+        C(sidekiq_watchdog_workers); where there are none either, Sidekiq with the memory that the variable C(max_sidekiq_memory) allows
+        it. Without that variable Sidekiq may be missing.
     type: list
     elements: dict
     suboptions:
@@ -205,6 +207,16 @@ workers:
       description: The first as a share of the second.
       type: float
       sample: 64.05
+    restarts:
+      description: How often the watchdog has restarted the worker since boot; V(null) where it has noted nothing of it.
+      type: int
+      sample: 2
+    given_up:
+      description: Whether the watchdog has given up on the worker.
+      type: bool
+    paused:
+      description: Whether somebody has stopped the worker by C(sidekiq-watchdog pause); it then counts as no missing one.
+      type: bool
 oom_kills:
   description: OOM kills in O(oom_window); V(null) where neither the kernel's log nor its counter can tell.
   returned: when the box has answered

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _disks, _fds, _memory, _oom, _pressure, _processes
+from ansible_collections.lifeline.fleet.plugins.module_utils import _disks, _fds, _memory, _oom, _pressure, _processes, _watchdog
 
 
 def parse(sources, oom_window):
@@ -18,6 +18,10 @@ def parse(sources, oom_window):
         "lifeline_oom": _oom.parse(sources, since=since),
         "lifeline_pressure": _pressure.parse(sources),
     }
+
+
+def watchdog(sources):
+    return _watchdog.read(sources)
 
 
 def process_table(sources):

@@ -25,6 +25,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import (
     _page_size,
     _pressure,
     _processes,
+    _watchdog,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError
@@ -62,7 +63,7 @@ done < /proc/self/mountinfo;
 """
 
 _SYSTEM = r"""
-head -c @SYSTEM_LIMIT@ @FILES@ $c;
+head -c @SYSTEM_LIMIT@ @FILES@ @PATTERNS@ $c;
 echo; echo "==> statfs <==";
 case $# in 0);; *) stat -f -c "@STATFS@" "$@";; esac;
 """
@@ -123,6 +124,7 @@ def script(timeout):
             ("PAGE_SIZE", " ".join(_page_size.SOURCES)),
             ("PROCESS_LIMIT", str(_page_size.READ_LIMIT)),
             ("FILES", " ".join(_SYSTEM_FILES)),
+            ("PATTERNS", " ".join(_watchdog.PATTERNS)),
             ("STATFS", "%S %s %b %f %a %c %d %n"),
             ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
             ("ANCHORS", " ".join('-e "%s"' % anchor for anchor in _oom.ANCHORS)),

@@ -18,9 +18,17 @@ def thresholds(templar, task_vars, option=None):
 
 
 def workers(templar, task_vars, option=None):
-    """The box's workers: V(option), or V(lifeline_workers), or Sidekiq with V(max_sidekiq_memory). Raises SettingsError."""
+    """The box's workers: V(option), V(lifeline_workers), V(sidekiq_watchdog_workers), or Sidekiq with V(max_sidekiq_memory).
+
+    Raises SettingsError.
+    """
     declared = templar.template(task_vars.get("lifeline_workers")) if option is None else option
-    return _workers.workers(declared, templar.template(task_vars.get("max_sidekiq_memory")))
+    return _workers.workers(declared, templar.template(task_vars.get("max_sidekiq_memory")), _watched(templar, task_vars))
+
+
+def _watched(templar, task_vars):
+    return [entry for entry in _layers.by_name(layers("sidekiq_watchdog_workers", templar, task_vars))
+            if entry.pop("state", "present") != "absent"]
 
 
 # The variables of an inventory that knows one worker, and the worker's keys that they are.
@@ -33,8 +41,7 @@ def sidekiq_workers(templar, task_vars):
     The workers are V(sidekiq_watchdog_workers) of all layers, merged by name, or the one that max_sidekiq_memory and its like describe.
     Raises SettingsError.
     """
-    declared = [entry for entry in _layers.by_name(layers("sidekiq_watchdog_workers", templar, task_vars))
-                if entry.pop("state", "present") != "absent"]
+    declared = _watched(templar, task_vars)
     if declared:
         return declared, {}
     values = {key: templar.template(task_vars.get(name)) for key, name in SEED.items()}

@@ -14,9 +14,10 @@ import zlib
 from dataclasses import dataclass, field, fields
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size, parse_duration, parse_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._watchdog import PIDFILE
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
-PROGRAM = "/usr/local/lib/lifeline/sidekiq-watchdog"
+PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
 
 # The name becomes a unit's name, a file's name, and a word in monit's commands.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}$")
@@ -213,7 +214,7 @@ def _application(worker, result, label, found):
             raise SettingsError("%s: %s" % (label("command"), found["command_error"]))
         result["user"] = found["user"]
         result["command"] = found["command"]
-    result["pidfile"] = "/run/%s/sidekiq.pid" % worker.name
+    result["pidfile"] = PIDFILE % worker.name
     result["config_file"] = worker.config_file or worker.app_path.rstrip("/") + "/config/sidekiq.yml"
     result["notify"] = bool(found and found["notify"])
     words = ["-e", worker.environment, "-C", result["config_file"], "-c", str(worker.threads), "-t", str(worker.timeout_seconds)]

@@ -58,6 +58,7 @@ CHECKS = {check.name: check for check in (
     Check("fd_limits_above_maximum", "processes", 1, None),
     Check("oom_kills", "kills", 1, 5),
     Check("workers_missing", "workers", None, 1),
+    Check("workers_given_up", "workers", None, 1),
     Check("worker_memory_percent", "%", 80, 100),
     Check("worker_allowance_percent", "%", 100, None),
     Check("sshd_killable", "processes", 1, None),

@@ -29,13 +29,13 @@ class Finding:
     message: str
 
 
-def judge(facts, table, thresholds, workers, oom_window):
+def judge(facts, table, watchdog, thresholds, workers, oom_window):
     """Judge a box: a dictionary with verdict, findings (worst first), workers and oom_kills.
 
-    V(facts) are the fact modules' dictionaries by name, V(table) the process table, V(thresholds) a merged dictionary,
-    V(workers) a list of Worker and V(oom_window) seconds.
+    V(facts) are the fact modules' dictionaries by name, V(table) the process table, V(watchdog) what the watchdog on the box has noted,
+    V(thresholds) a merged dictionary, V(workers) a list of Worker and V(oom_window) seconds.
     """
-    readings = [_read_worker(worker, facts["lifeline_memory"], table) for worker in workers]
+    readings = [_read_worker(worker, facts["lifeline_memory"], table, watchdog) for worker in workers]
     judge_box = _Judge(thresholds)
     _memory(judge_box, facts["lifeline_memory"], table)
     _pressure(judge_box, facts["lifeline_pressure"])
@@ -44,6 +44,7 @@ def judge(facts, table, thresholds, workers, oom_window):
     kills = kills_in_window(facts, table, oom_window)
     _oom(judge_box, facts["lifeline_oom"], kills, oom_window)
     _workers(judge_box, readings, facts["lifeline_memory"])
+    _given_up(judge_box, watchdog["noted"])
     _sshd(judge_box, table)
     findings = sorted(judge_box.findings, key=lambda finding: -SEVERITIES.index(finding.severity))
     return {
@@ -175,8 +176,12 @@ def _oom(judge, oom, kills, window):
     judge.hold("oom_kills", kills, "%d OOM kill%s in %s%s" % (kills, "" if kills == 1 else "s", format_duration(window), last))
 
 
-def _read_worker(worker, memory, table):
-    pids = match(table, worker.pattern)
+def _read_worker(worker, memory, table, watchdog):
+    if worker.pidfile in watchdog["pids"]:
+        pids = {watchdog["pids"][worker.pidfile]} & set(table)
+    else:
+        pids = set() if worker.pidfile else match(table, worker.pattern)
+    noted = watchdog["noted"].get(worker.name, {})
     members = tree(table, pids)
     allowance = worker.allowance(memory["limit_bytes"])
     rss = sum(table[pid]["rss_bytes"] or 0 for pid in members)
@@ -188,19 +193,28 @@ def _read_worker(worker, memory, table):
         "rss_bytes": rss if pids else None,
         "max_memory_bytes": allowance,
         "used_percent": percent(rss, allowance) if pids else None,
+        "restarts": noted.get("restarts"),
+        "given_up": noted.get("given_up", False),
+        "paused": noted.get("paused", False),
     }
 
 
 def _workers(judge, readings, memory):
     for reading in readings:
         name, allowance = reading["name"], reading["max_memory_bytes"]
-        if reading["required"] and not reading["pids"]:
+        if reading["required"] and not reading["pids"] and not reading["paused"]:
             judge.hold("workers_missing", 1, _missing(name, memory), subject=name)
         judge.hold("worker_memory_percent", reading["used_percent"],
                    "%s uses %s of its %s" % (name, _size(reading["rss_bytes"]), _size(allowance)), subject=name)
         judge.hold("worker_allowance_percent", percent(allowance, memory["limit_bytes"]),
                    "%s may use %s, and the box has %s: that limit can never strike"
                    % (name, _size(allowance), _size(memory["limit_bytes"])), subject=name)
+
+
+def _given_up(judge, noted):
+    for name in sorted(name for name, state in noted.items() if state["given_up"]):
+        judge.hold("workers_given_up", 1, "the watchdog has given up on %s after %d restarts: sidekiq-watchdog resume %s"
+                   % (name, noted[name]["restarts"], name), subject=name)
 
 
 def _missing(name, memory):

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import is_percentage, parse_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._watchdog import PIDFILE
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 # Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]" once it is up; until then it is ruby running a file of that name.
@@ -21,12 +22,16 @@ _KEYS = ("name", "pattern", "max_memory", "required")
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker: V(pattern) is searched in command lines, V(max_memory) is a size, a percentage of the box's memory, or None."""
+    """A worker: V(pattern) is searched in command lines, V(max_memory) is a size, a percentage of the box's memory, or None.
+
+    Where V(pidfile) is given, it says which process the worker is, and V(pattern) doesn't count.
+    """
 
     name: str
     pattern: re.Pattern
     max_memory: str | int | None
     required: bool
+    pidfile: str | None = None
 
     def allowance(self, box_memory):
         """The allowed bytes on a box with so much memory, or None where the worker has no limit."""
@@ -35,12 +40,14 @@ class Worker:
         return parse_size(self.max_memory, whole=box_memory or 0)
 
 
-def workers(declared, max_sidekiq_memory):
-    """The box's workers, from V(lifeline_workers), or Sidekiq where that is not set.
+def workers(declared, max_sidekiq_memory, watched=()):
+    """The box's workers, from V(lifeline_workers), or the V(watched) ones of sidekiq_watchdog_workers, or Sidekiq.
 
     Sidekiq by default must be there only on a box whose inventory gives it an allowance.
     Raises SettingsError with a sentence that names the worker, the key, the value and what is allowed.
     """
+    if declared is None and watched:
+        return [_watched(entry) for entry in watched]
     if declared is None:
         memory = _memory("max_sidekiq_memory", max_sidekiq_memory)
         return [Worker("sidekiq", _SIDEKIQ, memory, required=memory is not None)]
@@ -48,6 +55,13 @@ def workers(declared, max_sidekiq_memory):
         raise SettingsError("lifeline_workers is %r: it must be a list of workers such as "
                             "[{name: sidekiq, pattern: '^sidekiq ', max_memory: 13 GB}]" % (declared,))
     return [_worker(number, entry) for number, entry in enumerate(declared)]
+
+
+def _watched(entry):
+    memory = _memory("sidekiq_watchdog_workers: %s: max_memory" % entry["name"], entry.get("max_memory"))
+    # Where others run the worker, its pidfile may be anywhere, and is not read.
+    pidfile = None if entry.get("manager") == "command" else PIDFILE % entry["name"]
+    return Worker(entry["name"], _SIDEKIQ, memory, required=True, pidfile=pidfile)
 
 
 def _worker(number, entry):

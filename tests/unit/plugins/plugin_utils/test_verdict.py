@@ -17,7 +17,7 @@ KB = 1024
 
 def judge(sources, layer=None, declared=None, memory=None, window=DAY):
     facts = _facts.parse(sources, window)
-    return _verdict.judge(facts, _facts.process_table(sources), _thresholds.merge([("test", layer)]),
+    return _verdict.judge(facts, _facts.process_table(sources), _facts.watchdog(sources), _thresholds.merge([("test", layer)]),
                           workers(declared, memory), window)
 
 
