@@ -20,8 +20,8 @@ BOX = {"memory_bytes": 16 * GB, "systemd_version": 257, "workers": {"sidekiq": F
 COMMANDS = {"manager": "command", "pidfile": "/var/run/app.pid", "start_command": "/opt/start", "stop_command": "/opt/stop"}
 
 
-def worker(box=BOX, host="box1", defaults=None, **settings):
-    (found,) = resolve([{"name": "sidekiq", "app_path": "/srv/app", **settings}], defaults or {}, box, host)
+def worker(box=None, host="box1", defaults=None, **settings):
+    (found,) = resolve([{"name": "sidekiq", "app_path": "/srv/app", **settings}], defaults or {}, box or BOX, host)
     return found
 
 
