@@ -256,8 +256,8 @@ def _check(worker):
         rules.append("if uptime > %d seconds then restart" % worker["max_age_seconds"])
     repeated = "if %d restarts within %d cycles then " % (worker["restarts"], worker["within_cycles"])
     if worker["on_repeat"] == "give_up":
-        # Noted and told first; and looked away from at once, before a rule restarts the worker once more.
-        rules += [repeated + 'exec "%s give-up %s"' % (PROGRAM, name), repeated + "unmonitor"]
+        # Monit reads them from the last to the first: noted and told, the second time as the first, and then looked away from.
+        rules += [repeated + "unmonitor", repeated + 'exec "%s give-up %s" repeat every 1 cycles' % (PROGRAM, name)]
     else:
         rules.append(repeated + "alert")
     return {"name": name, "check": "process", "with": "pidfile %s" % worker["pidfile"], "rules": rules}

@@ -124,8 +124,8 @@ def test_monit_acts_through_systemd_only_and_leaves_the_dead_to_it():
 def test_what_happens_after_too_many_restarts():
     assert [line.strip() for line in rules() if "restarts within" in line] == ["if 3 restarts within 5 cycles then alert"]
     assert [line.strip() for line in rules(on_repeat="give_up", restarts=2, within_cycles=9) if "restarts within" in line] == [
-        'if 2 restarts within 9 cycles then exec "/usr/local/sbin/sidekiq-watchdog give-up sidekiq"',
-        "if 2 restarts within 9 cycles then unmonitor"]
+        "if 2 restarts within 9 cycles then unmonitor",
+        'if 2 restarts within 9 cycles then exec "/usr/local/sbin/sidekiq-watchdog give-up sidekiq" repeat every 1 cycles']
 
 
 def test_another_supervisor_s_worker_is_started_and_stopped_by_its_own_commands():
