@@ -81,6 +81,10 @@ ports:
   type: list
   elements: int
   sample: [22]
+needed:
+  description: Whether there is anything to change.
+  returned: success
+  type: bool
 confirmed:
   description: Whether a new connection has proved that the changes work.
   returned: when there were changes
@@ -341,9 +345,9 @@ class Door:
         result = {"connection": self.describe(), "ports": sorted(ports), "changed": False, "armed": False,
                   "diff": self._diff(sshd, firewall)}
         if not sshd.files and not closes:
-            result["changed"] = self._settle(units, firewall)
+            result["changed"] = result["needed"] = self._settle(units, firewall)
             return result
-        result["changed"] = True
+        result["changed"] = result["needed"] = True
         if self.module.check_mode:
             return result
         if self.session is None:
