@@ -44,4 +44,4 @@ class LookupModule(LookupBase):
         try:
             return [_addresses.merged(_settings.layers("ssh_lifeline_allowed", self._templar, variables))]
         except SettingsError as error:
-            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from error
+            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None

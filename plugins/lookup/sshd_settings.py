@@ -49,4 +49,4 @@ class LookupModule(LookupBase):
         try:
             return [_sshd_settings.merged(layers)]
         except SettingsError as error:
-            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from error
+            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None

@@ -26,21 +26,22 @@ class Session:
 
 def find(pid, proc="/proc"):
     """The session that process V(pid) runs in, or None. sudo takes SSH_CONNECTION away, but not from the shell it was called in."""
-    session = start = None
+    connection = user = start = None
     while pid > 0:
         stat = _stat(proc, pid)
         if stat is None:
             break
         name, parent, began = stat
-        if session is None:
-            session = _of_environment(proc, pid)
-            start = began
         # The server's own process doesn't have the variable in its environment, and is as old as the connection.
-        elif name.startswith("sshd"):
+        if connection is not None and name.startswith("sshd"):
             start = began
             break
+        connection = connection or _connection(proc, pid)
+        if connection is not None:
+            # The outermost process is the user's who logged in; sudo in between is root's.
+            user, start = _owner(proc, pid) or user, began
         pid = parent
-    return None if session is None else Session(session[0], session[1], start)
+    return None if connection is None else Session(connection, user, start)
 
 
 def now(proc="/proc"):
@@ -87,19 +88,24 @@ def _stat(proc, pid):
     return name, int(fields[1]), int(fields[19])
 
 
-def _of_environment(proc, pid):
-    """SSH_CONNECTION of a process and its user, or None."""
+def _connection(proc, pid):
+    """SSH_CONNECTION of a process, or None."""
     try:
         with open("%s/%d/environ" % (proc, pid), "rb") as stream:
             variables = stream.read().decode("utf-8", "surrogateescape").split("\0")
-        owner = os.stat("%s/%d" % (proc, pid)).st_uid
     except OSError:
         return None
     for variable in variables:
         name, _equals, value = variable.partition("=")
         if name == "SSH_CONNECTION" and len(value.split()) == 4:
-            try:
-                return value, pwd.getpwuid(owner).pw_name
-            except KeyError:
-                return value, str(owner)
+            return value
     return None
+
+
+def _owner(proc, pid):
+    """The user that a process belongs to."""
+    try:
+        number = os.stat("%s/%d" % (proc, pid)).st_uid
+        return pwd.getpwuid(number).pw_name
+    except (OSError, KeyError):
+        return None

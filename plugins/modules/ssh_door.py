@@ -258,7 +258,10 @@ class Sshd:
             shutil.rmtree(stage, ignore_errors=True)
         if code:
             said = said.replace(folder, _sshd_config.FOLDER).replace(path, _sshd_config.MAIN)
-            raise DoorError("sshd refuses its configuration with these settings: " + said)
+            line = re.search(re.escape(_sshd_config.DROP_IN) + r":? line (\d+)", said)
+            lines = (drop_in or "").splitlines()
+            which = " (%s)" % lines[int(line.group(1)) - 1] if line and 0 < int(line.group(1)) <= len(lines) else ""
+            raise DoorError("sshd refuses its configuration with these settings%s: %s" % (which, said))
         return _sshd_config.effective(out)
 
 

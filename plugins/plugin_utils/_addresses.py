@@ -68,13 +68,13 @@ def _network(place, value):
         raise SettingsError("%s is %r: it must be %s" % (place, value, wanted))
     try:
         network = ipaddress.ip_network(value.strip(), strict=False)
-    except ValueError as error:
-        raise SettingsError("%s is %r: it must be %s" % (place, value, wanted)) from error
+    except ValueError:
+        raise SettingsError("%s is %r: it must be %s" % (place, value, wanted)) from None
     if "%" in value or getattr(network.network_address, "ipv4_mapped", None):
         raise SettingsError("%s is %r: it must be %s, without an interface and not IPv4 within IPv6" % (place, value, wanted))
     try:
         ipaddress.ip_network(value.strip())
-    except ValueError as error:
+    except ValueError:
         raise SettingsError("%s is %r, which has bits set beyond its prefix: it must be %s or %s" % (
-            place, value, network, value.strip().partition("/")[0])) from error
+            place, value, network, value.strip().partition("/")[0])) from None
     return str(network.network_address if network.num_addresses == 1 else network)
