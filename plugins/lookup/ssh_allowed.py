@@ -11,7 +11,8 @@ author:
 short_description: Who may reach SSH on a host, by the inventory
 version_added: 0.1.0
 description:
-  - Takes C(ssh_lifeline_allowed) of all layers of the inventory together, in the order V(all), groups, host, play (extra variables included).
+  - Takes C(ssh_lifeline_allowed) of all layers of the inventory together, in the order V(all), groups, host, play (extra variables
+    included).
   - Everything that is no address and no network is an error that names the host, the layer and the value.
 options:
   _terms:

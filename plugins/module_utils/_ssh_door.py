@@ -68,9 +68,9 @@ class Change:
     """New files, a new firewall, and how to get from them back to the old ones."""
 
     def __init__(self, files, firewall, previous, unit):
-        """V(files): texts by path, None for no file. V(firewall): what nft is to load, V(previous) what it had; both None where it has no part.
+        """V(files) are texts by path, None for no file. V(firewall) is what nft is to load, if anything, V(previous) what it has loaded.
 
-        V(unit) is the service that has to read its files again, if any.
+        V(unit) is the service that has to read its files again, or empty.
         """
         self.files, self.firewall, self.previous, self.unit = files, firewall, previous, unit
         self.token = secrets.token_hex(8)

@@ -40,18 +40,18 @@ def with_include(text):
 
 def staged(text, folder):
     """The text, including from V(folder) what it includes from the real one."""
-    lines = []
-    for line in text.splitlines():
-        match = _INCLUDE.match(line)
-        if match:
-            try:
-                words = shlex.split(match.group(2), comments=True)
-            except ValueError:
-                words = None  # sshd itself will say what is wrong with it
-            if words:
-                line = match.group(1) + " ".join(shlex.quote(_moved(word, folder)) for word in words)
-        lines.append(line)
-    return "\n".join(lines) + "\n"
+    return "".join(_staged_line(line, folder) + "\n" for line in text.splitlines())
+
+
+def _staged_line(line, folder):
+    match = _INCLUDE.match(line)
+    if match is None:
+        return line
+    try:
+        words = shlex.split(match.group(2), comments=True)
+    except ValueError:
+        return line  # sshd itself will say what is wrong with it
+    return match.group(1) + " ".join(shlex.quote(_moved(word, folder)) for word in words)
 
 
 def _moved(pattern, folder):

@@ -17,8 +17,8 @@ description:
   - Refuses, before anything is touched, what C(nft) or C(sshd) refuse, a list without the address that this very connection comes from,
     settings that another file or line overrides, and settings under which the connecting user could not log in.
   - Then the changes are made together, after a timer has been armed on the box that puts back how it was. The controller drops its
-    connection and opens a new one, and only that one can confirm. A crash of the play, of the controller or of the network ends with the old
-    rules, and so does a boot of the box in that time.
+    connection and opens a new one, and only that one can confirm. A crash of the play, of the controller or of the network ends with the
+    old rules, and so does a boot of the box in that time.
 attributes:
   check_mode:
     description: Can run in check mode and say what would change. Everything is validated there, but by programs that are not installed.
@@ -40,7 +40,8 @@ options:
     default: []
   settings:
     description:
-      - Settings of sshd by their keywords. A list stands for values after each other. V(null) is no setting. Without any, the file is removed.
+      - Settings of sshd by their keywords. A list stands for values after each other. V(null) is no setting. Without any, the file is
+        removed.
       - C(Port), C(ListenAddress), C(Match) and C(Include) are refused.
     type: dict
     default: {}
@@ -163,10 +164,9 @@ class Sshd:
                                 "AddressFamily, Match or Include" % keyword)
             if isinstance(value, dict):
                 raise DoorError("settings: %s: %r must be a text, a number, a boolean, or a list of them" % (keyword, value))
-            value = " ".join(self._word(part) for part in (value if isinstance(value, list) else [value]))
-            if not value.strip() or "\n" in value:
+            words[keyword] = " ".join(self._word(part) for part in (value if isinstance(value, list) else [value]))
+            if not words[keyword].strip() or "\n" in words[keyword]:
                 raise DoorError("settings: %s: %r must be one line" % (keyword, value))
-            words[keyword] = value
         return words
 
     @staticmethod

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers
@@ -52,10 +53,8 @@ def _entry(place, entry):
         if state == "present":
             raise SettingsError("%s (%s) has no address" % (place, name))
         # A plain entry goes by its address.
-        try:
+        with contextlib.suppress(SettingsError):
             name = _network(place, name)
-        except SettingsError:
-            pass
         return {"name": name, "state": state}
     addresses = entry["address"] if isinstance(entry["address"], list) else [entry["address"]]
     return {"name": name, "addresses": [_network("%s (%s)" % (place, name), address) for address in addresses], "state": state}

@@ -41,7 +41,8 @@ def test_sudo_hides_the_connection_but_not_from_its_parents(proc):
 def test_the_nearest_connection_counts_and_its_own_server(proc):
     """sshd that somebody started by hand has the connection of that person in its environment."""
     session = _ssh_session.find(90, proc(
-        (1, 0, "systemd", 1, None), (30, 1, "sshd", 10, "192.0.2.99 1 198.51.100.1 22"), (70, 30, "sshd", 700, "192.0.2.99 1 198.51.100.1 22"),
+        (1, 0, "systemd", 1, None), (30, 1, "sshd", 10, "192.0.2.99 1 198.51.100.1 22"),
+        (70, 30, "sshd", 700, "192.0.2.99 1 198.51.100.1 22"),
         (90, 70, "odd (name) 1", 900, SSH)))
     assert (session.connection, session.start) == (SSH, 700)
 

@@ -63,7 +63,8 @@ def test_a_bracket_is_no_pattern_to_sshd():
 
 def test_what_is_staged_includes_what_is_staged():
     text = _sshd_config.staged(
-        "include sshd_config.d/*.conf\n  Include = \"/etc/ssh/sshd_config.d/a b.conf\" /etc/other/x.conf\nInclude more.conf\nPort 22\n", "/stage/d")
+        "include sshd_config.d/*.conf\n  Include = \"/etc/ssh/sshd_config.d/a b.conf\" /etc/other/x.conf\nInclude more.conf\nPort 22\n",
+        "/stage/d")
     assert text.splitlines() == [
         "include '/stage/d/*.conf'", "  Include = '/stage/d/a b.conf' /etc/other/x.conf", "Include more.conf", "Port 22"]
 

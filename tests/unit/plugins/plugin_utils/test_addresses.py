@@ -21,7 +21,8 @@ def test_all_layers_together_in_one_way_of_writing():
 
 def test_a_later_layer_takes_out_by_name_or_by_address():
     layers = [("all", ["192.0.2.7", {"name": "office", "address": "203.0.113.1"}, "2001:db8::1"])]
-    assert merged([*layers, ("here", [{"name": "office", "state": "absent"}, {"name": "2001:DB8::1/128", "state": "absent"}])]) == ["192.0.2.7"]
+    here = [{"name": "office", "state": "absent"}, {"name": "2001:DB8::1/128", "state": "absent"}]
+    assert merged([*layers, ("here", here)]) == ["192.0.2.7"]
 
 
 def test_a_later_layer_replaces_the_addresses_of_a_name():
