@@ -8,6 +8,7 @@ STATE = "/etc/lifeline/ssh_door"
 LOCK = "/run/lifeline-ssh_door.lock"
 RESTORE = "/usr/local/lib/lifeline/ssh-door-restore"
 RESTORE_UNIT = "lifeline-ssh-restore.service"
+BOOT_UNIT = "lifeline-ssh-restore-boot.service"
 RESTORE_TIMER = "lifeline-ssh-restore.timer"
 FIREWALL_UNIT = "lifeline-ssh-firewall.service"
 
@@ -41,7 +42,7 @@ fi
 read -r unit < armed/unit
 if [ -n "$unit" ]; then
     if systemctl --quiet is-active "$unit"; then
-        systemctl reload "$unit" || systemctl restart "$unit"
+        timeout 20 systemctl reload "$unit" || timeout 20 systemctl restart "$unit"
     elif systemctl --quiet is-failed "$unit"; then
         systemctl reset-failed "$unit"
         systemctl start --no-block "$unit"
@@ -53,8 +54,20 @@ sync
 """
 
 _RESTORE_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
+# It is before or after no other unit: a reload of sshd would wait for it, while it waits for the reload.
 [Unit]
 Description=Put back how SSH was reached before changes that nobody has confirmed
+DefaultDependencies=no
+ConditionPathExists=@STATE@/armed
+
+[Service]
+Type=oneshot
+ExecStart=@RESTORE@
+"""
+
+_BOOT_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
+[Unit]
+Description=Put back how SSH was reached before changes that nobody has confirmed until this boot
 DefaultDependencies=no
 ConditionPathExists=@STATE@/armed
 After=local-fs.target
@@ -100,7 +113,9 @@ def files(nft):
         for name, value in (("STATE", STATE), ("LOCK", LOCK), ("RESTORE", RESTORE), ("FIREWALL_UNIT", FIREWALL_UNIT), ("NFT", nft)):
             text = text.replace("@%s@" % name, value)
         return text
-    found = {RESTORE: (filled(_RESTORE), 0o755), "/etc/systemd/system/" + RESTORE_UNIT: (filled(_RESTORE_SERVICE), 0o644)}
+    folder = "/etc/systemd/system/"
+    found = {RESTORE: (filled(_RESTORE), 0o755), folder + RESTORE_UNIT: (filled(_RESTORE_SERVICE), 0o644),
+             folder + BOOT_UNIT: (filled(_BOOT_SERVICE), 0o644)}
     if nft:
-        found["/etc/systemd/system/" + FIREWALL_UNIT] = (filled(_FIREWALL_SERVICE), 0o644)
+        found[folder + FIREWALL_UNIT] = (filled(_FIREWALL_SERVICE), 0o644)
     return found

@@ -318,7 +318,7 @@ class Door:
 
     def look(self):
         """Who serves SSH."""
-        units = self.box.units(*_UNITS, *_SOCKETS, where.FIREWALL_UNIT, where.RESTORE_UNIT)
+        units = self.box.units(*_UNITS, *_SOCKETS, where.FIREWALL_UNIT)
         for name in _UNITS:
             if name in units and units[name]["ActiveState"] in ("active", "reloading"):
                 self.unit, self.pid = units[name]["Id"], int(units[name]["MainPID"])
@@ -351,10 +351,10 @@ class Door:
             result["changed"] = result["needed"] = self._settle(units, firewall)
             return result
         result["changed"] = result["needed"] = True
-        if self.module.check_mode:
-            return result
         if self.session is None:
             raise DoorError("this doesn't run over SSH, so that no new connection could confirm that SSH still works")
+        if self.module.check_mode:
+            return result
         self._install()
         change = _ssh_door.Change(sshd.files, (firewall.text or _ssh_firewall.REMOVAL) if closes else None,
                                   _ssh_firewall.REMOVAL + (listing or ""), self.unit if sshd.files else "")
@@ -399,8 +399,8 @@ class Door:
             _ssh_door.write(path, text, mode)
         if changed:
             self.box.must("systemctl", "daemon-reload")
-        if self.box.units(where.RESTORE_UNIT).get(where.RESTORE_UNIT, {}).get("UnitFileState") != "enabled":
-            self.box.must("systemctl", "enable", where.RESTORE_UNIT)
+        if self.box.units(where.BOOT_UNIT).get(where.BOOT_UNIT, {}).get("UnitFileState") != "enabled":
+            self.box.must("systemctl", "enable", where.BOOT_UNIT)
             return True
         return bool(changed)
 
