@@ -50,11 +50,9 @@ def text(allowed, ports):
         "table inet lifeline", "delete table inet lifeline", "table inet lifeline {", *sets,
         "    chain ssh {",
         "        type filter hook input priority -10; policy accept;",
-        "        meta l4proto != tcp accept",
-        "        tcp dport != { %s } accept" % ", ".join(str(port) for port in sorted(set(ports))),
         "        iifname \"lo\" accept",
         *("        " + rule for rule in rules),
-        "        counter drop",
+        "        tcp dport { %s } counter drop" % ", ".join(str(port) for port in sorted(set(ports))),
         "    }", "}", ""])
 
 

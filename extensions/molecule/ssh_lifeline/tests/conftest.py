@@ -19,7 +19,7 @@ import pytest
 SCENARIO = pathlib.Path(__file__).resolve().parents[1]
 STATE = "/etc/lifeline/ssh_door"
 # What comes back when something is put back.
-RULES = ("nft -s list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {0}/firewall.nft; "
+RULES = ("nft -s -n list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {0}/firewall.nft; "
          "ls -A /etc/ssh/sshd_config.d; ls -A {0} | grep -v restored").format(STATE)
 # A network that is gone for whoever is not connected yet, the box itself excepted.
 CUT = ("table inet test { chain c { type filter hook input priority -300; "

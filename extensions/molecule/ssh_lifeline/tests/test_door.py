@@ -293,3 +293,10 @@ def test_rules_of_others_stay_as_they_are(boxes, converge, back):
         assert box.inside(others) == before
         assert converge(box, allow=[], allow_controller=False)[0]
         assert box.inside(others) == before
+
+
+def test_names_of_protocols_and_ports_change_nothing(boxes, converge):
+    box = boxes[0]
+    with undone(box, "mv /etc/protocols /root/kept 2> /dev/null; printf 'tcp 6 TCP\\n' > /etc/protocols",
+                "mv /root/kept /etc/protocols 2> /dev/null || rm /etc/protocols"):
+        assert "changed=0" in converge(box)[1].partition("PLAY RECAP")[2]
