@@ -203,9 +203,14 @@ def _is_expected(listener, expected):
         if port:
             if (listener["protocol"], listener["port"]) == (port.group(1), int(port.group(2))):
                 return True
-        elif any(name is not None and fnmatch.fnmatchcase(name, entry) for name in (listener["unit"], listener["name"])):
+        elif any(name is not None and fnmatch.fnmatchcase(name, entry) for name in _names(listener)):
             return True
     return False
+
+
+def _names(listener):
+    unit = listener["unit"]
+    return (unit, unit[:-len(".service")] if unit is not None and unit.endswith(".service") else None, listener["name"])
 
 
 def _services(listeners):

@@ -64,6 +64,11 @@ class Files:
 
     def forget(self):
         shutil.rmtree(self.path(STORE), ignore_errors=True)
+        try:
+            os.rmdir(os.path.dirname(self.path(STORE)))
+        except OSError:
+            # Others of the collection keep something there.
+            pass
 
     def is_recorded(self):
         return os.path.exists(self.path(STORE + "/state.json"))

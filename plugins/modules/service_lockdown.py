@@ -60,6 +60,13 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  unexpected:
+    description:
+      - Units to stop as well, as M(lifeline.fleet.listener_facts) found them. What of them is protected, or is no service and no socket, is
+        left alone and returned in RV(left).
+    type: list
+    elements: str
+    default: []
   masked:
     description: Whether the units of O(stopped) are masked where their entry doesn't say.
     type: bool
@@ -138,6 +145,12 @@ absent:
   type: list
   elements: str
   sample: ["postfix"]
+left:
+  description: The units of O(unexpected) that are none to be stopped, with the reason.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"unit": "session-3.scope", "reason": "it is no service and no socket"}]
 spared:
   description: The units that the worker needs.
   returned: always
@@ -210,7 +223,7 @@ class Lockdown:
         self.files = _lockdown_files.Files()
         self.entries = {}
         self.changes, self.before, self.after = [], [], []
-        self.absent, self.spared, self.units = [], [], {}
+        self.absent, self.spared, self.left, self.units = [], [], [], {}
 
     # --- what is meant ----------------------------------------------------------------------------------------------
 
@@ -223,6 +236,13 @@ class Lockdown:
                 self.entries[entry["name"]] = dict(entry, unit=_lockdown.unit_name(entry["name"]))
             except ValueError as error:
                 problems.append(str(error))
+        for unit in self.options["unexpected"]:
+            if unit in self.entries:
+                continue
+            if unit.endswith((".service", ".socket")):
+                self.entries[unit] = {"name": unit, "unit": unit, "masked": False, "unexpected": True}
+            else:
+                self.left.append({"unit": unit, "reason": "it is no service and no socket"})
         if problems:
             self.module.fail_json(msg="stopped: %s. Nothing was touched." % "; ".join(problems))
 
@@ -310,6 +330,21 @@ class Lockdown:
             del found[unit_id]
             self.spared.append({"unit": unit_id, "needed_by": worker})
 
+    def leave(self, found, led, protected, carrying):
+        """Take out of V(found) what nobody asked to stop and what may not be stopped; the rest of what led where."""
+        asked = {unit_id for name, unit_id in led if not self.entries[name].get("unexpected")}
+        rest = []
+        for name, unit_id in led:
+            if self.entries[name].get("unexpected") and unit_id not in asked and unit_id in found:
+                try:
+                    _lockdown.refuse([found[unit_id]], [(name, unit_id)], protected, carrying)
+                except _lockdown.Refused as error:
+                    self.left.append({"unit": unit_id, "reason": str(error)})
+                    del found[unit_id]
+                    continue
+            rest.append((name, unit_id))
+        return rest
+
     # --- locked -----------------------------------------------------------------------------------------------------
 
     def lock(self):
@@ -320,16 +355,17 @@ class Lockdown:
         carrying = self.carrying()
         self.spare(found, led, workers)
         spared = {one["unit"] for one in self.spared}
+        protected = [*self.options["workers"], *self.options["protected"]]
+        led = self.leave(found, [(name, unit) for name, unit in led if unit not in spared], protected, carrying)
         try:
-            _lockdown.refuse(list(found.values()), [(name, unit) for name, unit in led if unit not in spared],
-                             [*self.options["workers"], *self.options["protected"]], carrying)
+            _lockdown.refuse(list(found.values()), led, protected, carrying)
         except _lockdown.Refused as error:
             self.module.fail_json(msg="stopped: %s. Nothing was touched." % error)
         self.units = found
         plan = {unit_id: self.plan(unit, record) for unit_id, unit in sorted(found.items())}
         jobs = self.files.jobs({_lockdown.stem(name) for unit in found.values() for name in (unit["Id"], *unit["Names"])
                                 if name.endswith(".service")})
-        wanted_files = self.guards(record, found, workers)
+        wanted_files = self.guards(record, workers)
         for unit_id, steps in plan.items():
             self.tell(unit_id, steps)
         for path in jobs:
@@ -376,7 +412,7 @@ class Lockdown:
             if ours.get(path) != wanted.get(path):
                 self.tell_file(path, "removed" if path not in wanted else "written", wanted.get(path))
 
-    def guards(self, record, found, workers):
+    def guards(self, record, workers):
         if not self.options["guard_installs"]:
             return {}
         started = [*self.options["started"], *self.options["workers"], *self.options["protected"]]
@@ -384,7 +420,7 @@ class Lockdown:
         started += self.options["worker_needs"] if workers else []
         scripts = self.files.scripts()
         before = scripts if record["scripts"] is None else record["scripts"]
-        stopped = {*found, *(entry["unit"] for entry in self.entries.values())}
+        stopped = {entry["unit"] for entry in self.entries.values() if not entry.get("unexpected")}
         known = [*_lockdown.STARTED, *started]
         allowed = [unit for unit in scripts if unit not in stopped
                    and (unit in before or _lockdown.matches(unit, known) or _lockdown.protection([unit], (), ()))]
@@ -554,6 +590,7 @@ def main():
                 "masked": {"type": "bool"},
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             }},
+            "unexpected": {"type": "list", "elements": "str", "default": []},
             "masked": {"type": "bool", "default": False},
             "protected": {"type": "list", "elements": "str", "default": []},
             "workers": {"type": "list", "elements": "str", "default": ["sidekiq*", "resque*"]},
@@ -581,6 +618,7 @@ def main():
         lock.close()
     module.exit_json(
         changed=bool(lockdown.changes), changes=lockdown.changes, units=sorted(lockdown.units), absent=sorted(set(lockdown.absent)),
+        left=lockdown.left,
         spared=lockdown.spared,
         diff={"before": "\n".join(filter(None, lockdown.before)) + "\n", "after": "\n".join(filter(None, lockdown.after)) + "\n"})
 

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A box that was locked down, as systemd, the kernel and apt see it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import time
+
+import pytest
+import yaml
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROLE = HERE.parents[3] / "roles" / "service_lockdown"
+# The same list that converge.yml has locked down.
+PLAYED = yaml.safe_load((HERE.parent / "converge.yml").read_text())[1]["vars"]
+SEED = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__service_lockdown_seed"]
+
+
+@pytest.fixture
+def lockdown(host):
+    """Call with options of the module: its answer. Without any, those of the role's run."""
+    def run(check=False, **options):
+        options = options or {"stopped": [*SEED, *PLAYED["service_lockdown_stopped"]], "timeout": PLAYED["service_lockdown_timeout"]}
+        return host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check)
+    return run
+
+
+@pytest.fixture
+def refused(lockdown):
+    """Call with options that the module must refuse: what it says."""
+    def run(**options):
+        answer = lockdown(**options)
+        assert answer.get("failed"), answer
+        return answer["msg"]
+    return run
+
+
+@pytest.fixture
+def listeners(host):
+    """Call with what is expected: the facts."""
+    def run(*expected):
+        answer = host.ansible("lifeline.fleet.listener_facts", json.dumps({"expected": expected}), check=False)
+        return answer["ansible_facts"]["lifeline_listeners"]
+    return run
+
+
+@pytest.fixture
+def unit(host):
+    """Call with a unit: a property of it, as systemctl shows it."""
+    def show(name, key="ActiveState"):
+        return host.check_output(f"systemctl show --property {key} --value {name}")
+    return show
+
+
+@pytest.fixture
+def reboot(host):
+    """Call to have the box boot anew."""
+    def again():
+        name = host.ansible.get_variables()["inventory_hostname"]
+        box = subprocess.run(["podman", "ps", "--quiet", "--filter", f"label=lifeline-lab.box={name}"], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout.strip()
+        assert box, f"{name} is no box of podman's"
+        subprocess.run(["podman", "restart", "--time", "20", box], check=True, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 90
+        while host.run("systemctl is-system-running --wait").stdout.strip() not in ("running", "degraded"):
+            assert time.monotonic() < deadline, f"{name} does not come back"
+    return again
