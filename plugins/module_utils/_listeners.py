@@ -7,6 +7,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import re
+import socket
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _page_size, _processes, _system_units
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size, parse_size, timestamp
@@ -167,6 +168,11 @@ def _address(text):
     return ipaddress.ip_address(b"".join(words))
 
 
+def _written(address):
+    # Python's own way to write an address has changed with 3.13.
+    return socket.inet_ntop(socket.AF_INET if address.version == 4 else socket.AF_INET6, address.packed)
+
+
 def _is_loopback(address):
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
@@ -178,10 +184,10 @@ def _listener(row, pid, known, users):
     # What only systemd holds waits for its first connection: the unit is the socket's, the process isn't there yet.
     by_systemd = pid == 1
     if by_systemd:
-        unit = known.socket_units.get((str(row["address"]), row["port"]), known.socket_units.get((None, row["port"]), unit))
+        unit = known.socket_units.get((_written(row["address"]), row["port"]), known.socket_units.get((None, row["port"]), unit))
     return {
         "protocol": row["protocol"],
-        "address": str(row["address"]),
+        "address": _written(row["address"]),
         "port": row["port"],
         "loopback": _is_loopback(row["address"]),
         "user": users.get(row["uid"]),
@@ -278,7 +284,7 @@ def _socket_units(text):
 def _listed_address(listed):
     host = listed.rpartition(":")[0].strip("[]")
     try:
-        return str(ipaddress.ip_address(host))
+        return _written(ipaddress.ip_address(host))
     except ValueError:
         return None
 

@@ -65,6 +65,15 @@ def reboot(host):
         assert box, f"{name} is no box of podman's"
         subprocess.run(["podman", "restart", "--time", "20", box], check=True, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 90
-        while host.run("systemctl is-system-running --wait").stdout.strip() not in ("running", "degraded"):
+        while not is_up(host):
             assert time.monotonic() < deadline, f"{name} does not come back"
+            time.sleep(0.5)
     return again
+
+
+def is_up(host):
+    try:
+        return host.run("systemctl is-system-running --wait").stdout.strip() in ("running", "degraded")
+    except RuntimeError:
+        # Nobody answers yet.
+        return False
