@@ -14,8 +14,9 @@ KINDS = (".service", ".socket", ".timer", ".path")
 
 # A box without one of these can't be reached, doesn't boot, isn't watched or doesn't do its work. Patterns of unit names.
 PROTECTED = {
-    "the way in": ("ssh.*", "ssh@*", "sshd*", "ssh-*", "dropbear*", "tailscaled*", "teleport*", "getty@*", "serial-getty@*", "console-getty*",
-                   "container-getty@*", "user@*", "user-runtime-dir@*", "session-*", "amazon-ssm-agent*", "snap.amazon-ssm-agent*",
+    "the way in": ("ssh.*", "ssh@*", "sshd*", "ssh-*", "dropbear*", "tailscaled*", "teleport*", "getty@*", "serial-getty@*",
+                   "console-getty*", "container-getty@*", "user@*", "user-runtime-dir@*", "session-*", "amazon-ssm-agent*",
+                   "snap.amazon-ssm-agent*",
                    "google-guest-*", "google-osconfig-*", "walinuxagent*", "waagent*", "qemu-guest-agent*", "open-vm-tools*"),
     "the network": ("network*", "NetworkManager*", "systemd-networkd*", "systemd-resolved*", "ifup@*", "ifupdown*", "dhclient*", "dhcpcd*",
                     "isc-dhcp-client*", "netplan*", "connman*", "wicked*", "wpa_supplicant*", "iwd*", "resolvconf*", "wg-quick@*",
@@ -141,14 +142,16 @@ def refuse(units, asked, workers, carrying):
         reason = protection([unit_name(name)], workers, carrying)
         if reason:
             found.append((name, unit_id, reason))
-    refused = {unit_id for _name, unit_id, _reason in found}
+    refused = {name for name, _unit_id, _reason in found}
     led = {}
     for name, unit_id in asked:
         led.setdefault(unit_id, name)
     for unit in units:
         name = led.get(unit["Id"], unit["Id"])
+        if name in refused:
+            continue
         reason = protection([unit["Id"], *unit["Names"]], workers, carrying)
-        if reason and unit["Id"] not in refused:
+        if reason:
             found.append((name, unit["Id"], reason))
             continue
         for other in dragged(unit) if runs(unit) else ():

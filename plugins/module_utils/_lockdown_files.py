@@ -8,6 +8,7 @@ exactly the links of one unit are taken away, and exactly those are put back.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -51,7 +52,8 @@ class Files:
         except FileNotFoundError:
             return {"units": {}, "cron": {}, "scripts": None}
         except (OSError, ValueError) as error:
-            raise StateError("%s can't be read (%s): without it nobody knows how this box was. Repair or remove it" % (path, error)) from error
+            raise StateError("%s can't be read (%s): without it nobody knows how this box was. Repair or remove it"
+                             % (path, error)) from error
         if not isinstance(record, dict) or not {"units", "cron", "scripts"} <= set(record):
             raise StateError("%s is no record of this module: repair or remove it" % path)
         return record
@@ -64,11 +66,9 @@ class Files:
 
     def forget(self):
         shutil.rmtree(self.path(STORE), ignore_errors=True)
-        try:
+        # Others of the collection may keep something there.
+        with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self.path(STORE)))
-        except OSError:
-            # Others of the collection keep something there.
-            pass
 
     def is_recorded(self):
         return os.path.exists(self.path(STORE + "/state.json"))
@@ -199,10 +199,8 @@ class Files:
     def remove(self, path):
         """Remove one of our files, and its folder if nothing else is in it."""
         _unlink(self.path(path))
-        try:
+        with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self.path(path)))
-        except OSError:
-            pass
 
     def _move(self, path, target):
         os.makedirs(os.path.dirname(self.path(target)), mode=0o700 if target.startswith(STORE) else 0o755, exist_ok=True)
@@ -241,7 +239,5 @@ def _relink(path, target):
 
 
 def _unlink(path):
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass

@@ -14,8 +14,7 @@ description:
     the package behind it.
   - Compared with O(expected), what the box is for, it names the services that nobody asked for, with their size. A daemon that runs only
     because its package was installed is found that way.
-  - Only root may see whose socket it is. For other users the process, unit and package are V(null), and RV(ansible_facts.lifeline_listeners.unreadable)
-    says of how many.
+  - Only root may see whose socket it is. For other users the process, unit and package are V(null), and C(unreadable) says of how many.
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
@@ -112,7 +111,8 @@ ansible_facts:
               sample: 3600.5
             memory_bytes:
               description:
-                - The resident set size of the process and of all below it in the same unit. Pages that they share are counted for each of them.
+                - The resident set size of the process and of all below it in the same unit. Pages that they share are counted for each of
+                  them.
               type: int
               sample: 104857600
             cache_bytes:
@@ -132,7 +132,8 @@ ansible_facts:
           type: int
           sample: 0
         unexpected:
-          description: What O(expected) doesn't have, as one for each unit, those that hold the most memory first; V(null) without that option.
+          description:
+            - What O(expected) doesn't have, as one for each unit, those that hold the most memory first; V(null) without that option.
           type: list
           elements: dict
           contains:

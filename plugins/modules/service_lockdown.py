@@ -10,11 +10,11 @@ module: service_lockdown
 short_description: Stops what a box is not for, for good, and can put it back
 version_added: 0.1.0
 description:
-  - Stops and disables systemd units, and masks them where asked, whatever name they were called by. An alias leads to the unit behind it, a
-    service takes the sockets, timers and paths along that would start it again, a template its instances, and a unit that is made of an init
-    script its links in C(/etc/rc?.d). A job in C(/etc/cron.d) of a service's name is put aside. What isn't there is no error.
-  - Before a unit is touched for the first time, how it was is written to C(/var/lib/lifeline/service_lockdown). V(reverted) of O(state) puts
-    all of it back.
+  - Stops and disables systemd units, and masks them where asked, whatever name they were called by. An alias leads to the unit behind
+    it, a service takes the sockets, timers and paths along that would start it again, a template its instances, and a unit that is made
+    of an init script its links in C(/etc/rc?.d). A job in C(/etc/cron.d) of a service's name is put aside. What isn't there is no error.
+  - Before a unit is touched for the first time, how it was is written to C(/var/lib/lifeline/service_lockdown). V(reverted) of O(state)
+    puts all of it back.
   - B(Protected) are the way in, the network, the message bus, systemd's own units, cloud-init, monit, fail2ban, what O(protected) and
     O(workers) name, and whatever carries the connection that the module runs through. Asking for one of them, or for something that would
     take one of them with it, is an error that names it, and nothing is touched. No option takes anything from this list.
@@ -48,8 +48,8 @@ options:
     suboptions:
       name:
         description:
-          - A unit, such as V(varnish), V(cups.socket) or V(php-fpm@.service). What has no kind is a service. A template stands for all of its
-            instances.
+          - A unit, such as V(varnish), V(cups.socket) or V(php-fpm@.service). What has no kind is a service. A template stands for all of
+            its instances.
         type: str
         required: true
       masked:
@@ -83,16 +83,16 @@ options:
     default: ['sidekiq*', 'resque*']
   worker_needs:
     description:
-      - What is spared as long as there is a unit of O(workers) on the box. Wildcards are allowed. An empty list is for workers whose queue is
-        on another box.
+      - What is spared as long as there is a unit of O(workers) on the box. Wildcards are allowed. An empty list is for workers whose
+        queue is on another box.
       - What the worker's own unit requires or wants is spared in any case.
     type: list
     elements: str
     default: ['redis*', 'valkey*']
   guard_installs:
     description:
-      - Whether services and sockets that are installed from now on stay off until somebody names them. A preset of systemd holds them, and a
-        condition holds those that are made of an init script. There is no C(policy-rc.d).
+      - Whether services and sockets that are installed from now on stay off until somebody names them. A preset of systemd holds them,
+        and a condition holds those that are made of an init script. There is no C(policy-rc.d).
       - Packages on the box already, timers, what is protected, and what a box can't be run without (such as cron) are not affected.
       - A package that starts its daemon itself, past C(invoke-rc.d) and C(deb-systemd-invoke), can't be held by this.
     type: bool
@@ -250,7 +250,7 @@ class Lockdown:
         """The units that the entries lead to, by their own name; and which entry led where."""
         templates = {name: entry["unit"] for name, entry in self.entries.items() if _lockdown.is_template(entry["unit"])}
         found = self.find_templates(templates)
-        led = [(name, unit) for name, unit in templates.items()]
+        led = list(templates.items())
         masked = {unit: self.is_masked(name) for name, unit in templates.items()}
         # An alias is gone once its unit is disabled; the record remembers whose it was.
         remembered = {alias: unit_id for unit_id, kept in record["units"].items() for alias in kept["names"]}
@@ -263,7 +263,7 @@ class Lockdown:
                 pending.setdefault(instance, []).append(name)
         while pending:
             following = {}
-            for (asked, names), unit in zip(pending.items(), self.systemd.show(list(pending))):
+            for names, unit in zip(pending.values(), self.systemd.show(list(pending))):
                 unit_id = unit["Id"]
                 led += [(name, unit_id) for name in names if name in self.entries and name not in templates]
                 masked[unit_id] = masked.get(unit_id, False) or any(self.is_masked(name) for name in names)
@@ -325,8 +325,8 @@ class Lockdown:
             insisting = [name for name, led_to in led if led_to == unit_id and self.entries[name]["masked"]]
             if insisting:
                 self.module.fail_json(
-                    msg="stopped: %s may not be masked: %s needs %s. Take it out of the list, or, if its queue is on another box, set worker_needs "
-                        "to []. Nothing was touched." % (", ".join(insisting), worker, unit_id))
+                    msg="stopped: %s may not be masked: %s needs %s. Take it out of the list, or, if its queue is on another box, set "
+                        "worker_needs to []. Nothing was touched." % (", ".join(insisting), worker, unit_id))
             del found[unit_id]
             self.spared.append({"unit": unit_id, "needed_by": worker})
 
@@ -391,13 +391,12 @@ class Lockdown:
         }
 
     def tell(self, unit_id, steps):
-        done = [word for word, key in (("stopped", "stop"), ("disabled", "links"), ("masked", "mask"), ("unmasked", "unmask")) if steps[key]]
-        if steps["start_links"] and not steps["links"]:
-            done.append("disabled")
+        enabled = bool(steps["links"] or steps["start_links"])
+        done = [word for word, is_done in (("stopped", steps["stop"]), ("disabled", enabled), ("masked", steps["mask"]),
+                                           ("unmasked", steps["unmask"])) if is_done]
         if not done:
             return
         self.changes.append("%s: %s" % (unit_id, ", ".join(done)))
-        enabled = bool(steps["links"] or steps["start_links"])
         self.before.append("%s: %s" % (unit_id, _words(steps["stop"], enabled, steps["masked"])))
         self.after.append("%s: %s" % (unit_id, _words(False, False, (steps["masked"] or steps["mask"]) and not steps["unmask"])))
 
@@ -434,8 +433,14 @@ class Lockdown:
         for unit_id, steps in plan.items():
             unit = self.units[unit_id]
             kept = record["units"].setdefault(unit_id, {
-                "names": sorted({unit_id, *unit["Names"]}), "active": unit["ActiveState"] in ("active", "reloading", "refreshing"),
-                "links": steps["links"], "start_links": steps["start_links"], "masked": steps["masked"], "masked_here": False, "kept": None})
+                "names": sorted({unit_id, *unit["Names"]}),
+                "active": unit["ActiveState"] in ("active", "reloading", "refreshing"),
+                "links": steps["links"],
+                "start_links": steps["start_links"],
+                "masked": steps["masked"],
+                "masked_here": False,
+                "kept": None,
+            })
             if steps["mask"]:
                 kept["masked_here"] = True
                 own_file = "%s/%s" % (_lockdown_files.UNITS, unit_id)

@@ -24,7 +24,10 @@ def lockdown(host):
     """Call with options of the module: its answer. Without any, those of the role's run."""
     def run(check=False, **options):
         options = options or {"stopped": [*SEED, *PLAYED["service_lockdown_stopped"]], "timeout": PLAYED["service_lockdown_timeout"]}
-        return host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check)
+        try:
+            return host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check)
+        except host.ansible.AnsibleException as error:
+            return dict(error.result, failed=True)
     return run
 
 

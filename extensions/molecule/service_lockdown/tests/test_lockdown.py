@@ -56,7 +56,8 @@ def test_it_stays_off_when_the_box_boots(host, unit, reboot):
     assert unit("redis-server") == "active"
 
 
-@pytest.mark.parametrize("name", ["sshd", "ssh.socket", "dbus", "systemd-journald", "networking", "cloud-init", "monit", "fail2ban", "sidekiq"])
+@pytest.mark.parametrize("name", ["sshd", "ssh.socket", "dbus", "systemd-journald", "networking", "cloud-init", "monit", "fail2ban",
+                                  "sidekiq"])
 def test_a_protected_unit_is_refused_by_name_and_nothing_is_touched(host, refused, name):
     links = start_links(host)
     said = refused(stopped=[{"name": "cron"}, {"name": name}])

@@ -75,7 +75,8 @@ def test_without_rights_it_says_of_how_many_it_knows_nothing(box, release):
 
 
 def test_whoever_logs_in_is_not_counted_to_sshd():
-    sources = made(ROW % (0, "00000000", 22, "00000000", 0, "0A", 0, 7), "7 40\n", process(40, "sshd", "system.slice/ssh.service", pages=10),
+    sources = made(ROW % (0, "00000000", 22, "00000000", 0, "0A", 0, 7), "7 40\n",
+                   process(40, "sshd", "system.slice/ssh.service", pages=10),
                    process(41, "sshd", "user.slice/user-0.slice/session-1.scope", ppid=40, pages=20),
                    process(42, "make", "user.slice/user-0.slice/session-1.scope", ppid=41, pages=3000),
                    process(43, "sshd", "system.slice/ssh.service", ppid=40, pages=5))
@@ -83,7 +84,8 @@ def test_whoever_logs_in_is_not_counted_to_sshd():
 
 
 def test_what_only_systemd_holds_is_the_socket_units():
-    sources = made(ROW % (0, "0100007F", 9001, "00000000", 0, "0A", 0, 7) + ROW % (1, "00000000", 22, "00000000", 0, "0A", 0, 8), "7 1\n8 1\n8 50\n",
+    sources = made(ROW % (0, "0100007F", 9001, "00000000", 0, "0A", 0, 7) + ROW % (1, "00000000", 22, "00000000", 0, "0A", 0, 8),
+                   "7 1\n8 1\n8 50\n",
                    process(1, "systemd", "init.scope", ppid=0), process(50, "sshd", "system.slice/ssh.service"),
                    socket_units="Listen=127.0.0.1:9001 (Stream)\nId=lab.socket\n\nId=ssh.socket\nListen=[::]:22 (Stream)\n")
     ssh, waiting = _listeners.parse(sources)["listeners"]
@@ -101,8 +103,9 @@ def test_addresses(text, address, loopback):
 
 
 @pytest.mark.parametrize(("name", "words", "size"), [
-    ("varnishd", ["-s", "malloc,256m"], 256 << 20), ("varnishd", ["-smalloc,1G"], 1 << 30), ("varnishd", ["-s", "a=malloc,1G", "-s", "b=malloc,1G"], 2 << 30),
-    ("vinyld", ["-s", "default,100M"], 100 << 20), ("varnishd", ["-s", "file,/var/lib/x.bin,1G"], 1 << 30), ("varnishd", ["-s", "malloc"], None),
+    ("varnishd", ["-s", "malloc,256m"], 256 << 20), ("varnishd", ["-smalloc,1G"], 1 << 30),
+    ("varnishd", ["-s", "a=malloc,1G", "-s", "b=malloc,1G"], 2 << 30), ("vinyld", ["-s", "default,100M"], 100 << 20),
+    ("varnishd", ["-s", "file,/var/lib/x.bin,1G"], 1 << 30), ("varnishd", ["-s", "malloc"], None),
     ("memcached", ["-m", "64"], 64 << 20), ("memcached", ["-m", "x"], None), ("memcached", ["-m"], None), ("nginx", ["-m", "64"], None)])
 def test_the_size_of_a_cache(name, words, size):
     assert _listeners.cache_bytes(name, words) == size
@@ -116,7 +119,8 @@ def test_what_cannot_be_expected_is_named(entry):
 
 
 @pytest.mark.parametrize(("entry", "expected"), [
-    ("varnish.service", True), ("varnish", True), ("varn*", True), ("varnishd", True), ("tcp/6081", False), ("udp/6081", False), ("apache2", False)])
+    ("varnish.service", True), ("varnish", True), ("varn*", True), ("varnishd", True), ("tcp/6081", False), ("udp/6081", False),
+    ("apache2", False)])
 def test_expected_by_unit_name_process_or_port(entry, expected):
     assert (_listeners.parse(VARNISH, [entry])["unexpected"] == []) is expected
     assert _listeners.parse(VARNISH, [entry])["listeners"][0]["expected"] is (expected or entry == "tcp/6081")

@@ -45,22 +45,24 @@ def test_no_text_makes_the_parser_raise(text):
 
 
 @pytest.mark.parametrize(("name", "whole"), [
-    ("varnish", "varnish.service"), ("cups.socket", "cups.socket"), ("postfix@-", "postfix@-.service"), ("php7.4-fpm", "php7.4-fpm.service"),
-    ("lab@.service", "lab@.service"), ("exim4-base.timer", "exim4-base.timer")])
+    ("varnish", "varnish.service"), ("cups.socket", "cups.socket"), ("postfix@-", "postfix@-.service"),
+    ("php7.4-fpm", "php7.4-fpm.service"), ("lab@.service", "lab@.service"), ("exim4-base.timer", "exim4-base.timer")])
 def test_the_whole_name_of_a_unit(name, whole):
     assert _lockdown.unit_name(name) == whole
 
 
-@pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "multi-user.target", "system.slice", "-.mount", "x*", "a\nb", None, 5, "ü", "x" * 300])
+@pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "multi-user.target", "system.slice", "-.mount", "x*", "a\nb", None, 5, "\xfc",
+                                  "x" * 300])
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(ValueError):
         _lockdown.unit_name(name)
 
 
 @pytest.mark.parametrize("name", [
-    "ssh.service", "sshd.service", "ssh.socket", "ssh@1.service", "sshd-session.service", "dbus.service", "dbus-broker.service", "dbus.socket",
-    "systemd-journald.service", "systemd-networkd.socket", "networking.service", "NetworkManager.service", "ifup@eth0.service", "cloud-init.service",
-    "cloud-final.service", "monit.service", "fail2ban.service", "nftables.service", "ufw.service", "getty@tty1.service", "user@0.service",
+    "ssh.service", "sshd.service", "ssh.socket", "ssh@1.service", "sshd-session.service", "dbus.service", "dbus-broker.service",
+    "dbus.socket", "systemd-journald.service", "systemd-networkd.socket", "networking.service", "NetworkManager.service",
+    "ifup@eth0.service", "cloud-init.service", "cloud-final.service", "monit.service", "fail2ban.service", "nftables.service",
+    "ufw.service", "getty@tty1.service", "user@0.service",
     "wg-quick@wg0.service", "sidekiq.service", "sidekiq-crawler.service", "carrier.service", "lifeline-firewall.service"])
 def test_protected(name):
     assert _lockdown.protection([name], ["sidekiq*"], {"carrier.service"})
@@ -69,7 +71,8 @@ def test_protected(name):
 
 
 @pytest.mark.parametrize("name", ["sendmail.service", "apache2.service", "httpd.service", "redis-server.service", "memcached.service",
-                                  "varnish.service", "exim4.service", "postfix@-.service", "cups.socket", "exim4-base.timer", "nginx.service"])
+                                  "varnish.service", "exim4.service", "postfix@-.service",
+                                  "cups.socket", "exim4-base.timer", "nginx.service"])
 def test_not_protected(name):
     assert _lockdown.protection([name], ["sidekiq*"], {"ssh.service"}) is None
     _lockdown.refuse([unit(name)], [(name, name)], ["sidekiq*"], {"ssh.service"})
@@ -112,7 +115,8 @@ def test_what_the_worker_needs():
     assert _lockdown.needed_by(unit("varnish.service"), [sidekiq], ["redis*", "valkey*"]) is None
 
 
-@pytest.mark.parametrize(("name", "template"), [("a@b.service", "a@.service"), ("a@b.c.service", "a@.service"), ("a@.service", None), ("a.service", None)])
+@pytest.mark.parametrize(("name", "template"), [
+    ("a@b.service", "a@.service"), ("a@b.c.service", "a@.service"), ("a@.service", None), ("a.service", None)])
 def test_the_template_of_an_instance(name, template):
     assert _lockdown.template_of(name) == template
 
