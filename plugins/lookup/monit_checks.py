@@ -60,5 +60,5 @@ class LookupModule(LookupBase):
             inventory = _settings.layers("monit_checks", self._templar, variables)
             checks = _monit.checked(_layers.by_name([("the ready-made checks", ready_made), *inventory]))
         except SettingsError as error:
-            raise AnsibleLookupError(str(error)) from error
+            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from error
         return [[{"name": check["name"], "text": _monit.text(check)} for check in checks]]

@@ -254,6 +254,10 @@ def _check(worker):
         rules.append("if totalmem > %d B for %d cycles then restart" % (worker["limit_bytes"], worker["cycles"]))
     if worker["max_age_seconds"] is not None:
         rules.append("if uptime > %d seconds then restart" % worker["max_age_seconds"])
-    action = 'exec "%s give-up %s"' % (PROGRAM, name) if worker["on_repeat"] == "give_up" else "alert"
-    rules.append("if %d restarts within %d cycles then %s" % (worker["restarts"], worker["within_cycles"], action))
+    repeated = "if %d restarts within %d cycles then " % (worker["restarts"], worker["within_cycles"])
+    if worker["on_repeat"] == "give_up":
+        # Monit reads them from the last to the first: noted and told, the second time as the first, and then looked away from.
+        rules += [repeated + "unmonitor", repeated + 'exec "%s give-up %s" repeat every 1 cycles' % (PROGRAM, name)]
+    else:
+        rules.append(repeated + "alert")
     return {"name": name, "check": "process", "with": "pidfile %s" % worker["pidfile"], "rules": rules}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A worker that leaks on purpose: each job keeps as much as it is told to, for ever, and takes as long as it is told to.
-# BOOT_SECONDS makes it load slowly, as large applications do.
+# BOOT_SECONDS makes it load slowly, as large applications do, and BOOT_KILOBYTES makes it large from the start.
 require "sidekiq"
 
 # Debian 12's ruby-redis warns at each fetch; Debian 13's Sidekiq uses another client and has no such constant.
@@ -27,4 +27,7 @@ class LeakJob
   end
 end
 
-sleep(ENV.fetch("BOOT_SECONDS", "0").to_i) if Sidekiq.server?
+if Sidekiq.server?
+  sleep(ENV.fetch("BOOT_SECONDS", "0").to_i)
+  LeakJob.kept << Random.bytes(ENV.fetch("BOOT_KILOBYTES", "0").to_i * 1024)
+end

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# feed.rb JOBS KILOBYTES MILLISECONDS: push so many jobs of that kind
+# feed.rb QUEUE JOBS KILOBYTES MILLISECONDS: push so many jobs of that kind
 require_relative "app"
+queue = ARGV.shift
 jobs, kilobytes, milliseconds = ARGV.map(&:to_i)
-Sidekiq::Client.push_bulk("class" => LeakJob, "queue" => "crawl", "args" => Array.new(jobs) { [kilobytes, milliseconds] })
+Sidekiq::Client.push_bulk("class" => LeakJob, "queue" => queue, "args" => Array.new(jobs) { [kilobytes, milliseconds] })

@@ -1,0 +1,78 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The boxes with workers, and what the tests ask them again and again."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import boxes as lab
+import pytest
+import yaml
+
+SCENARIO = pathlib.Path(__file__).resolve().parents[1]
+
+
+class WorkerBox(lab.Box):
+    @property
+    def several(self):
+        """Whether it has a second worker."""
+        return self.suite in ("bookworm", "forky")
+
+    def show(self, key, unit="sidekiq"):
+        return self.run("systemctl show --value -p %s %s.service" % (key, unit))
+
+    def pid(self, unit="sidekiq"):
+        return int(self.show("MainPID", unit))
+
+    def noted(self, key, worker="sidekiq"):
+        lines = dict(line.split(" ", 1) for line in self.run("sidekiq-watchdog status " + worker).splitlines())
+        return lines.get(key)
+
+    def restarts(self, worker="sidekiq"):
+        return int(self.noted("restarts", worker) or 0)
+
+    def redis(self, *words):
+        return self.run("redis-cli --raw " + " ".join(words))
+
+    def feed(self, *words):
+        self.run("cd /srv/app/current && runuser -u app -- ruby feed.rb " + " ".join(map(str, words)))
+
+    def watched(self, worker="sidekiq", yes=True):
+        """Wait until monit watches the worker, or doesn't: it does what it is told at its next look."""
+        status = r"monitoring status +%s$" % ("Monitored" if yes else "Not monitored")
+        self.wait("monit -B status " + worker, wanted=lambda output: re.search(status, output, re.MULTILINE))
+
+    def health(self):
+        inventory = SCENARIO / "vars" / ("several.yml" if self.several else "seed.yml")
+        return self.module("health", variables=yaml.safe_load(inventory.read_text()))
+
+
+@pytest.fixture(scope="session")
+def boxes():
+    return lab.of_set("watchdog", WorkerBox)
+
+
+@pytest.fixture
+def converge():
+    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    def run(*boxes, **variables):
+        return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables)
+    return run
+
+
+@pytest.fixture
+def environment(boxes):
+    """Give the workers environment variables of a test's own, and take them back."""
+    def give(box, **variables):
+        lines = "\\n".join("Environment=%s=%s" % item for item in variables.items())
+        box.run("mkdir -p /run/systemd/system/sidekiq.service.d && printf '[Service]\\n%s\\n' "
+                "> /run/systemd/system/sidekiq.service.d/test.conf && systemctl daemon-reload" % lines)
+
+    def take(box):
+        box.run("rm -rf /run/systemd/system/sidekiq.service.d && systemctl daemon-reload")
+        box.run("systemctl reset-failed sidekiq; systemctl restart sidekiq && sidekiq-watchdog resume sidekiq")
+
+    yield give
+    boxes.each(take)

@@ -1,0 +1,273 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker is restarted, and the box never is: real Sidekiq on a real Redis, real memory, a real monit."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from boxes import Boxes
+
+MB = 1 << 20
+THREADS = 5
+
+
+@pytest.fixture(autouse=True)
+def quiet(boxes):
+    """Each test finds workers that run and are watched, nothing in their queues, and nothing noted."""
+    def settle(box):
+        box.run("redis-cli flushall > /dev/null; rm -rf /run/lifeline/watchdog")
+        box.run("systemctl restart sidekiq && sidekiq-watchdog resume sidekiq")
+        box.watched()
+    boxes.each(settle)
+
+
+def limit(box):
+    """What the inventory says that worker C(sidekiq) may take."""
+    return 512 * MB * 30 // 100 if box.several else 150 * MB
+
+
+def drained(box, seconds, queue="crawl"):
+    """Wait until no job waits and none is in progress."""
+    box.wait("test $(redis-cli llen queue:%s) = 0 && test $(redis-cli get jobs_done) -ge $(redis-cli get jobs_pushed)" % queue, seconds)
+
+
+def push(box, jobs, kilobytes, milliseconds, queue="crawl"):
+    box.feed(queue, jobs, kilobytes, milliseconds)
+    box.redis("incrby jobs_pushed %d" % jobs)
+
+
+def test_the_unit_is_what_the_inventory_says(boxes):
+    def look(box):
+        assert box.show("ActiveState") == "active"
+        assert box.run("cat /run/sidekiq/sidekiq.pid") == str(box.pid())
+        assert box.run("stat -c %%U /proc/%d" % box.pid()) == "app"
+        assert box.run("cat /proc/%d/oom_score_adj" % box.pid()) == "500"
+        assert "MALLOC_ARENA_MAX=2" in box.show("Environment")
+        assert re.search(r"^Max open files +16384 +16384", box.run("cat /proc/%d/limits" % box.pid()), re.MULTILINE)
+        assert int(box.show("MemoryMax")) == limit(box) * 6 // 5
+        assert "if totalmem > %d B for 3 cycles then restart" % limit(box) in box.run("cat /etc/monit/lifeline.d/sidekiq_watchdog-sidekiq")
+        assert box.run("stat -c %a /etc/default/sidekiq") == "600"
+    boxes.each(look)
+
+
+def test_the_application_s_own_file_keeps_all_but_the_number_of_threads(boxes):
+    def look(box):
+        lines = box.run("cat /srv/app/current/config/sidekiq.yml").splitlines()
+        assert [line for line in lines if "concurrency" in line] == [":concurrency: 5"]
+        assert lines[-3:] == [":queues:", "  - [crawl, 2]", "  - [default, 1]"]
+    boxes.each(look)
+
+
+def test_each_timeout_is_longer_than_what_it_waits_for(boxes):
+    def look(box):
+        rules = box.run("cat /etc/monit/lifeline.d/sidekiq_watchdog-sidekiq")
+        start, stop, restart = (int(re.search(r"%s program = .* with timeout (\d+) seconds" % verb, rules).group(1))
+                                for verb in ("start", "stop", "restart"))
+        job = int(re.search(r" -t (\d+)", box.show("ExecStart")).group(1))
+        unit_stop = int(box.show("TimeoutStopUSec").rstrip("s"))
+        assert job < unit_stop < stop < restart
+        assert start + stop <= restart
+    boxes.each(look)
+
+
+def test_a_leaking_worker_is_restarted_at_its_limit_and_no_job_is_lost(boxes):
+    others = boxes.each(lambda box: box.pid("sidekiq-mail") if box.several else None)
+
+    def leak(box):
+        first = box.pid()
+        push(box, 1200, 256, 100)
+        box.wait("sidekiq-watchdog status sidekiq | grep -q '^restarts [1-9]'", 60)
+        drained(box, 120)
+        assert box.redis("get jobs_done") == "1200"
+        assert box.redis("get stat:failed") in ("", "0")
+        assert box.pid() != first
+        assert box.show("NRestarts") == "0", "systemd itself had nothing to bring back"
+        box.wait("ps -o rss= -p $(cat /run/sidekiq/sidekiq.pid)", wanted=lambda rss: int(rss) * 1024 < limit(box))
+    boxes.each(leak)
+    assert boxes.each(lambda box: box.pid("sidekiq-mail") if box.several else None) == others, "the other worker is innocent"
+
+
+def test_twenty_restarts_under_load_lose_no_job(boxes):
+    def work(box):
+        push(box, 3000, 0, 40, queue="mail")
+        # Monit does one thing at a time, and what it is told meanwhile may be forgotten.
+        done = "grep -c \"'sidekiq-mail' restart action done\" /var/log/monit.log"
+        before = int(box.attempt(done).stdout)
+        for number in range(1, 21):
+            box.run("monit restart sidekiq-mail")
+            box.wait("test $(%s) = %d" % (done, before + number), 60)
+        assert box.restarts("sidekiq-mail") == 20
+        drained(box, 180, queue="mail")
+        assert box.redis("get jobs_done") == "3000"
+        assert box.redis("get stat:failed") in ("", "0")
+    # The second worker is not given up after three of them.
+    Boxes(box for box in boxes if box.several).each(work)
+
+
+def test_a_long_job_is_given_its_time(boxes):
+    def work(box):
+        push(box, 1, 0, 12000)
+        box.wait("test $(redis-cli llen queue:crawl) = 0")
+        box.run("monit restart sidekiq")
+        drained(box, 60)
+        assert box.redis("get jobs_done") == "1"
+        assert box.restarts() == 1
+    boxes.each(work)
+
+
+def test_a_worker_that_loads_slowly_is_not_killed_while_it_does(boxes, environment):
+    def load(box):
+        environment(box, BOOT_SECONDS=25)
+        before = box.pid()
+        box.run("monit restart sidekiq")
+        loading = int(box.wait("cat /run/sidekiq/sidekiq.pid", wanted=lambda pid: pid.isdecimal() and int(pid) != before))
+        box.wait("systemctl is-active sidekiq", 90)
+        push(box, 1, 0, 0)
+        drained(box, 60)
+        assert box.restarts() == 1
+        assert box.show("NRestarts") == "0"
+        return loading == box.pid()
+    assert all(boxes.each(load))
+
+
+def test_a_worker_that_leaks_again_at_once_is_given_up_each_time_until_the_next_run(boxes, environment, converge):
+    def leak(box):
+        environment(box, BOOT_KILOBYTES=190000)
+        box.run("systemctl restart sidekiq")
+        box.wait("sidekiq-watchdog status sidekiq | grep -q '^given_up '", 120)
+        assert box.restarts() >= 3
+        box.watched(yes=False)
+        assert "given up" in box.run("journalctl --no-pager -o cat -t sidekiq-watchdog -p alert")
+        assert box.show("ActiveState") == "active", "it is left alone, not stopped"
+        answer = box.health()
+        assert answer["verdict"] == "critical"
+        assert "workers_given_up" in {finding["check"] for finding in answer["findings"] if finding["severity"] == "critical"}
+
+    def cure(box):
+        box.run("rm -rf /run/systemd/system/sidekiq.service.d && systemctl daemon-reload && systemctl restart sidekiq")
+
+    def back(box):
+        box.watched()
+        assert box.noted("given_up") is None
+        assert "workers_given_up" not in {finding["check"] for finding in box.health()["findings"]}
+
+    def resume(box):
+        cure(box)
+        box.run("sidekiq-watchdog resume sidekiq")
+
+    boxes.each(leak)
+    boxes.each(resume)
+    boxes.each(back)
+    boxes.each(leak)
+    boxes.each(cure)
+    done, output = converge(*boxes)
+    assert done, output
+    boxes.each(back)
+
+
+def test_a_killed_worker_is_back_and_monit_has_nothing_to_do_with_it(boxes):
+    def kill(box):
+        first = box.pid()
+        box.run("kill -9 %d" % first)
+        box.wait("systemctl is-active sidekiq && test $(systemctl show --value -p MainPID sidekiq) != %d" % first, 30)
+        assert box.show("NRestarts") != "0"
+        assert box.restarts() == 0
+    boxes.each(kill)
+
+
+def test_a_worker_that_somebody_stopped_stays_stopped(boxes):
+    def stop(box):
+        box.run("systemctl stop sidekiq")
+        # Monit has looked several times, and said so.
+        box.wait("monit -B status sidekiq", 60, wanted=lambda status: "Does not exist" in status)
+        looked = int(box.run("grep -c . /var/log/monit.log"))
+        box.wait("test $(grep -c . /var/log/monit.log) -gt %d" % looked, 60)
+        assert box.show("ActiveState") == "inactive"
+        assert "workers_missing" in {finding["check"] for finding in box.health()["findings"]}
+        box.run("sidekiq-watchdog pause sidekiq")
+        assert "workers_missing" not in {finding["check"] for finding in box.health()["findings"]}
+        box.watched(yes=False)
+        box.run("sidekiq-watchdog resume sidekiq")
+        box.wait("systemctl is-active sidekiq")
+        box.watched()
+    boxes.each(stop)
+
+
+def test_maintenance_is_respected_by_the_next_run(boxes, converge):
+    box = boxes[0]
+    box.run("sidekiq-watchdog pause sidekiq")
+    done, output = converge(box)
+    assert done, output
+    assert box.show("ActiveState") == "inactive"
+    box.watched(yes=False)
+
+
+def test_a_new_limit_is_a_reload_and_no_restart(boxes, converge):
+    box = next(box for box in boxes if not box.several)
+    pid, config = box.pid(), "/etc/monit/lifeline.d/sidekiq_watchdog-sidekiq"
+    done, output = converge(box, max_sidekiq_memory="120 MB")
+    assert done, output
+    changed = [line for line in output.splitlines() if line.startswith("changed:")]
+    # The ready-made check of the worker's memory, the ceiling, the rule, and the two reloads that they want.
+    assert len(changed) <= 6, changed
+    assert "totalmem > %d B" % (120 * MB) in box.run("cat " + config)
+    assert "120 MB" in box.run("monit -B -v -t 2>&1; cat %s | sed 's/%d B/120 MB/'" % (config, 120 * MB))
+    assert int(box.show("MemoryMax")) == 144 * MB
+    assert box.pid() == pid
+    assert converge(box)[0]
+    assert box.pid() == pid
+
+
+@pytest.mark.parametrize(("variables", "complaint"), [
+    ({"max_sidekiq_memory": "13 GBs"}, r"max_sidekiq_memory: '13 GBs' is no size: write a size such as 512 MB"),
+    ({"max_sidekiq_memory": "600 MB"}, r"max_sidekiq_memory is '600 MB': it must be less than the memory of the box, which is 512M"),
+    ({"max_sidekiq_memory": "13"}, r"max_sidekiq_memory is '13': it must be 1 MB or more: write a unit"),
+    ({"max_sidekiq_threads": "many"}, r"max_sidekiq_threads is 'many': it must be a whole number, 1 or more"),
+    ({"app_path": "/srv/nothing"}, r"app_path is '/srv/nothing': it must be a directory on the box"),
+])
+def test_what_could_never_work_is_refused_before_anything_is_touched(boxes, converge, variables, complaint):
+    box = next(box for box in boxes if not box.several)
+    state = "cat /etc/systemd/system/sidekiq.service* /etc/monit/lifeline.d/* 2>/dev/null | md5sum; monit -B summary | tail -n +3 | sort"
+    before, pid = box.run(state), box.pid()
+    done, output = converge(box, **variables)
+    assert not done
+    assert re.search("%s: %s" % (box.name, complaint), " ".join(output.split())), output
+    assert (box.run(state), box.pid()) == (before, pid)
+
+
+def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes):
+    def leak(box):
+        box.run("monit unmonitor sidekiq")
+        box.watched(yes=False)
+        push(box, 300, 8192, 50)
+        box.wait("test $(systemctl show --value -p NRestarts sidekiq) -ge 1", 90)
+        # What is in progress now is done or put back before the worker ends.
+        box.run("systemctl stop sidekiq")
+        kills = int(box.run("journalctl --no-pager -o cat -u sidekiq --since=@%s | grep -c 'code=killed, status=9'" % began[box.name]))
+        lost = 300 - int(box.redis("get jobs_done")) - int(box.redis("llen queue:crawl"))
+        assert kills >= 1
+        assert 0 <= lost <= kills * THREADS
+        return lost
+    began = dict(boxes.each(lambda box: (box.name, box.run("date +%s"))))
+    print("jobs lost:", boxes.each(leak))
+
+
+def test_a_killed_monit_is_back_with_all_its_rules(boxes):
+    def kill(box):
+        before = sorted(re.findall(r"^ (\S+)", box.run("monit -B summary"), re.MULTILINE))
+        box.run("kill -9 $(systemctl show --value -p MainPID monit)")
+        box.wait("monit -B summary", 60, wanted=lambda text: sorted(re.findall(r"^ (\S+)", text, re.MULTILINE)) == before)
+        box.watched()
+    boxes.each(kill)
+
+
+def test_after_a_reboot_everything_is_back(boxes):
+    def boot(box):
+        box.reboot()
+        box.wait("systemctl is-active sidekiq monit", 90)
+        box.watched()
+        push(box, 1, 0, 0)
+        drained(box, 60)
+    boxes.each(boot)

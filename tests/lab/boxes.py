@@ -1,0 +1,84 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's boxes as a test of a scenario sees them, all at once: what takes half a minute on one takes no longer on four."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import time
+
+INVENTORY = pathlib.Path(__file__).resolve().parents[2] / "inventories" / "lab"
+PLAIN = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1",
+         "ANSIBLE_FORCE_COLOR": "false"}
+
+
+class Box:
+    """A box that is reached as Ansible reaches it, over SSH."""
+
+    def __init__(self, name, variables):
+        self.name, self.variables = name, variables
+        self.suite = variables["lab_suite"]
+
+    def run(self, command):
+        """A command's output; it must succeed."""
+        done = self.attempt(command)
+        assert done.returncode == 0, (self.name, command, done.stdout + done.stderr)
+        return done.stdout.strip()
+
+    def attempt(self, command):
+        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ControlMaster=auto", "-o", "ControlPersist=60s",
+                "-o", "ControlPath=%s/%%C" % self.variables["ansible_control_path_dir"], "root@" + self.variables["ansible_host"], command]
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+    def wait(self, command, seconds=60, wanted=lambda output: True):
+        """The output of a command as soon as it succeeds with what is wanted."""
+        deadline = time.monotonic() + seconds
+        while True:
+            done = self.attempt(command)
+            if done.returncode == 0 and wanted(done.stdout.strip()):
+                return done.stdout.strip()
+            assert time.monotonic() < deadline, (self.name, command, done.stdout[-1000:] + done.stderr[-1000:])
+            time.sleep(0.5)
+
+    def module(self, name, arguments=None, variables=None):
+        """A module's answer, failed or not."""
+        argv = ["ansible", self.name, "-i", str(INVENTORY), "-m", "lifeline.fleet." + name, "-e", json.dumps(variables or {})]
+        if arguments:
+            argv += ["-a", json.dumps(arguments)]
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                              env={**os.environ, **PLAIN, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"})
+        assert " => " in done.stdout, done.stdout
+        return json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2])[0]
+
+    def reboot(self):
+        subprocess.run(["podman", "restart", "--time", "5", self.variables["lab_container"]], check=True, stdout=subprocess.DEVNULL)
+
+
+class Boxes(list):
+    """Several boxes."""
+
+    def each(self, function):
+        """What a function makes of each box, all at the same time."""
+        with concurrent.futures.ThreadPoolExecutor(len(self)) as pool:
+            return list(pool.map(function, self))
+
+
+def of_set(name, kind=Box):
+    """The boxes of a set of the lab, which must be up."""
+    listed = subprocess.run(["ansible-inventory", "-i", str(INVENTORY), "--list", "--limit", name], stdout=subprocess.PIPE, check=True)
+    found = Boxes(kind(*box) for box in sorted(json.loads(listed.stdout)["_meta"]["hostvars"].items()))
+    assert found, "the lab's set %s is not up" % name
+    return found
+
+
+def play(playbook, names, variables):
+    """Whether a playbook succeeded on some of the boxes and with other variables, and what it printed."""
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(INVENTORY), str(playbook), "-l", ",".join(names) + ",localhost", "-e", json.dumps(variables)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, **PLAIN})
+    return done.returncode == 0, done.stdout
