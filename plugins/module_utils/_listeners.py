@@ -98,7 +98,7 @@ class _Known:
         return holder_of(self.table, pids)
 
     def unit(self, pid):
-        return _system_units.unit_of(self.sources, pid)
+        return _system_units.system_unit(self.sources, pid)
 
     def package(self, pid):
         path = self.executables.get(pid)
@@ -242,7 +242,7 @@ def _services(listeners):
 
 def _whose(listener):
     """What makes two listeners one service. A unit that is no service holds programs that have nothing to do with each other."""
-    if listener["unit"] is not None and not listener["unit"].endswith(".scope"):
+    if (listener["unit"] or "").endswith((".service", ".socket")):
         return listener["unit"]
     return listener["pid"] if listener["pid"] is not None else _place(listener)
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The unit of the box's own systemd that a process belongs to, as C(systemctl) of root knows it."""
+"""The systemd unit that a control group belongs to."""
 
 from __future__ import annotations
 
@@ -15,24 +15,34 @@ _INIT = "/init.scope"
 _UNIT = re.compile(r"\.(service|scope|socket|mount|swap)$")
 
 
-def unit_of(sources, pid):
-    """The outermost unit that is no slice, or None. Below it are the units of a user's own systemd or of a container's."""
-    own, first = _paths(sources.get("/proc/%d/cgroup" % pid, "")), _paths(sources.get("/proc/1/cgroup", ""))
-    for hierarchy in _HIERARCHIES:
-        path, root = own.get(hierarchy, ""), first.get(hierarchy, "")
-        root = root[:-len(_INIT)] if root.endswith(_INIT) else ""
-        if path.startswith(root + "/"):
-            unit = next((part for part in path[len(root):].split("/") if _UNIT.search(part)), None)
-            if unit:
-                return unit
-    return None
-
-
-def _paths(text):
-    """Each hierarchy's path, by the hierarchy's name."""
-    paths = {}
+def paths(text):
+    """The path in each hierarchy, by the hierarchy's name, out of a process's file cgroup."""
+    found = {}
     for line in text.splitlines():
         fields = line.split(":", 2)
         if len(fields) == 3:
-            paths[fields[1]] = fields[2]
-    return paths
+            found[fields[1]] = fields[2]
+    return found
+
+
+def unit_of(path, outermost=False):
+    """The unit that a control group's path belongs to, or None. A slice is one only where there is no other.
+
+    It is the innermost, which may be one of a user's own systemd or of a container's; or the outermost, which the box's own
+    systemd knows.
+    """
+    parts = (path or "").split("/")
+    units = [part for part in parts if _UNIT.search(part)] or [part for part in parts if part.endswith(".slice")][-1:]
+    return units[0 if outermost else -1] if units else None
+
+
+def system_unit(sources, pid):
+    """The unit of the box's own systemd that a process belongs to, or None: what C(systemctl) of root can stop."""
+    own, first = paths(sources.get("/proc/%d/cgroup" % pid, "")), paths(sources.get("/proc/1/cgroup", ""))
+    for hierarchy in _HIERARCHIES:
+        path, root = own.get(hierarchy, ""), first.get(hierarchy, "")
+        root = root[:-len(_INIT)] if root.endswith(_INIT) else ""
+        unit = unit_of(path[len(root):], outermost=True) if path.startswith(root + "/") else None
+        if unit:
+            return unit
+    return None

@@ -251,7 +251,7 @@ def executable(pid):
 
 def packages(sources, holders, executables):
     """What dpkg knows of the programs and of the files of their units, asked once."""
-    units = {_system_units.unit_of(sources, pid) for pid in holders}
+    units = {_system_units.system_unit(sources, pid) for pid in holders}
     paths = [place for path in executables for place in _listeners.both_places(path)]
     paths += [path for unit in units for path in _listeners.unit_paths(unit)]
     wanted = sorted({path for path in paths if not _WILDCARDS.search(path)})[:_MOST_PATHS]

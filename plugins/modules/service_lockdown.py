@@ -308,7 +308,7 @@ class Lockdown:
         sources = _reader.read_files(_system_units.SOURCES)
         while pid > 1:
             _reader.read_files(_reader.process_paths(("cgroup", "stat"), [pid]), sources)
-            unit = _system_units.unit_of(sources, pid)
+            unit = _system_units.system_unit(sources, pid)
             if unit:
                 units.add(unit)
             fields = sources.get("/proc/%d/stat" % pid, "").rpartition(")")[2].split()

@@ -62,11 +62,8 @@ def unit(host):
 def reboot(host):
     """Call to have the box boot anew."""
     def again():
-        name = host.ansible.get_variables()["inventory_hostname"]
-        box = subprocess.run(["podman", "ps", "--quiet", "--filter", f"label=lifeline-lab.box={name}"], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout.strip()
-        assert box, f"{name} is no box of podman's"
-        subprocess.run(["podman", "restart", "--time", "20", box], check=True, stdout=subprocess.DEVNULL)
+        name = host.ansible.get_variables()["lab_container"]
+        subprocess.run(["podman", "restart", "--time", "20", name], check=True, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 90
         while not is_up(host):
             assert time.monotonic() < deadline, f"{name} does not come back"

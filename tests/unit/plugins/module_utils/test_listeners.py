@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _listeners, _system_units
+from ansible_collections.lifeline.fleet.plugins.module_utils import _listeners
 
 BOXES = [11, 12, 13, 14]
 ROW = "  %d: %s:%04X %s:%04X %s 00000000:00000000 00:00000000 00000000  %4d        0 %d 1 0000000000000000 100 0 0 10 0\n"
@@ -135,17 +135,6 @@ def test_nothing_is_expected_or_not_where_nobody_asked():
 def test_the_same_keys_on_every_box():
     assert set(_listeners.parse({})) == set(_listeners.parse(VARNISH, []))
     assert _listeners.parse({})["listeners_total"] is None
-
-
-@pytest.mark.parametrize(("own", "first", "unit"), [
-    ("0::/system.slice/ssh.service\n", "0::/init.scope\n", "ssh.service"),
-    ("9:name=systemd:/box\n0::/box/system.slice/ssh.service\n", "9:name=systemd:/box\n0::/box/init.scope\n", "ssh.service"),
-    ("1:name=systemd:/system.slice/ssh.service\n0::/\n", "1:name=systemd:/init.scope\n0::/\n", "ssh.service"),
-    ("0::/user.slice/user-0.slice/user@0.service/app.slice/web.service\n", "0::/init.scope\n", "user@0.service"),
-    ("0::/machine.slice/libpod-1.scope/system.slice/memcached.service\n", "0::/init.scope\n", "libpod-1.scope"),
-    ("0::/user.slice\n", "0::/init.scope\n", None), ("", "", None)])
-def test_the_unit_is_one_of_the_boxs_own_systemd(own, first, unit):
-    assert _system_units.unit_of({"/proc/7/cgroup": own, "/proc/1/cgroup": first}, 7) == unit
 
 
 PATHS = st.sampled_from([*_listeners.SOURCES, *VARNISH, "socket_units", "/proc/1/cgroup"])
