@@ -14,6 +14,15 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._units import forma
 
 TABLES = ("tcp", "tcp6", "udp", "udp6")
 SOURCES = tuple("/proc/net/" + name for name in TABLES)
+
+# What listens on any box that is reached, kept in time and watched: units, or names of processes.
+ON_ANY_BOX = (
+    "ssh.service", "ssh.socket", "ssh@*.service", "sshd.service", "sshd.socket", "sshd@*.service",
+    "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "networking.service", "NetworkManager.service",
+    "ifup@*.service", "dhclient", "dhcpcd", "chrony.service", "chronyd.service", "ntp.service", "ntpsec.service", "cloud-*.service",
+    "tailscaled.service", "wg-quick@*.service", "openvpn*.service", "monit.service", "fail2ban.service",
+)
+
 # Where a distribution's packages keep the file that a unit is made of.
 UNIT_FOLDERS = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
 SCRIPT_FOLDER = "/etc/init.d/"
@@ -263,7 +272,7 @@ def _text(service):
     if service["cache_bytes"] is not None:
         sizes.append("has a cache of up to " + format_size(service["cache_bytes"]))
     return "%s%s listens on %s%s" % (
-        service["name"] or "a process that this user may not see", " (%s)" % inside if inside else "",
+        service["name"] or "the kernel, or a process that this user may not see,", " (%s)" % inside if inside else "",
         " ".join(service["listens"]), "".join(", " + size for size in sizes))
 
 

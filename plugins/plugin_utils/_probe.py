@@ -19,6 +19,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import (
     _container,
     _disks,
     _fds,
+    _listeners,
     _memory,
     _mounts,
     _oom,
@@ -32,6 +33,9 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import Prob
 
 _MARK, _END = "lifeline-probe", "lifeline-probe-end"
 _HEADER = re.compile(r"^==> (\S+) <==\n", re.MULTILINE)
+
+_FOLDER = re.compile(r"^/proc/(\d{1,10})/fd:$")
+_SOCKET = re.compile(r" -> socket:\[(\d{1,20})\]$")
 
 _SYSTEM_LIMIT = 1 << 18
 # A process names itself in its command line at will, so that comes last; of its limits only one line is wanted.
@@ -102,6 +106,16 @@ case $l in
 esac;
 """
 
+# The sockets of TCP that listen and those of UDP that are connected to nobody, then who has them. It takes a look at every
+# descriptor, so it is done only where somebody wants to know.
+_LISTENERS = r"""
+l=$(grep -s ":0000 0[A7] " @NET@);
+echo; echo "==> listening <=="; printf "%s\n" "$l";
+s=$(printf "%s\n" "$l" | while IFS=": " read -r t n a p r q s x y z w v u o i k; do echo "socket:[$i]"; done);
+echo; echo "==> holders <==";
+ls -l /proc/[0-9]*/fd | grep -a -F -e "/fd:" -e "$s";
+"""
+
 # So many processes that their files make no argument list are read kind by kind.
 _PROCESSES = r"""
 echo; head -c @PROCESS_LIMIT@ @PAGE_SIZE@ @TABLE@;
@@ -109,11 +123,13 @@ case $? in 126) for f in @TABLE_FILES@; do echo; head -c @PROCESS_LIMIT@ /proc/[
 """
 
 
-def script(timeout):
-    """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for."""
+def script(timeout, listeners=False):
+    """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for; V(listeners) whether who listens."""
+    table_files = ["cgroup", *_TABLE_FILES] if listeners else _TABLE_FILES
     # In braces it is one command, to which Ansible may append others.
     text = "{ : %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
-    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LIMITS_AND_LOG + _PROCESSES + 'echo; echo "==> %s <=="; }' % _END
+    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LIMITS_AND_LOG + (_LISTENERS if listeners else "") + _PROCESSES
+    text += 'echo; echo "==> %s <=="; }' % _END
     for name, value in (
             ("V1", " ".join(_cgroup.FILES[1])),
             ("V2", " ".join(_cgroup.FILES[2])),
@@ -128,8 +144,9 @@ def script(timeout):
             ("STATFS", "%S %s %b %f %a %c %d %n"),
             ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
             ("ANCHORS", " ".join('-e "%s"' % anchor for anchor in _oom.ANCHORS)),
-            ("TABLE_FILES", " ".join(_TABLE_FILES)),
-            ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES))):
+            ("NET", " ".join(_listeners.SOURCES)),
+            ("TABLE_FILES", " ".join(table_files)),
+            ("TABLE", " ".join("/proc/[0-9]*/" + name for name in table_files))):
         text = text.replace("@%s@" % name, value)
     return " ".join(text.split("\n"))
 
@@ -152,11 +169,28 @@ def sources(answer, errors=""):
         name, colon, limit = line.partition(":")
         if colon:
             found.setdefault(name, limit)
+    for line in found.pop("listening", "").splitlines():
+        name, _colon, row = line.partition(":")
+        found[name] = "%s%s\n" % (found.get(name, ""), row)
+    if "holders" in found:
+        found["sockets"] = _holders(found.pop("holders"))
     del found[_END]
     for path in [path for path, section in found.items() if path.endswith("/cmdline") and _MARK in section]:
         # The shells that the probe runs in speak of much that is no worker.
         found[path] = _MARK
     return found
+
+
+def _holders(listed):
+    """Lines of a socket's number and a process's, out of what C(ls -l) says of the descriptors of all processes."""
+    lines, pid = [], None
+    for line in listed.splitlines():
+        folder, link = _FOLDER.match(line), _SOCKET.search(line)
+        if folder:
+            pid = folder.group(1)
+        elif link and pid:
+            lines.append("%s %s\n" % (link.group(1), pid))
+    return "".join(lines)
 
 
 def _complaint(text, found):

@@ -71,7 +71,7 @@ def test_without_rights_it_says_of_how_many_it_knows_nothing(box, release):
     assert facts["unreadable"] == facts["listeners_total"] > 8
     assert {one["port"] for one in facts["listeners"] if one["expected"]} == {22}
     assert all(one["pid"] is one["unit"] is one["memory_bytes"] is None for one in facts["listeners"])
-    assert facts["unexpected"][0]["text"].startswith("a process that this user may not see listens on")
+    assert facts["unexpected"][0]["text"].startswith("the kernel, or a process that this user may not see, listens on")
 
 
 def test_whoever_logs_in_is_not_counted_to_sshd():
