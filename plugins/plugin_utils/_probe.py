@@ -97,23 +97,22 @@ fi;
 
 # The section of the log is there only if it may be read: it then has at least one line. Where the kernel counts no kill since
 # boot, its log has none.
-_LIMITS_AND_LOG = r"""
-l=$(grep -s -e "^Max open files" -e "^oom_kill " /proc/vmstat /proc/[0-9]*/limits);
-echo; echo "==> limits <=="; printf "%s\n" "$l";
+_LINES_AND_LOG = r"""
+l=$(grep -s -e "^Max open files" -e "^oom_kill " -e "^0::" -e ":name=systemd:" -e ":0000 0[A7] "
+  /proc/vmstat /proc/[0-9]*/limits @SOCKETS@);
+echo; echo "==> lines <=="; printf "%s\n" "$l";
 case $l in
   */vmstat:oom_kill\ 0*) echo; echo "==> dmesg <==";;
-  *) dmesg -r | if read -r l; then echo; echo "==> dmesg <=="; printf "%s\n" "$l"; grep -a -A1 -F @ANCHORS@; fi;;
+  *) dmesg -r | if read -r k; then echo; echo "==> dmesg <=="; printf "%s\n" "$k"; grep -a -A1 -F @ANCHORS@; fi;;
 esac;
 """
 
-# The sockets of TCP that listen and those of UDP that are connected to nobody, then who has them. It takes a look at every
-# descriptor, so it is done only where somebody wants to know.
-_LISTENERS = r"""
-l=$(grep -s ":0000 0[A7] " @NET@);
-echo; echo "==> listening <=="; printf "%s\n" "$l";
-s=$(printf "%s\n" "$l" | while IFS=": " read -r t n a p r q s x y z w v u o i k; do echo "socket:[$i]"; done);
+# Who has the sockets that listen: a look at every descriptor, so it is taken only where somebody wants to know.
+_HOLDERS = r"""
+s=$(printf "%s\n" "$l" | while IFS=": " read -r f n a p r q s x y z w v u o i k; do
+  case $f in /proc/net/*) echo "socket:[$i]";; esac; done);
 echo; echo "==> holders <==";
-ls -l /proc/[0-9]*/fd | grep -a -F -e "/fd:" -e "$s";
+case $s in ?*) ls -l /proc/[0-9]*/fd | grep -a -F -e "/fd:" -e "$s";; esac;
 """
 
 # So many processes that their files make no argument list are read kind by kind.
@@ -125,10 +124,9 @@ case $? in 126) for f in @TABLE_FILES@; do echo; head -c @PROCESS_LIMIT@ /proc/[
 
 def script(timeout, listeners=False):
     """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for; V(listeners) whether who listens."""
-    table_files = ["cgroup", *_TABLE_FILES] if listeners else _TABLE_FILES
     # In braces it is one command, to which Ansible may append others.
     text = "{ : %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
-    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LIMITS_AND_LOG + (_LISTENERS if listeners else "") + _PROCESSES
+    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LINES_AND_LOG + (_HOLDERS if listeners else "") + _PROCESSES
     text += 'echo; echo "==> %s <=="; }' % _END
     for name, value in (
             ("V1", " ".join(_cgroup.FILES[1])),
@@ -144,9 +142,9 @@ def script(timeout, listeners=False):
             ("STATFS", "%S %s %b %f %a %c %d %n"),
             ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
             ("ANCHORS", " ".join('-e "%s"' % anchor for anchor in _oom.ANCHORS)),
-            ("NET", " ".join(_listeners.SOURCES)),
-            ("TABLE_FILES", " ".join(table_files)),
-            ("TABLE", " ".join("/proc/[0-9]*/" + name for name in table_files))):
+            ("SOCKETS", " ".join(("/proc/[0-9]*/cgroup", *_listeners.SOURCES)) if listeners else ""),
+            ("TABLE_FILES", " ".join(_TABLE_FILES)),
+            ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES))):
         text = text.replace("@%s@" % name, value)
     return " ".join(text.split("\n"))
 
@@ -165,13 +163,7 @@ def sources(answer, errors=""):
         found.setdefault(name, section[:-1] if section.endswith("\n") else section)
     if "/proc/meminfo" not in found or _END not in found:
         raise ProbeError(_complaint(text + errors, found))
-    for line in found.pop("limits", "").splitlines():
-        name, colon, limit = line.partition(":")
-        if colon:
-            found.setdefault(name, limit)
-    for line in found.pop("listening", "").splitlines():
-        name, _colon, row = line.partition(":")
-        found[name] = "%s%s\n" % (found.get(name, ""), row)
+    found.update(_lines(found.pop("lines", "")))
     if "holders" in found:
         found["sockets"] = _holders(found.pop("holders"))
     del found[_END]
@@ -179,6 +171,16 @@ def sources(answer, errors=""):
         # The shells that the probe runs in speak of much that is no worker.
         found[path] = _MARK
     return found
+
+
+def _lines(text):
+    """The lines that were sought in many files, as the texts of these files."""
+    texts = {}
+    for line in text.splitlines():
+        name, colon, rest = line.partition(":")
+        if colon and name not in _SYSTEM_FILES:
+            texts[name] = "%s%s\n" % (texts.get(name, ""), rest)
+    return texts
 
 
 def _holders(listed):
