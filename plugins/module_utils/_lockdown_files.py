@@ -28,8 +28,8 @@ _MASK = "/dev/null"
 _SEQUENCE = re.compile(r"^S(\d\d)(.+)$")
 
 
-class StateError(Exception):
-    """The record of how the box was can't be used; the text says why."""
+class FilesError(Exception):
+    """A file can't be read or written; the text says which and why."""
 
 
 class Files:
@@ -52,16 +52,15 @@ class Files:
         except FileNotFoundError:
             return {"units": {}, "cron": {}, "scripts": None}
         except (OSError, ValueError) as error:
-            raise StateError("%s can't be read (%s): without it nobody knows how this box was. Repair or remove it"
+            raise FilesError("%s can't be read (%s): without it nobody knows how this box was. Repair or remove it"
                              % (path, error)) from error
         if not isinstance(record, dict) or not {"units", "cron", "scripts"} <= set(record):
-            raise StateError("%s is no record of this module: repair or remove it" % path)
+            raise FilesError("%s is no record of this module: repair or remove it" % path)
         return record
 
     def save(self, record):
-        """Write the record so that it is either the old or the new one, whenever the power fails."""
-        folder = self.path(STORE)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        with contextlib.suppress(OSError):
+            os.makedirs(self.path(STORE), mode=0o700, exist_ok=True)
         self.write(STORE + "/state.json", json.dumps(record, indent=1, sort_keys=True) + "\n", 0o600)
 
     def forget(self):
@@ -182,19 +181,21 @@ class Files:
         return found
 
     def write(self, path, text, mode=0o644):
-        folder = os.path.dirname(self.path(path))
-        os.makedirs(folder, exist_ok=True)
-        handle, new = tempfile.mkstemp(dir=folder, prefix=".lifeline-")
+        """Write a file so that it is either the old or the new one, whenever the power fails or the disk is full."""
+        folder, new = os.path.dirname(self.path(path)), None
         try:
+            os.makedirs(folder, exist_ok=True)
+            handle, new = tempfile.mkstemp(dir=folder, prefix=".lifeline-")
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())
             os.replace(new, self.path(path))
-        except BaseException:
-            _unlink(new)
-            raise
+        except OSError as error:
+            if new:
+                _unlink(new)
+            raise FilesError("%s can't be written (%s)" % (self.path(path), error.strerror)) from error
 
     def remove(self, path):
         """Remove one of our files, and its folder if nothing else is in it."""

@@ -224,6 +224,7 @@ class Lockdown:
         self.entries = {}
         self.changes, self.before, self.after = [], [], []
         self.absent, self.spared, self.left, self.units = [], [], [], {}
+        self.touched = False
 
     # --- what is meant ----------------------------------------------------------------------------------------------
 
@@ -451,6 +452,8 @@ class Lockdown:
         self.files.save(record)
 
     def apply(self, record, plan, jobs, wanted_files):
+        self.touched = True
+        self.write_guards(wanted_files)
         for path in jobs:
             self.files.keep_job(path)
         self.stop([unit_id for unit_id, steps in plan.items() if steps["stop"]])
@@ -462,7 +465,6 @@ class Lockdown:
             if steps["unmask"]:
                 self.files.unmask(unit_id, record["units"][unit_id]["kept"])
                 record["units"][unit_id].update(masked_here=False, kept=None)
-        self.write_guards(wanted_files)
         self.files.save(record)
         self.systemd.reload()
         self.verify(plan)
@@ -538,6 +540,7 @@ class Lockdown:
         self.tell_files({})
         if self.module.check_mode or not (self.changes or self.files.is_recorded()):
             return
+        self.touched = True
         for unit_id, kept in record["units"].items():
             if kept["masked_here"]:
                 self.files.unmask(unit_id, kept["kept"])
@@ -556,7 +559,9 @@ class Lockdown:
             self.files.put_back_links(record["units"][unit_id]["links"])
             self.files.enable_script(record["units"][unit_id]["start_links"])
         self.systemd.reload()
-        start = [name for name in names if name in there and record["units"][name]["active"]]
+        # A socket refuses to start once its service runs.
+        start = sorted((name for name in names if name in there and record["units"][name]["active"]),
+                       key=lambda name: name.endswith(".service"))
         if not start:
             return
         _rc, out, err = self.systemd.call("start", "--", *start, check=False)
@@ -617,8 +622,8 @@ def main():
             lockdown.lock()
         else:
             lockdown.revert()
-    except _lockdown_files.StateError as error:
-        module.fail_json(msg="%s. Nothing was touched." % error)
+    except (_lockdown_files.FilesError, OSError) as error:
+        module.fail_json(msg="%s%s" % (error, "" if lockdown.touched else ". Nothing was touched."), changes=lockdown.changes)
     finally:
         lock.close()
     module.exit_json(

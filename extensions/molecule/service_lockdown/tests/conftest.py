@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import subprocess
 import time
@@ -24,10 +25,9 @@ def lockdown(host):
     """Call with options of the module: its answer. Without any, those of the role's run."""
     def run(check=False, **options):
         options = options or {"stopped": [*SEED, *PLAYED["service_lockdown_stopped"]], "timeout": PLAYED["service_lockdown_timeout"]}
-        try:
-            return host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check)
-        except host.ansible.AnsibleException as error:
-            return dict(error.result, failed=True)
+        answer = host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check)
+        # What Ansible writes down of a task that failed doesn't say so.
+        return dict(answer, failed="units" not in answer)
     return run
 
 
@@ -36,7 +36,7 @@ def refused(lockdown):
     """Call with options that the module must refuse: what it says."""
     def run(**options):
         answer = lockdown(**options)
-        assert answer.get("failed"), answer
+        assert answer["failed"], answer
         return answer["msg"]
     return run
 
@@ -47,6 +47,37 @@ def listeners(host):
     def run(*expected):
         answer = host.ansible("lifeline.fleet.listener_facts", json.dumps({"expected": expected}), check=False)
         return answer["ansible_facts"]["lifeline_listeners"]
+    return run
+
+
+@pytest.fixture
+def become_ops(host):
+    """Call with options: the module's answer to a user who becomes root by sudo."""
+    def run(options):
+        answer = host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=False, become=True,
+                              extra_vars={"ansible_user": "ops"})
+        return dict(answer, failed="units" not in answer)
+    return run
+
+
+@pytest.fixture
+def health(host):
+    """Call with what the inventory expects, and with other variables: what health says of each that is unexpected."""
+    def run(expected, **variables):
+        answer = host.ansible("lifeline.fleet.health", None, check=False, extra_vars={"service_lockdown_expected": expected, **variables})
+        return {finding["subject"]: finding["message"] for finding in answer["findings"] if finding["check"] == "services_unexpected"}
+    return run
+
+
+@pytest.fixture
+def converge(host, request):
+    """Call with variables: whether the scenario's playbook succeeded on this box, and what it printed."""
+    def run(**variables):
+        done = subprocess.run(
+            ["ansible-playbook", "-i", request.config.getoption("ansible_inventory"), str(HERE.parent / "converge.yml"), "-l",
+             host.ansible.get_variables()["inventory_hostname"] + ",localhost", "-e", json.dumps(variables)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+        return done.returncode == 0, done.stdout
     return run
 
 

@@ -8,7 +8,7 @@ import pytest
 
 testinfra_hosts = ["ansible://service_lockdown"]
 
-DAEMONS = ["apache2", "apache-htcacheclean", "memcached", "exim4", "varnish", "vinyl-cache"]
+DAEMONS = ["apache2", "apache-htcacheclean", "memcached", "exim4", "exim4-base.timer", "varnish", "varnishncsa", "vinyl-cache"]
 PLANTED = ["lab-own", "lab-behind", "lab-many@a", "lab-many@b", "lab-stubborn", "lab-activated", "lab-activated.socket"]
 STATE = "/var/lib/lifeline/service_lockdown/state.json"
 
@@ -90,7 +90,7 @@ def test_a_name_that_is_none_is_refused(refused, name):
 
 def test_a_unit_that_refuses_to_stop_is_named(host, lockdown, unit):
     answer = lockdown(stopped=[{"name": "lab-refuses"}], timeout=3)
-    if answer.get("failed"):
+    if answer["failed"]:
         assert "lab-refuses.service" in answer["msg"]
     else:
         assert unit("lab-refuses") == "inactive"
@@ -98,8 +98,15 @@ def test_a_unit_that_refuses_to_stop_is_named(host, lockdown, unit):
 
 def test_two_runs_at_once_wait_for_each_other(host, lockdown):
     host.check_output("systemd-run --quiet --unit lab-lock flock /run/lifeline-service_lockdown.lock sleep 3")
-    assert not lockdown().get("failed")
+    assert not lockdown()["failed"]
     assert host.run("systemctl is-active lab-lock").stdout.strip() != "active"
+
+
+def test_a_user_with_sudo_does_as_well(host, become_ops):
+    assert not become_ops({"stopped": [{"name": "lab-own", "masked": True}]})["failed"]
+    said = become_ops({"stopped": [{"name": "ssh"}]})
+    assert "ssh may not be stopped" in said["msg"] or "ssh (ssh.service) may not be stopped" in said["msg"]
+    assert host.check_output("systemctl is-active ssh") == "active"
 
 
 def test_what_is_installed_now_does_not_start(host, unit):
@@ -118,7 +125,7 @@ def test_nor_when_the_box_boots(host, unit, reboot):
 
 def test_sendmails_job_goes_with_it(host, lockdown):
     assert host.file("/etc/cron.d/sendmail").exists
-    assert not lockdown().get("failed")
+    assert not lockdown()["failed"]
     assert not host.file("/etc/cron.d/sendmail").exists
     assert not lockdown()["changed"]
 
@@ -140,7 +147,7 @@ def test_check_mode_says_it_and_does_nothing(host, lockdown, unit):
 
 def test_everything_is_put_back(host, lockdown, unit):
     answer = lockdown(state="reverted")
-    assert not answer.get("failed"), answer["msg"]
+    assert not answer["failed"], answer["msg"]
     for name in PLANTED + ["apache2", "memcached"]:
         assert unit(name) == "active", name
     varnish = "vinyl-cache" if unit("vinyl-cache", "LoadState") != "not-found" else "varnish"
@@ -154,11 +161,41 @@ def test_everything_is_put_back(host, lockdown, unit):
     assert not lockdown(state="reverted")["changed"]
 
 
+def test_a_full_disk_leaves_everything_as_it_was(host, lockdown, unit):
+    host.check_output("mkdir -p /var/lib/lifeline && mount -t tmpfs -o size=4k lab /var/lib/lifeline && "
+                      "head -c 4096 /dev/zero > /var/lib/lifeline/full")
+    links = start_links(host)
+    try:
+        answer = lockdown()
+        assert answer["failed"]
+        assert "state.json can't be written (No space left on device). Nothing was touched." in answer["msg"]
+        assert unit("apache2") == "active"
+        assert start_links(host) == links
+        assert not host.file("/etc/systemd/system-preset/95-lifeline-lockdown.preset").exists
+    finally:
+        host.check_output("umount /var/lib/lifeline")
+
+
+def test_health_names_what_nobody_asked_for_where_the_inventory_says_what_the_box_is_for(health):
+    named = health([{"name": "apache2"}], max_sidekiq_memory="100 MB")
+    assert {"memcached.service", "lab-unasked.service", "lab-activated.service"} <= set(named)
+    # Its worker's queue, what is expected, and what waits for its first connection.
+    assert not {"redis-server.service", "apache2.service", "lab-waiting.socket", "ssh.service"} & set(named)
+    assert any("has a cache of up to 1.0G, and nobody asked for it" in message for message in named.values())
+    assert "redis-server.service" in health([{"name": "apache2"}])
+    assert health([]) == {}
+
+
+def test_health_accuses_nobody_whom_it_may_not_see(health):
+    assert health([{"name": "apache2"}], ansible_user="ops") == {}
+
+
 def test_all_that_nobody_asked_for_is_found_and_nothing_else(listeners, unit):
     facts = listeners("ssh.service", "redis-server.service")
     found = {service["unit"]: service for service in facts["unexpected"]}
     varnish = "vinyl-cache.service" if unit("vinyl-cache", "LoadState") != "not-found" else "varnish.service"
-    assert set(found) == {"apache2.service", "memcached.service", varnish, "lab-unasked.service", "lab-activated.socket"}
+    assert set(found) == {"apache2.service", "memcached.service", varnish, "lab-unasked.service", "lab-activated.service",
+                          "lab-waiting.socket"}
     assert found[varnish]["cache_bytes"] == 1 << 30
     assert found[varnish]["memory_bytes"] > 1 << 20
     assert "has a cache of up to 1.0G" in found[varnish]["text"]
@@ -182,14 +219,14 @@ def test_without_rights_it_says_what_it_may_not_see(host):
 
 
 def test_the_unexpected_is_stopped_where_asked_and_what_is_protected_is_left(lockdown, listeners, unit):
-    units = [service["unit"] for service in listeners("redis-server.service", "lab-activated.socket")["unexpected"]]
+    units = [service["unit"] for service in listeners("redis-server.service", "lab-activated", "lab-waiting.socket")["unexpected"]]
     assert "ssh.service" in units
     answer = lockdown(unexpected=units)
-    assert not answer.get("failed"), answer["msg"]
+    assert not answer["failed"], answer["msg"]
     assert [one["unit"] for one in answer["left"]] == ["ssh.service"]
     assert unit("lab-unasked") == "inactive"
     assert unit("ssh") == "active"
-    assert listeners("ssh.service", "redis-server.service", "lab-activated.socket")["unexpected"] == []
+    assert listeners("ssh.service", "redis-server.service", "lab-activated", "lab-waiting.socket")["unexpected"] == []
 
 
 def test_a_box_without_a_worker_needs_no_queue(lockdown, unit):
@@ -199,5 +236,35 @@ def test_a_box_without_a_worker_needs_no_queue(lockdown, unit):
 
 
 def test_reverted_again_it_is_as_it_was(lockdown, unit):
-    assert not lockdown(state="reverted").get("failed")
+    assert not lockdown(state="reverted")["failed"]
     assert unit("lab-unasked") == unit("redis-server") == unit("apache2") == "active"
+
+
+def test_the_role_reports_or_stops_what_nobody_asked_for(converge, health, unit):
+    expected = [{"name": "lab-activated"}, {"name": "lab-waiting.socket"}]
+    ran, output = converge(service_lockdown_expected=expected)
+    assert ran, output
+    assert "lab-unasked.service" in output
+    assert unit("lab-unasked") == "active"
+    assert list(health(expected, max_sidekiq_memory="100 MB")) == ["lab-unasked.service"]
+    ran, output = converge(service_lockdown_expected=expected, service_lockdown_unexpected="stop")
+    assert ran, output
+    assert unit("lab-unasked") == "inactive"
+    assert unit("ssh") == unit("redis-server") == "active"
+    assert health(expected, max_sidekiq_memory="100 MB") == {}
+    assert "changed=0" in converge(service_lockdown_expected=expected, service_lockdown_unexpected="stop")[1]
+    ran, output = converge(service_lockdown_state="reverted")
+    assert ran, output
+    assert unit("lab-unasked") == unit("apache2") == "active"
+
+
+@pytest.mark.parametrize(("variables", "words"), [
+    ({"service_lockdown_stopped": [{"name": "ssh"}]}, "may not be stopped: it is the way in"),
+    ({"service_lockdown_expected": [{"name": "tcp/99999"}]}, "tcp/99999"),
+    ({"service_lockdown_unexpected": "kill"}, "value of service_lockdown_unexpected must be one of: report, stop"),
+])
+def test_the_role_refuses_what_it_may_not_do(converge, unit, variables, words):
+    ran, output = converge(**variables)
+    assert not ran
+    assert words in output
+    assert unit("apache2") == unit("ssh") == "active"

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _lockdown_files
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown_files import UNITS, Files, StateError
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown_files import UNITS, Files, FilesError
 
 VENDOR = "/lib/systemd/system/"
 
@@ -142,7 +142,7 @@ def test_the_record_is_kept_and_forgotten(root, files):
 def test_a_broken_record_is_never_overwritten(root, files, text):
     files.save(files.load())
     (root / (_lockdown_files.STORE + "/state.json").lstrip("/")).write_text(text)
-    with pytest.raises(StateError, match="state.json"):
+    with pytest.raises(FilesError, match="state.json"):
         files.load()
 
 
