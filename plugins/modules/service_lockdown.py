@@ -165,208 +165,36 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _lockdown, _lockdown_files, _reader, _system_units
+from ansible_collections.lifeline.fleet.plugins.module_utils import _lockdown, _lockdown_choice, _lockdown_files, _systemd
 
 _LOCK = "/run/lifeline-service_lockdown.lock"
 _LOCK_SECONDS = 120
-# After it was told to kill, systemd has this long to see the last process go.
-_KILL_SECONDS = 10
 # Their packages start them although they are disabled, by their own call of invoke-rc.d.
 _START_THEMSELVES = ("sendmail.service",)
-
-
-class Systemd:
-    """What is asked of systemd, and what it is told."""
-
-    def __init__(self, module):
-        self.module = module
-
-    def call(self, *argv, check=True):
-        rc, out, err = self.module.run_command(["systemctl", "--no-pager", *argv], environ_update={"LC_ALL": "C"})
-        if check and rc:
-            self.module.fail_json(msg="systemctl %s failed: %s" % (" ".join(argv[:6]), err.strip() or out.strip()))
-        return rc, out, err
-
-    def show(self, names):
-        """What systemd knows of each of V(names), in their order."""
-        if not names:
-            return []
-        out = self.call("show", "--property=" + ",".join(_lockdown.PROPERTIES), "--", *names)[1]
-        units = _lockdown.parse_show(out)
-        if len(units) != len(names):
-            self.module.fail_json(msg="systemctl show told of %d units where it was asked for %s" % (len(units), " ".join(names)))
-        return units
-
-    def loaded(self, patterns):
-        """The units in systemd's memory that V(patterns) fit."""
-        if not patterns:
-            return []
-        out = self.call("list-units", "--all", "--plain", "--no-legend", "--full", "--", *patterns, check=False)[1]
-        return [line.split()[0] for line in out.splitlines() if line.split()]
-
-    def installed(self, patterns):
-        """The units with a file that V(patterns) fit."""
-        if not patterns:
-            return []
-        out = self.call("list-unit-files", "--no-legend", "--full", "--", *patterns, check=False)[1]
-        return [line.split()[0] for line in out.splitlines() if line.split()]
-
-    def reload(self):
-        self.call("daemon-reload")
 
 
 class Lockdown:
     def __init__(self, module):
         self.module = module
         self.options = module.params
-        self.systemd = Systemd(module)
+        self.systemd = _systemd.Systemd(module)
         self.files = _lockdown_files.Files()
-        self.entries = {}
         self.changes, self.before, self.after = [], [], []
-        self.absent, self.spared, self.left, self.units = [], [], [], {}
+        self.choice = None
         self.touched = False
-
-    # --- what is meant ----------------------------------------------------------------------------------------------
-
-    def read_entries(self):
-        problems = []
-        for entry in self.options["stopped"]:
-            if entry["state"] == "absent":
-                continue
-            try:
-                self.entries[entry["name"]] = dict(entry, unit=_lockdown.unit_name(entry["name"]))
-            except ValueError as error:
-                problems.append(str(error))
-        for unit in self.options["unexpected"]:
-            if unit in self.entries:
-                continue
-            if unit.endswith((".service", ".socket")):
-                self.entries[unit] = {"name": unit, "unit": unit, "masked": False, "unexpected": True}
-            else:
-                self.left.append({"unit": unit, "reason": "it is no service and no socket"})
-        if problems:
-            self.module.fail_json(msg="stopped: %s. Nothing was touched." % "; ".join(problems))
-
-    def resolve(self, record):
-        """The units that the entries lead to, by their own name; and which entry led where."""
-        templates = {name: entry["unit"] for name, entry in self.entries.items() if _lockdown.is_template(entry["unit"])}
-        found = self.find_templates(templates)
-        led = list(templates.items())
-        masked = {unit: self.is_masked(name) for name, unit in templates.items()}
-        # An alias is gone once its unit is disabled; the record remembers whose it was.
-        remembered = {alias: unit_id for unit_id, kept in record["units"].items() for alias in kept["names"]}
-        pending = {}
-        for name, entry in self.entries.items():
-            if name not in templates:
-                pending.setdefault(remembered.get(entry["unit"], entry["unit"]), []).append(name)
-        for name, template in templates.items():
-            for instance in self.systemd.loaded([template.replace("@.", "@*.")]):
-                pending.setdefault(instance, []).append(name)
-        while pending:
-            following = {}
-            for names, unit in zip(pending.values(), self.systemd.show(list(pending))):
-                unit_id = unit["Id"]
-                led += [(name, unit_id) for name in names if name in self.entries and name not in templates]
-                masked[unit_id] = masked.get(unit_id, False) or any(self.is_masked(name) for name in names)
-                if not _lockdown.exists(unit):
-                    self.absent += [name for name in names if name in self.entries and name not in templates]
-                    continue
-                found[unit_id] = unit
-                for partner in _lockdown.partners(unit):
-                    if partner not in found and partner not in pending:
-                        following.setdefault(partner, []).extend(names)
-            pending = following
-        self.want_masked = {unit_id: masked[unit_id] for unit_id in found}
-        return found, led
-
-    def is_masked(self, name):
-        explicit = self.entries[name]["masked"]
-        return self.options["masked"] if explicit is None else explicit
-
-    def find_templates(self, templates):
-        found = {}
-        for name, template in templates.items():
-            folders = (_lockdown_files.UNITS, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
-                       "/lib/systemd/system")
-            path = next((path for path in ("%s/%s" % (folder, template) for folder in folders) if os.path.lexists(path)), None)
-            if path is None:
-                self.absent.append(name)
-                continue
-            unit = {key: [] if key in ("Names", *_lockdown.PROPERTIES[6:]) else "" for key in _lockdown.PROPERTIES}
-            unit.update(Id=template, LoadState="loaded", FragmentPath=path)
-            found[template] = unit
-        return found
-
-    def worker_units(self):
-        patterns = [one for pattern in self.options["workers"] for one in ([pattern] if "." in pattern else [pattern + ".service"])]
-        names = {name for name in self.systemd.installed(patterns) + self.systemd.loaded(patterns) if not _lockdown.is_template(name)}
-        units = [unit for unit in self.systemd.show(sorted(names)) if unit["LoadState"] == "loaded"]
-        return sorted(units, key=lambda unit: (not _lockdown.runs(unit), unit["Id"]))
-
-    def carrying(self):
-        """The units that this process and those above it belong to: what is stopped of them ends this very connection."""
-        units, pid = set(), os.getpid()
-        sources = _reader.read_files(_system_units.SOURCES)
-        while pid > 1:
-            _reader.read_files(_reader.process_paths(("cgroup", "stat"), [pid]), sources)
-            unit = _system_units.system_unit(sources, pid)
-            if unit:
-                units.add(unit)
-            fields = sources.get("/proc/%d/stat" % pid, "").rpartition(")")[2].split()
-            pid = int(fields[1]) if len(fields) > 1 else 0
-        # An instance of its own for each connection comes from a socket.
-        return units | {unit.partition("@")[0] + ".socket" for unit in units if "@" in unit}
-
-    def spare(self, found, led, workers):
-        """Take what the worker needs out of V(found)."""
-        for unit_id, unit in list(found.items()):
-            worker = _lockdown.needed_by(unit, workers, self.options["worker_needs"])
-            if worker is None:
-                continue
-            insisting = [name for name, led_to in led if led_to == unit_id and self.entries[name]["masked"]]
-            if insisting:
-                self.module.fail_json(
-                    msg="stopped: %s may not be masked: %s needs %s. Take it out of the list, or, if its queue is on another box, set "
-                        "worker_needs to []. Nothing was touched." % (", ".join(insisting), worker, unit_id))
-            del found[unit_id]
-            self.spared.append({"unit": unit_id, "needed_by": worker})
-
-    def leave(self, found, led, protected, carrying):
-        """Take out of V(found) what nobody asked to stop and what may not be stopped; the rest of what led where."""
-        asked = {unit_id for name, unit_id in led if not self.entries[name].get("unexpected")}
-        rest = []
-        for name, unit_id in led:
-            if self.entries[name].get("unexpected") and unit_id not in asked and unit_id in found:
-                try:
-                    _lockdown.refuse([found[unit_id]], [(name, unit_id)], protected, carrying)
-                except _lockdown.Refused as error:
-                    self.left.append({"unit": unit_id, "reason": str(error)})
-                    del found[unit_id]
-                    continue
-            rest.append((name, unit_id))
-        return rest
 
     # --- locked -----------------------------------------------------------------------------------------------------
 
     def lock(self):
-        self.read_entries()
         record = self.files.load()
-        found, led = self.resolve(record)
-        workers = self.worker_units()
-        carrying = self.carrying()
-        self.spare(found, led, workers)
-        spared = {one["unit"] for one in self.spared}
-        protected = [*self.options["workers"], *self.options["protected"]]
-        led = self.leave(found, [(name, unit) for name, unit in led if unit not in spared], protected, carrying)
         try:
-            _lockdown.refuse(list(found.values()), led, protected, carrying)
+            self.choice = choice = _lockdown_choice.Choice(self.systemd, self.options, record)
         except _lockdown.Refused as error:
             self.module.fail_json(msg="stopped: %s. Nothing was touched." % error)
-        self.units = found
-        plan = {unit_id: self.plan(unit, record) for unit_id, unit in sorted(found.items())}
-        jobs = self.files.jobs({_lockdown.stem(name) for unit in found.values() for name in (unit["Id"], *unit["Names"])
+        plan = {unit_id: self.plan(unit, record) for unit_id, unit in sorted(choice.units.items())}
+        jobs = self.files.jobs({_lockdown.stem(name) for unit in choice.units.values() for name in (unit["Id"], *unit["Names"])
                                 if name.endswith(".service")})
-        wanted_files = self.guards(record, workers)
+        wanted_files = self.guards(record)
         for unit_id, steps in plan.items():
             self.tell(unit_id, steps)
         for path in jobs:
@@ -381,7 +209,7 @@ class Lockdown:
         unit_id = unit["Id"]
         masked, kept = self.files.is_masked(unit_id), record["units"].get(unit_id, {})
         # The mask of a template holds all of its instances.
-        wants_mask = self.want_masked[unit_id] and _lockdown.template_of(unit_id) not in self.units
+        wants_mask = self.choice.masked[unit_id] and _lockdown.template_of(unit_id) not in self.choice.units
         return {
             "stop": _lockdown.runs(unit),
             "links": self.files.links(unit),
@@ -412,15 +240,15 @@ class Lockdown:
             if ours.get(path) != wanted.get(path):
                 self.tell_file(path, "removed" if path not in wanted else "written", wanted.get(path))
 
-    def guards(self, record, workers):
+    def guards(self, record):
         if not self.options["guard_installs"]:
             return {}
         started = [*self.options["started"], *self.options["workers"], *self.options["protected"]]
         # Its queue may start where there is a worker.
-        started += self.options["worker_needs"] if workers else []
+        started += self.options["worker_needs"] if self.choice.workers else []
         scripts = self.files.scripts()
         before = scripts if record["scripts"] is None else record["scripts"]
-        stopped = {entry["unit"] for entry in self.entries.values() if not entry.get("unexpected")}
+        stopped = self.choice.named
         known = [*_lockdown.STARTED, *started]
         allowed = [unit for unit in scripts if unit not in stopped
                    and (unit in before or _lockdown.matches(unit, known) or _lockdown.protection([unit], (), ()))]
@@ -432,7 +260,7 @@ class Lockdown:
         if record["scripts"] is None:
             record["scripts"] = self.files.scripts()
         for unit_id, steps in plan.items():
-            unit = self.units[unit_id]
+            unit = self.choice.units[unit_id]
             kept = record["units"].setdefault(unit_id, {
                 "names": sorted({unit_id, *unit["Names"]}),
                 "active": unit["ActiveState"] in ("active", "reloading", "refreshing"),
@@ -456,7 +284,11 @@ class Lockdown:
         self.write_guards(wanted_files)
         for path in jobs:
             self.files.keep_job(path)
-        self.stop([unit_id for unit_id, steps in plan.items() if steps["stop"]])
+        left = self.systemd.stop([unit_id for unit_id, steps in plan.items() if steps["stop"]], self.options["timeout"])
+        if left:
+            self.module.fail_json(
+                msg="%s still runs after it was told to stop and killed. How this box was is kept, and nothing was disabled yet"
+                    % ", ".join(left), changes=self.changes)
         for unit_id, steps in plan.items():
             self.files.remove_links(steps["links"])
             self.files.disable_script(steps["start_links"])
@@ -476,40 +308,6 @@ class Lockdown:
                 self.files.remove(path)
             elif ours.get(path) != wanted[path]:
                 self.files.write(path, wanted[path])
-
-    def stop(self, unit_ids):
-        """Stop them all at once; what does not go in time is killed, and what is still there then is an error."""
-        if not unit_ids:
-            return
-        self.systemd.call("stop", "--no-block", "--", *unit_ids, check=False)
-        left = self.wait_stopped(unit_ids, self.options["timeout"])
-        if left:
-            self.systemd.call("kill", "--signal=SIGKILL", "--", *left, check=False)
-            left = self.wait_stopped(left, _KILL_SECONDS)
-        if left:
-            # One that refuses says why only to whoever asks for it alone.
-            said = self.systemd.call("stop", "--no-block", "--", left[0], check=False)[2].strip()
-            self.module.fail_json(
-                msg="%s still runs after it was told to stop and killed%s. How this box was is kept; nothing was disabled yet."
-                    % (", ".join(left), ": " + said if said else ""), changes=self.changes)
-        failed = [unit["Id"] for unit in self.systemd.show(unit_ids) if unit["ActiveState"] == "failed"]
-        if failed:
-            # That it did not go quietly is no failure of this box any more.
-            self.systemd.call("reset-failed", "--", *failed, check=False)
-
-    def wait_stopped(self, unit_ids, seconds):
-        """Those that still run when the time is over, or at once where systemd has nothing left to do about them."""
-        deadline, refused = time.monotonic() + seconds, 0
-        while True:
-            units = [unit for unit in self.systemd.show(unit_ids) if _lockdown.runs(unit)]
-            # A unit that is active and that no job is about to stop has refused.
-            refused = refused + 1 if units and all(unit["ActiveState"] == "active" for unit in units) and not self.has_jobs() else 0
-            if not units or time.monotonic() > deadline or refused > 2:
-                return [unit["Id"] for unit in units]
-            time.sleep(0.1)
-
-    def has_jobs(self):
-        return bool(self.systemd.call("list-jobs", "--no-legend", check=False)[1].strip().replace("No jobs running.", ""))
 
     def verify(self, plan):
         """Ask systemd itself whether it is so."""
@@ -626,10 +424,9 @@ def main():
         module.fail_json(msg="%s%s" % (error, "" if lockdown.touched else ". Nothing was touched."), changes=lockdown.changes)
     finally:
         lock.close()
+    told = lockdown.choice.told() if lockdown.choice else {"units": [], "absent": [], "left": [], "spared": []}
     module.exit_json(
-        changed=bool(lockdown.changes), changes=lockdown.changes, units=sorted(lockdown.units), absent=sorted(set(lockdown.absent)),
-        left=lockdown.left,
-        spared=lockdown.spared,
+        changed=bool(lockdown.changes), changes=lockdown.changes, **told,
         diff={"before": "\n".join(filter(None, lockdown.before)) + "\n", "after": "\n".join(filter(None, lockdown.after)) + "\n"})
 
 

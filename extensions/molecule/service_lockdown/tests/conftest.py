@@ -23,9 +23,9 @@ SEED = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__service_lockd
 @pytest.fixture
 def lockdown(host):
     """Call with options of the module: its answer. Without any, those of the role's run."""
-    def run(check=False, **options):
+    def run(check=False, way=None, **options):
         options = options or {"stopped": [*SEED, *PLAYED["service_lockdown_stopped"]], "timeout": PLAYED["service_lockdown_timeout"]}
-        answer = host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check)
+        answer = host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check, **(way or {}))
         # What Ansible writes down of a task that failed doesn't say so.
         return dict(answer, failed="units" not in answer)
     return run
@@ -51,16 +51,6 @@ def listeners(host):
 
 
 @pytest.fixture
-def become_ops(host):
-    """Call with options: the module's answer to a user who becomes root by sudo."""
-    def run(options):
-        answer = host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=False, become=True,
-                              extra_vars={"ansible_user": "ops"})
-        return dict(answer, failed="units" not in answer)
-    return run
-
-
-@pytest.fixture
 def health(host):
     """Call with what the inventory expects, and with other variables: what health says of each that is unexpected."""
     def run(expected, **variables):
@@ -77,7 +67,7 @@ def converge(host, request):
             ["ansible-playbook", "-i", request.config.getoption("ansible_inventory"), str(HERE.parent / "converge.yml"), "-l",
              host.ansible.get_variables()["inventory_hostname"] + ",localhost", "-e", json.dumps(variables)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
-        return done.returncode == 0, done.stdout
+        return done.returncode == 0, " ".join(done.stdout.split())
     return run
 
 
@@ -94,7 +84,9 @@ def reboot(host):
     """Call to have the box boot anew."""
     def again():
         name = host.ansible.get_variables()["lab_container"]
-        subprocess.run(["podman", "restart", "--time", "20", name], check=True, stdout=subprocess.DEVNULL)
+        # A connection that is kept open would wait for a box that never answers it again.
+        subprocess.run(["podman", "exec", name, "pkill", "sshd"], check=True)
+        subprocess.run(["podman", "restart", "--time", "5", name], check=True, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 90
         while not is_up(host):
             assert time.monotonic() < deadline, f"{name} does not come back"
