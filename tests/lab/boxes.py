@@ -31,8 +31,9 @@ class Box:
         return done.stdout.strip()
 
     def attempt(self, command):
-        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ControlMaster=auto", "-o", "ControlPersist=60s",
-                "-o", "ControlPath=%s/%%C" % self.variables["ansible_control_path_dir"], "root@" + self.variables["ansible_host"], command]
+        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ConnectTimeout=5", "-o", "ControlMaster=auto",
+                "-o", "ControlPersist=60s", "-o", "ControlPath=%s/%%C" % self.variables["ansible_control_path_dir"],
+                "root@" + self.variables["ansible_host"], command]
         return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
     def wait(self, command, seconds=60, wanted=lambda output: True):
