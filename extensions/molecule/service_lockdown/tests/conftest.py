@@ -87,7 +87,7 @@ def reboot(host):
         # A connection that is kept open would wait for a box that never answers it again.
         subprocess.run(["podman", "exec", name, "pkill", "sshd"], check=True)
         subprocess.run(["podman", "restart", "--time", "5", name], check=True, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while not is_up(host):
             assert time.monotonic() < deadline, f"{name} does not come back"
             time.sleep(0.5)

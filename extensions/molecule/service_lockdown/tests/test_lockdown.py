@@ -269,7 +269,7 @@ def test_the_role_reports_or_stops_what_nobody_asked_for(converge, health, unit)
 
 
 @pytest.mark.parametrize(("variables", "words"), [
-    ({"service_lockdown_stopped": [{"name": "ssh"}]}, "may not be stopped: it is the way in"),
+    ({"service_lockdown_stopped": [{"name": "ssh"}]}, "stopped: ssh may not be stopped: "),
     ({"service_lockdown_expected": [{"name": "tcp/99999"}]}, "tcp/99999"),
     ({"service_lockdown_unexpected": "kill"}, "value of service_lockdown_unexpected must be one of: report, stop"),
 ])
