@@ -169,6 +169,7 @@ def theirs(boxes):
     def write(box, text):
         box.run("mkdir -p /etc/monit/conf.d && echo '%s' > /etc/monit/conf.d/theirs" % text)
         return box.attempt("systemctl reload monit").returncode
+
     def remove(box):
         box.run("rm -f /etc/monit/conf.d/theirs && systemctl reload monit")
         box.wait("monit -B summary", wanted=lambda text: "theirs" not in text)
