@@ -10,8 +10,6 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _lockdown, _lockdown_choice
 
-NOTHING = {"units": {}}
-
 
 class Systemd:
     """A box with some units: lines as systemctl shows them, by the unit's name."""
@@ -36,11 +34,11 @@ class Systemd:
     installed = loaded
 
 
-def choose(systemd, *names, record=NOTHING, **options):
+def choose(systemd, *names, record=None, **options):
     stopped = [{"name": name, "masked": None, "state": "present"} if isinstance(name, str) else name for name in names]
     return _lockdown_choice.Choice(systemd, {
         "stopped": stopped, "unexpected": [], "masked": False, "protected": [], "workers": ["sidekiq*"], "worker_needs": ["redis*"],
-        **options}, record)
+        **options}, record or {"units": {}})
 
 
 def masked(name):
