@@ -94,7 +94,7 @@ options:
       - Whether services and sockets that are installed from now on stay off until somebody names them. A preset of systemd holds them,
         and a condition holds those that are made of an init script. There is no C(policy-rc.d).
       - Packages on the box already, timers, what is protected, and what a box can't be run without (such as cron) are not affected.
-      - A package that starts its daemon itself, past C(invoke-rc.d) and C(deb-systemd-invoke), can't be held by this.
+      - A package that starts its daemon itself, past C(deb-systemd-invoke), can't be held by this. On Debian 11 some do, such as dnsmasq.
     type: bool
     default: true
   started:
@@ -350,8 +350,8 @@ class Lockdown:
         self.files.forget()
 
     def put_back(self, record, names):
-        """Enable and start what was enabled and ran. What has been uninstalled since is left out."""
-        there = {name for name, unit in zip(names, self.systemd.show(names)) if _lockdown.exists(unit)}
+        """Enable and start what was enabled and ran. What has been uninstalled since, or masked by others, is left out."""
+        there = {name for name, unit in zip(names, self.systemd.show(names)) if unit["LoadState"] not in ("not-found", "masked")}
         there |= {unit_id for unit_id in record["units"] if _lockdown.is_template(unit_id)}
         for unit_id in there:
             self.files.put_back_links(record["units"][unit_id]["links"])

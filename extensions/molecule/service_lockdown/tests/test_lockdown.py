@@ -120,17 +120,17 @@ def test_a_user_with_sudo_does_as_well(lockdown, unit):
 def test_what_is_installed_now_does_not_start(host, unit):
     # sendmail waits a minute for a box to tell its whole name.
     host.check_output("sed \"1i 127.0.1.1 $(hostname).lab.test $(hostname)\" /etc/hosts > /run/hosts && cat /run/hosts > /etc/hosts")
-    host.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install sendmail dnsmasq 2>&1")
+    host.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install sendmail tinyproxy 2>&1")
     assert unit("sendmail") == "inactive"
-    assert unit("dnsmasq") == "inactive"
+    assert unit("tinyproxy") == "inactive"
     assert listening(host) <= {"sshd", "systemd", "redis-server", "python3"}
     assert not host.file("/usr/sbin/policy-rc.d").exists
 
 
 def test_nor_when_the_box_boots(host, unit, reboot):
     reboot()
-    assert unit("dnsmasq") == "inactive"
-    assert not {"dnsmasq", "sendmail-mta"} & listening(host)
+    assert unit("tinyproxy") == "inactive"
+    assert not {"tinyproxy", "sendmail-mta"} & listening(host)
 
 
 def test_sendmails_job_goes_with_it(host, lockdown):
