@@ -11,7 +11,7 @@ author:
 short_description: A tmux session with a window for each box of the inventory
 version_added: 0.1.0
 description:
-  - Writes the text of a file that opens the session, a window for each box that is reached over SSH, in the order of the inventory's groups.
+  - Writes the text of a file that opens the session, with a window for each box that is reached over SSH, one group after the other.
   - Each window logs in as Ansible does, by the box's address, port, user, key and SSH arguments.
 options:
   _terms:

@@ -46,7 +46,8 @@ def test_a_name_is_never_more_than_a_name(name):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_the_script_hands_each_window_its_words_and_runs_none_of_them(name, tmp_path):
     """A shell reads the script; what it would run by the name of tmux only writes down what it was given."""
-    (tmp_path / "tmux").write_text("#!/bin/sh\n[ \"$1\" != has-session ] || exit 1\nprintf '%s\\0' \"$@\" >> " + str(tmp_path / "log") + "\n")
+    (tmp_path / "tmux").write_text(
+        "#!/bin/sh\n[ \"$1\" != has-session ] || exit 1\nprintf '%s\\0' \"$@\" >> " + str(tmp_path / "log") + "\n")
     (tmp_path / "tmux").chmod(0o755)
     (tmp_path / "id").write_text("#!/bin/sh\ntouch " + str(tmp_path / "ran") + "\n")
     (tmp_path / "id").chmod(0o755)
