@@ -139,6 +139,9 @@ def _jail(place, entry):
     result = {"enabled": True, "backend": values.pop("backend", "auto" if "logpath" in values else "systemd")}
     if "ignore" in values:
         result["ignoreip"] = networks(place + ".ignore", values.pop("ignore"))
+    if "filter" in values and "[" not in values["filter"]:
+        # fail2ban itself gives the mode only to the filter of the jail's own name.
+        values["filter"] += "[mode=%(mode)s]"
     if "port" in values:
         port = values["port"]
         values["port"] = ",".join(map(str, port)) if isinstance(port, list) else str(port).replace(" ", "")
