@@ -129,22 +129,49 @@ def differences(wanted, got):
     return found
 
 
-def rules(listing, jail):
-    """What nft holds of a jail, by C(nft -j list ruleset): the addresses of its sets that a rule refers to."""
-    sets, used = {}, set()
-    for item in listing.get("nftables", []):
-        entry = item.get("set")
-        if entry and entry.get("name") in ("addr-set-" + jail, "addr6-set-" + jail):
-            sets.setdefault((entry["family"], entry["table"], entry["name"]), set()).update(_elements(entry))
-        entry = item.get("rule")
-        if entry:
-            names = re.findall(r"'@(addr6?-set-[^']+)'", repr(entry.get("expr")))
-            used.update((entry["family"], entry["table"], name) for name in names)
-    return {element for key, elements in sets.items() if key in used for element in elements}
+def actions(stream):
+    """What each jail's actions are made of: by jail and action, pairs of a property and its value."""
+    return {(command[1], command[3]): command[4] for command in stream if command[0] == "multi-set" and command[2] == "action"}
 
 
-def _elements(entry):
-    for element in entry.get("elem") or ():
-        while isinstance(element, dict):
-            element = element.get("elem", element.get("val", element.get("prefix", "")))
-        yield str(element)
+class Rules:
+    """What nft holds of a jail, by C(nft -j list ruleset)."""
+
+    def __init__(self, listing, jail):
+        sets, self.ports = {}, []
+        used = set()
+        for item in listing.get("nftables", []):
+            entry = item.get("set")
+            if entry and entry.get("name") in ("addr-set-" + jail, "addr6-set-" + jail):
+                sets.setdefault((entry["family"], entry["table"], entry["name"]), set()).update(map(_plain, entry.get("elem") or ()))
+            entry = item.get("rule")
+            if entry:
+                matches = [expression["match"] for expression in entry.get("expr", []) if "match" in expression]
+                names = [match["right"][1:] for match in matches if match["right"] in ("@addr-set-" + jail, "@addr6-set-" + jail)]
+                used.update((entry["family"], entry["table"], name) for name in names)
+                if names:
+                    self.ports += [_ports(match["right"]) for match in matches
+                                   if match["left"].get("payload", {}).get("field") == "dport"]
+        # An address in a set that no rule refers to may come in.
+        self.addresses = {address for key, addresses in sets.items() if key in used for address in addresses}
+
+    def differ(self, ports):
+        """Whether a rule is for other ports than these, written as for a jail. Whoever names a service leaves it open."""
+        wanted = set()
+        for port in ports.replace(" ", "").split(","):
+            ends = port.replace("-", ":").split(":")
+            if not all(end.isdecimal() for end in ends):
+                return False
+            wanted.add((int(ends[0]), int(ends[-1])))
+        return any(found != wanted for found in self.ports)
+
+
+def _plain(element):
+    while isinstance(element, dict):
+        element = element.get("elem", element.get("val", ""))
+    return str(element)
+
+
+def _ports(right):
+    values = right["set"] if isinstance(right, dict) and "set" in right else [right]
+    return {tuple(value["range"]) if isinstance(value, dict) else (value, value) for value in values}

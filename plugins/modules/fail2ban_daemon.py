@@ -15,8 +15,8 @@ description:
   - Lifts bans of addresses that are to be ignored now.
   - Then asks the daemon for each of O(jails), and for its thresholds, and fails with what it says where a jail is not as it is to be.
   - A jail that bans while its action puts no rule into the firewall looks as well as any other. So each address that a jail with an action
-    of nftables has banned must stand in the rules. Where the configuration is new, two addresses that nobody has are banned and freed again
-    to see it.
+    of nftables has banned must stand in the rules; where somebody has flushed them, the jail is started again, and with it its bans. Where
+    the configuration is new, two addresses that nobody has are banned and freed again to see it.
 attributes:
   check_mode:
     description: Can run in check mode and say whether fail2ban would read its configuration or free an address.
@@ -90,6 +90,11 @@ freed:
   description: Addresses whose bans were lifted, or in check mode would be, by jail.
   returned: success
   type: dict
+restored:
+  description: The jails whose bans had no rules any more, and have now, or in check mode would have.
+  returned: success
+  type: list
+  elements: str
 proved:
   description: The jails that were seen to ban an address in the rules of nftables.
   returned: success
@@ -214,23 +219,52 @@ class Daemon:
         """Beside the socket, where systemd clears it away when the daemon ends: until when its configuration was looked at."""
         return os.path.join(os.path.dirname(self.socket), "lifeline")
 
+    def remember(self, looked):
+        """Note that the configuration was proved, as it was at the time V(looked)."""
+        with open(self.mark(), "w", encoding="ascii"):
+            pass
+        if looked is not None:
+            os.utime(self.mark(), (looked, looked))
+
     def is_stale(self):
         since = max((os.stat(path).st_mtime for path in (self.socket, self.mark()) if os.path.exists(path)), default=0)
         return any(os.stat(os.path.join(folder, name)).st_mtime > since
                    for folder, _folders, names in os.walk(self.module.params["directory"])
                    for name in [".", *names] if os.path.exists(os.path.join(folder, name)))
 
-    def reload(self):
+    def reload(self, jails):
         started = time.time()
-        code, out, err = self.module.run_command([self.client, "reload"])
-        if code:
-            self.module.fail_json(msg="fail2ban refuses to read its configuration again: %s%s" % (
-                " ".join((err or out).split()), self.complaints()))
+        for name in self.outdated(jails):
+            self._reload("--restart", name)
+        self._reload()
 
         def settled():
             jails = self.read()[1]
             return self.wrong(jails), jails
         return started, self.wait(settled)
+
+    def _reload(self, *words):
+        code, out, err = self.module.run_command([self.client, "reload", *words])
+        if code:
+            self.module.fail_json(msg="fail2ban refuses to read its configuration again: %s%s" % (
+                " ".join((err or out).split()), self.complaints()))
+
+    def outdated(self, jails):
+        """Jails whose actions are to be others. A reload lets their rules stand as they are, for the old ports and all."""
+        _code, out, _err = self.module.run_command([self.client, "-c", self.module.params["directory"], "-d"])
+        found = []
+        for (jail, action), properties in _fail2ban.actions(_fail2ban.commands(out)).items():
+            if jail not in jails or jail in found or action not in jails[jail]["actions"]:
+                continue
+            for key, value in properties:
+                try:
+                    same = str(self.ask("get", jail, "action", action, key)).strip() == str(value).strip()
+                except _fail2ban_socket.Refusal:
+                    same = False
+                if not same:
+                    found.append(jail)
+                    break
+        return found
 
     def free(self, jails):
         """Lift the bans of those who are to be ignored."""
@@ -244,24 +278,49 @@ class Daemon:
                     self.ask("set", name, "unbanip", banned)
         return freed
 
-    def ruled(self, name):
-        """The addresses that nftables keeps out for a jail."""
-        code, out, err = self.module.run_command([self.nft or "nft", "-j", "list", "ruleset"])
+    def rules(self, name):
+        """What nftables has of a jail."""
+        if self.nft is None:
+            self.module.fail_json(msg="there is no nft on this box, so that jail %s bans nobody: the package nftables brings it" % name)
+        code, out, err = self.module.run_command([self.nft, "-j", "list", "ruleset"])
         if code:
             self.module.fail_json(msg="nft can't list its rules, so that no ban can be seen to be one: %s" % " ".join((err or out).split()))
-        return _fail2ban.rules(json.loads(out), name)
+        return _fail2ban.Rules(json.loads(out), name)
 
     def by_nftables(self, jails):
         return [name for name, jail in jails.items()
                 if name in self.wanted and jail["actions"] and all(action.startswith("nftables") for action in jail["actions"])]
 
-    def prove(self, name, addresses, why):
-        def seen():
-            missing = set(addresses) - self.ruled(name)
-            return "jail %s %s, and nftables has no rule for %s" % (name, why, ", ".join(sorted(missing))) if missing else "", None
-        if self.nft is None:
-            self.module.fail_json(msg="there is no nft on this box, so that jail %s bans nobody: the package nftables brings it" % name)
-        self.wait(seen)
+    def lack(self, name, known=()):
+        """What the rules of a jail lack, in words. A ban that has just begun, or comes back, is given its time."""
+        deadline = time.monotonic() + 5
+        while True:
+            rules = self.rules(name)
+            missing = set(self.ask("get", name, "banip")) - rules.addresses
+            # Of those whose ban was known, some may have served it by now.
+            if not missing and not set(known) - rules.addresses or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        return self._lacks(name, missing) or self._other_ports(name, rules)
+
+    @staticmethod
+    def _lacks(name, addresses):
+        return "jail %s bans %s, and nftables has no rule for that" % (name, ", ".join(sorted(addresses))) if addresses else ""
+
+    def _other_ports(self, name, rules):
+        for action in self.ask("get", name, "actions"):
+            try:
+                ports = str(self.ask("get", name, "action", action, "port"))
+            except _fail2ban_socket.Refusal:
+                continue
+            if rules.differ(ports):
+                return "jail %s bans from the ports %s, and the rule of nftables is for others" % (name, ports)
+        return ""
+
+    def restore(self, name, known):
+        """Have a jail put its rules in again."""
+        self._reload("--restart", name)
+        self.wait(lambda: (self.lack(name, known), None))
 
     def probe(self, name):
         """Have a jail ban addresses that nobody has."""
@@ -269,7 +328,7 @@ class Daemon:
         try:
             for address in probes:
                 self.ask("set", name, "banip", address)
-            self.prove(name, probes, "bans")
+            self.wait(lambda: (self._lacks(name, set(probes) - self.rules(name).addresses), None))
         finally:
             for address in probes:
                 self.ask("set", name, "unbanip", address)
@@ -295,24 +354,22 @@ def main():
     stale = daemon.is_stale() or bool(daemon.wrong(jails))
     looked = None
     if stale and not module.check_mode:
-        looked, jails = daemon.reload()
+        looked, jails = daemon.reload(jails)
     freed = daemon.free(jails)
+    # Addresses that are free in check mode only have their rules still.
+    mine = daemon.by_nftables(jails)
+    restored = [name for name in mine if daemon.lack(name)]
     proved = []
     if not module.check_mode:
-        jails = daemon.wait(daemon.read)
-        mine = daemon.by_nftables(jails)
-        for name in mine:
-            if jails[name]["banned"]:
-                daemon.prove(name, jails[name]["banned"], "has banned somebody")
+        for name in restored:
+            daemon.restore(name, jails[name]["banned"])
         if stale or not os.path.exists(daemon.mark()):
             for name in mine:
                 daemon.probe(name)
                 proved.append(name)
-            with open(daemon.mark(), "w", encoding="ascii"):
-                pass
-            if looked is not None:
-                os.utime(daemon.mark(), (looked, looked))
-    module.exit_json(changed=bool(stale or freed), reloaded=stale, freed=freed, proved=proved, jails=jails,
+            daemon.remember(looked)
+        jails = daemon.wait(daemon.read)
+    module.exit_json(changed=bool(stale or freed or restored), reloaded=stale, freed=freed, restored=restored, proved=proved, jails=jails,
                      version=str(daemon.ask("version")))
 
 

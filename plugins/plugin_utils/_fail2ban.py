@@ -7,68 +7,104 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.lifeline.fleet.plugins.module_utils import _fail2ban
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 _SPAN = "seconds, or a span of time such as 10m, 1h or 1d 12h"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LINE = re.compile(r"[^\x00-\x1f\x7f]*")
+_SERVICE = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9-]*")
 
+
+# Each takes a value, and returns it as it is meant or raises ValueError. What comes by -e or from an ini file is text.
 
 def _boolean(value):
-    return isinstance(value, bool)
+    try:
+        return boolean(value)
+    except TypeError as error:
+        raise ValueError from error
+
+
+def _number(value, kind):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError
+    number = kind(value)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
 
 
 def _count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _span(value):
-    try:
-        return _fail2ban.seconds(value) > 0
-    except ValueError:
-        return False
-
-
-def _ban(value):
-    return str(value) == "-1" or _span(value)
-
-
-def _spread(value):
-    return value == 0 and not isinstance(value, bool) or _span(value)
+    if isinstance(value, float):
+        raise ValueError
+    return _number(value, int)
 
 
 def _factor(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    return _number(value, float if isinstance(value, float) or "." in str(value) else int)
+
+
+def _span(value, others=()):
+    if _fail2ban.seconds(value) <= 0 and _fail2ban.seconds(value) not in others:
+        raise ValueError
+    return value
+
+
+def _ban(value):
+    return _span(value, others=(-1,))
+
+
+def _spread(value):
+    return _span(value, others=(0,))
 
 
 def _line(value):
-    return isinstance(value, str) and value.strip() != "" and _LINE.fullmatch(value) is not None
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ValueError
+    return value
 
 
 def _lines(value):
-    return _line(value) or isinstance(value, list) and bool(value) and all(map(_line, value))
+    return [_line(item) for item in value] if isinstance(value, list) and value else _line(value)
+
+
+def _one_of(*allowed):
+    def chosen(value):
+        if value not in allowed:
+            raise ValueError
+        return value
+    return chosen
 
 
 def _port(value):
+    text = str(value)
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return False
-    ends = str(value).split(":")
-    if len(ends) <= 2 and all(end.isdecimal() for end in ends):
-        numbers = [int(end) for end in ends]
-        return all(0 < number < 65536 for number in numbers) and numbers == sorted(numbers)
-    return re.fullmatch(r"[a-z0-9][a-z0-9-]*[a-z][a-z0-9-]*|[a-z][a-z0-9-]*", str(value)) is not None
+        raise ValueError
+    if _SERVICE.fullmatch(text):
+        return text
+    numbers = [int(end) for end in text.split(":")]
+    if len(numbers) > 2 or numbers != sorted(numbers) or not all(0 < number < 65536 for number in numbers):
+        raise ValueError
+    return text
 
 
 def _ports(value):
     entries = value if isinstance(value, list) else str(value).replace(" ", "").split(",")
-    return bool(entries) and not isinstance(value, bool) and all(map(_port, entries))
+    if not entries or isinstance(value, bool):
+        raise ValueError
+    return ",".join(map(_port, entries))
 
 
 def _options(value):
-    return isinstance(value, dict) and all(
-        isinstance(key, str) and re.fullmatch(r"[A-Za-z][\w.-]*", key) and (
-            isinstance(item, (bool, int, float)) or _lines(item)) for key, item in value.items())
+    if not isinstance(value, dict):
+        raise ValueError
+    for key, item in value.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z][\w.-]*", key):
+            raise ValueError
+        if not isinstance(item, (bool, int, float)):
+            _lines(item)
+    return value
 
 
 _THRESHOLDS = {
@@ -89,27 +125,34 @@ _JAIL = {
     "journalmatch": (_line, "matches of the journal, joined by +"),
     "logpath": (_lines, "a path or a list of them"),
     "port": (_ports, "a port, a range such as 6000:6010, a service's name, or a list of these"),
-    "protocol": (lambda value: isinstance(value, str) and re.fullmatch(r"(tcp|udp|sctp)(,(tcp|udp|sctp))*", value), "tcp, udp, or tcp,udp"),
+    "protocol": (_one_of("tcp", "udp", "tcp,udp"), "tcp, udp or tcp,udp"),
     "banaction": (_line, "an action's name, perhaps with its options"),
     "action": (_lines, "an action or a list of them"),
-    "ignore": (lambda value: True, ""),
     "options": (_options, "a dictionary of fail2ban's own settings"),
 }
-_RESERVED = {"enabled", "ignoreip", "maxretry", "findtime", "bantime"}
+_RESERVED = {"enabled", "ignoreip"}
+
+
+def _checked(place, value, rule):
+    convert, allowed = rule
+    try:
+        return convert(value)
+    except ValueError:
+        raise SettingsError("%s is %r: it must be %s" % (place, value, allowed)) from None
 
 
 def settings(values):
     """The thresholds of all jails by fail2ban's names, of the role's variables. Raises SettingsError."""
-    for key, (right, allowed) in _THRESHOLDS.items():
-        if not right(values[key]):
-            raise SettingsError("fail2ban_%s is %r: it must be %s" % (key, values[key], allowed))
-    if not _span(values["remember"]):
-        raise SettingsError("fail2ban_remember is %r: it must be %s" % (values["remember"], _SPAN))
-    longest = values["bantime_maxtime"] if values["bantime_increment"] else values["bantime"]
+    checked = {key: _checked("fail2ban_" + key, values[key], rule) for key, rule in _THRESHOLDS.items()}
+    _checked("fail2ban_remember", values["remember"], (_span, _SPAN))
+    longest = checked["bantime_maxtime"] if checked["bantime_increment"] else checked["bantime"]
     if _fail2ban.seconds(values["remember"]) < _fail2ban.seconds(longest):
-        raise SettingsError("fail2ban_remember is %r, less than a ban may last (%s): the ban would be forgotten"
-                            % (values["remember"], longest))
-    return {key.replace("_", "."): values[key] for key in _THRESHOLDS}
+        raise SettingsError("fail2ban_remember is %r, less than a ban may last (%s): it would be forgotten" % (values["remember"], longest))
+    return {_own_name(key): value for key, value in checked.items()}
+
+
+def _own_name(key):
+    return key.replace("_", ".") if key in _THRESHOLDS else key
 
 
 def jails(entries):
@@ -123,31 +166,25 @@ def _jail(place, entry):
         raise SettingsError("%s: a jail's name must be letters, digits and . _ -, and not DEFAULT or INCLUDES" % place)
     if state not in ("present", "absent"):
         raise SettingsError("%s.state is %r: it must be present or absent" % (place, state))
-    values = {key: value for key, value in entry.items() if key not in ("name", "state") and value is not None}
-    for key, value in values.items():
-        if key not in _JAIL:
-            raise SettingsError("%s has the unknown key %r: known are name, state, %s" % (place, key, ", ".join(sorted(_JAIL))))
-        right, allowed = _JAIL[key]
-        if not right(value):
-            raise SettingsError("%s.%s is %r: it must be %s" % (place, key, value, allowed))
-    if state == "absent" or not values.get("enabled", True):
+    values = {}
+    for key, value in entry.items():
+        if key == "ignore" and value is not None:
+            values["ignoreip"] = networks(place + ".ignore", value)
+        elif key not in ("name", "state", "ignore") and value is not None:
+            if key not in _JAIL:
+                raise SettingsError("%s has the unknown key %r: known are name, state, ignore, %s" % (place, key, ", ".join(sorted(_JAIL))))
+            values[key] = _checked("%s.%s" % (place, key), value, _JAIL[key])
+    if state == "absent" or not values.pop("enabled", True):
         return {"enabled": False}
     other = values.pop("options", {})
     clash = sorted(key for key in other if key in _RESERVED or key.replace(".", "_") in _JAIL)
     if clash:
-        raise SettingsError("%s.options has %s, which is a key of the jail itself" % (place, clash[0]))
-    result = {"enabled": True, "backend": values.pop("backend", "auto" if "logpath" in values else "systemd")}
-    if "ignore" in values:
-        result["ignoreip"] = networks(place + ".ignore", values.pop("ignore"))
-    if "filter" in values and "[" not in values["filter"]:
+        raise SettingsError("%s.options has %s, for which the jail has a key of its own" % (place, clash[0]))
+    if "[" not in values.get("filter", "["):
         # fail2ban itself gives the mode only to the filter of the jail's own name.
         values["filter"] += "[mode=%(mode)s]"
-    if "port" in values:
-        port = values["port"]
-        values["port"] = ",".join(map(str, port)) if isinstance(port, list) else str(port).replace(" ", "")
-    result.update((key.replace("_", ".") if key in _THRESHOLDS else key, value) for key, value in values.items() if key != "enabled")
-    result.update(other)
-    return result
+    backend = values.pop("backend", "auto" if "logpath" in values else "systemd")
+    return {"enabled": True, "backend": backend, **{_own_name(key): value for key, value in values.items()}, **other}
 
 
 def networks(place, entries):
