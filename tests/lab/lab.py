@@ -473,7 +473,7 @@ def main():
     parser.add_argument("command", choices=("up", "down", "status", "inventory"))
     parser.add_argument("--set", choices=(*TABLE["sets"], "all"), help="which boxes of boxes.toml (default: lab)")
     parser.add_argument("--suites", default=os.environ.get("LAB_SUITES"),
-                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky (default: $LAB_SUITES, else what boxes.toml says)")
+                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky (default: $LAB_SUITES, else boxes.toml)")
     parser.add_argument("--images", action="store_true", help="down: drop the images, too")
     options = parser.parse_args()
     reading = options.command in ("status", "inventory")
