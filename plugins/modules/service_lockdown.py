@@ -94,7 +94,8 @@ options:
       - Whether services and sockets that are installed from now on stay off until somebody names them. A preset of systemd holds them,
         and a condition holds those that are made of an init script. There is no C(policy-rc.d).
       - Packages on the box already, timers, what is protected, and what a box can't be run without (such as cron) are not affected.
-      - A package that starts its daemon itself, past C(deb-systemd-invoke), can't be held by this. On Debian 11 some do, such as dnsmasq.
+      - A package that starts its daemon itself, past C(deb-systemd-invoke), can't be held by this. On Debian 11 most of those that have an
+        init script beside their unit do. It then runs until the next boot, or until it is stopped as unexpected.
     type: bool
     default: true
   started:
