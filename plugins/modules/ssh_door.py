@@ -203,8 +203,8 @@ class Sshd:
         """The first setting that doesn't come into effect, and what does."""
         if drop_in is None:
             return None
+        own = self._ask(drop_in, None, name=_sshd_config.DROP_IN)
         common = self._ask(main, drop_in, _sshd_config.without_match)
-        own = self._ask(drop_in, None)
         return _sshd_config.overridden(self.settings, own, common)
 
     def _judge(self, main, drop_in):
@@ -231,7 +231,7 @@ class Sshd:
         password = not shadow or (shadow[0][1] != "" and shadow[0][1][0] not in "!*")
         return _sshd_config.User(name, entry.pw_uid, groups, entry.pw_dir, password, session.address)
 
-    def _ask(self, main, drop_in, only=lambda text: text):
+    def _ask(self, main, drop_in, only=lambda text: text, name=_sshd_config.MAIN):
         """What all files mean together for this connection, by sshd's own judgement."""
         stage = tempfile.mkdtemp(prefix="sshd.", dir=self.box.module.tmpdir)
         folder = os.path.join(stage, "sshd_config.d")
@@ -257,9 +257,9 @@ class Sshd:
         finally:
             shutil.rmtree(stage, ignore_errors=True)
         if code:
-            said = said.replace(folder, _sshd_config.FOLDER).replace(path, _sshd_config.MAIN)
+            said = said.replace(folder, _sshd_config.FOLDER).replace(path, name)
             line = re.search(re.escape(_sshd_config.DROP_IN) + r":? line (\d+)", said)
-            lines = (drop_in or "").splitlines()
+            lines = (main if name == _sshd_config.DROP_IN else drop_in or "").splitlines()
             which = " (%s)" % lines[int(line.group(1)) - 1] if line and 0 < int(line.group(1)) <= len(lines) else ""
             raise DoorError("sshd refuses its configuration with these settings%s: %s" % (which, said))
         return _sshd_config.effective(out)

@@ -63,7 +63,7 @@ class DoorBox(lab.Box):
 
     def sshd(self, keyword, address="192.0.2.1"):
         out = self.inside("mkdir -p /run/sshd; sshd -T -C user=root,host=x,addr=%s,laddr=192.0.2.2,lport=22" % address)
-        return [line.partition(" ")[2] for line in out.splitlines() if line.startswith(keyword.lower() + " ")]
+        return [line.partition(" ")[2] for line in out.splitlines() if line.lower().startswith(keyword.lower() + " ")]
 
     def reaches(self, address, port=22):
         """Whether a TCP connection from this box comes through: the word of a witness that is not in the list."""

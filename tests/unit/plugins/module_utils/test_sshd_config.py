@@ -86,6 +86,10 @@ def test_a_setting_without_effect_is_found_and_others_are_added_to():
     assert _sshd_config.overridden(settings, own, _sshd_config.effective("maxauthtries 6\nallowusers a\n")) == ("MaxAuthTries", "6")
 
 
+def test_newer_ones_print_keywords_as_the_manual_writes_them():
+    assert _sshd_config.effective("PermitRootLogin no\nPort 22\nPort 2222\n") == {"permitrootlogin": ["no"], "port": ["22", "2222"]}
+
+
 def test_ports_are_those_of_addresses_too():
     values = _sshd_config.effective("port 22\nlistenaddress 192.0.2.1:2222\nlistenaddress [::]:22\n")
     assert _sshd_config.ports(values) == {22, 2222}
