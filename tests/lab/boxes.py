@@ -77,9 +77,9 @@ def of_set(name, kind=Box):
     return found
 
 
-def play(playbook, names, variables):
+def play(playbook, names, variables, *options):
     """Whether a playbook succeeded on some of the boxes and with other variables, and what it printed."""
-    done = subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), str(playbook), "-l", ",".join(names) + ",localhost", "-e", json.dumps(variables)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, **PLAIN})
+    argv = ["ansible-playbook", "-i", str(INVENTORY), str(playbook), "-l", ",".join([*names, "localhost"]), "-e", json.dumps(variables)]
+    done = subprocess.run([*argv, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, env={**os.environ, **PLAIN})
     return done.returncode == 0, done.stdout

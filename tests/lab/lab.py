@@ -42,7 +42,6 @@ LABEL = "lifeline-lab"
 IMAGE = "localhost/lifeline-lab"
 TABLE = tomllib.loads((HERE / "boxes.toml").read_text())
 
-DEFAULT_SUITES = "bookworm,trixie"
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "procps", "lsof",
             "ruby-sidekiq", "redis-server"]
 # Documentation is half of what these packages hold.
@@ -418,8 +417,11 @@ def inventory(labs):
             # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
             "ansible_control_path_dir": str(lab.run / "cp"),
         }}
+        # Boxes share this machine's processors with all that runs here, and their kernel says so.
+        thresholds = {name: {"warning": None, "critical": None} for name in ("load_per_cpu", "steal_percent")}
         if not can_protect_sshd():
-            groups[lab.name]["vars"]["lifeline_thresholds"] = {"sshd_killable": {"warning": None}}
+            thresholds["sshd_killable"] = {"warning": None}
+        groups[lab.name]["vars"]["lifeline_thresholds"] = thresholds
         for name, box in boxes.items():
             kind = f"{lab.name}_{box['lifeline-lab.kind']}"
             groups.setdefault(kind, {"hosts": []})["hosts"].append(name)
@@ -470,9 +472,8 @@ def main():
     parser = argparse.ArgumentParser(description="Boots a few real boxes to look at, some of them in trouble.")
     parser.add_argument("command", choices=("up", "down", "status", "inventory"))
     parser.add_argument("--set", choices=(*TABLE["sets"], "all"), help="which boxes of boxes.toml (default: lab)")
-    parser.add_argument("--suites", default=os.environ.get("LAB_SUITES", DEFAULT_SUITES),
-                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky "
-                             "(default: $LAB_SUITES, else %(default)s)")
+    parser.add_argument("--suites", default=os.environ.get("LAB_SUITES"),
+                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky (default: $LAB_SUITES, else boxes.toml)")
     parser.add_argument("--images", action="store_true", help="down: drop the images, too")
     options = parser.parse_args()
     reading = options.command in ("status", "inventory")
@@ -483,7 +484,7 @@ def main():
             print(json.dumps(inventory(labs), indent=2))
         for lab in labs:
             if options.command == "up":
-                up(lab, [suite for suite in options.suites.replace(",", " ").split() if suite])
+                up(lab, options.suites.replace(",", " ").split() if options.suites else TABLE["sets"][lab.name]["suites"])
             elif options.command == "down":
                 down(lab, options.images)
             elif options.command == "status":

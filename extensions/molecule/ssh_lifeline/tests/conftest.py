@@ -1,0 +1,144 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The boxes with a door, what the tests ask them, and what they do to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import time
+
+import boxes as lab
+import pytest
+
+SCENARIO = pathlib.Path(__file__).resolve().parents[1]
+STATE = "/etc/lifeline/ssh_door"
+# What comes back when something is put back.
+RULES = ("nft -s list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {0}/firewall.nft; "
+         "ls -A /etc/ssh/sshd_config.d; ls -A {0} | grep -v restored").format(STATE)
+# A network that is gone for whoever is not connected yet, the box itself excepted.
+CUT = ("table inet test { chain c { type filter hook input priority -300; "
+       "iifname != lo tcp dport 22 tcp flags & (syn | ack) == syn drop; }; }")
+
+
+class DoorBox(lab.Box):
+    @property
+    def address(self):
+        return self.variables["ansible_host"]
+
+    def inside(self, command):
+        """A command's output, without SSH: what an operator has only at the console."""
+        done = subprocess.run(["podman", "exec", self.variables["lab_container"], "sh", "-c", command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 0, (self.name, command, done.stdout + done.stderr)
+        return done.stdout.strip()
+
+    def anew(self, user="root", command="true", options=()):
+        """A connection that no other has a part in: what came of it."""
+        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ControlPath=none", "-o", "ConnectTimeout=5",
+                *options, "%s@%s" % (user, self.address), command]
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+    def lets_in(self, **options):
+        done = self.anew(**options)
+        assert done.returncode == 0, (self.name, done.stderr)
+
+    def rules(self):
+        return self.inside(RULES)
+
+    def armed(self):
+        return subprocess.run(["podman", "exec", self.variables["lab_container"], "test", "-e", STATE + "/armed/connection"],
+                              check=False).returncode == 0
+
+    def until(self, seconds, condition):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, (self.name, "not within %d s" % seconds)
+            time.sleep(0.1)
+
+    def sshd(self, keyword, address="192.0.2.1"):
+        out = self.inside("mkdir -p /run/sshd; sshd -T -C user=root,host=x,addr=%s,laddr=192.0.2.2,lport=22" % address)
+        return [line.partition(" ")[2] for line in out.splitlines() if line.lower().startswith(keyword.lower() + " ")]
+
+    def reaches(self, address, port=22):
+        """Whether a TCP connection from this box comes through: the word of a witness that is not in the list."""
+        answer = self.inside("python3 -c 'import socket, sys\ntry: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3); print(1)\n"
+                             "except OSError: print(0)' %s %d" % (address, port))
+        return answer == "1"
+
+
+def arguments(names, variables):
+    return ["ansible-playbook", "-i", str(lab.INVENTORY), str(SCENARIO / "converge.yml"), "-l", ",".join(names) + ",localhost",
+            "-e", json.dumps(variables)]
+
+
+@pytest.fixture(scope="session")
+def boxes():
+    return lab.of_set("ssh_lifeline", DoorBox)
+
+
+@pytest.fixture(autouse=True)
+def settled(boxes):
+    """Each test leaves the boxes as it found them, and their operator connected."""
+    before = boxes.each(DoorBox.rules)
+    yield
+    for box, rules in zip(boxes, before):
+        box.lets_in()
+        assert box.rules() == rules
+
+
+@pytest.fixture
+def converge(boxes):
+    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    def run(*some, **variables):
+        return lab.play(SCENARIO / "converge.yml", [box.name for box in some or boxes], variables)
+    yield run
+
+
+@pytest.fixture
+def back(boxes, converge):
+    """Have everything as the scenario's playbook has it when the test ends."""
+    yield
+    succeeded, said = converge()
+    assert succeeded, said
+
+
+@pytest.fixture
+def start():
+    """Call with a box and variables: the playbook runs, and goes on running."""
+    runs = []
+
+    def run(box, **variables):
+        runs.append(subprocess.Popen(arguments([box.name], variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True, env={**os.environ, **lab.PLAIN}, start_new_session=True))
+        return runs[-1]
+    yield run
+    for process in runs:
+        kill(process)
+
+
+def kill(process):
+    """As a crash does: nothing of it has a last word."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def cut(boxes):
+    """Call with a box: Ansible stays connected, but nobody comes in anew until the test ends or calls the answer."""
+    done = []
+
+    def run(box):
+        subprocess.run(["ansible", box.name, "-i", str(lab.INVENTORY), "-m", "ansible.builtin.ping"], check=True, stdout=subprocess.DEVNULL)
+        box.inside("nft '%s'" % CUT)
+        done.append(box)
+        return lambda: (box.inside("nft delete table inet test"), done.remove(box))
+    yield run
+    for box in done:
+        box.inside("nft delete table inet test")

@@ -1,0 +1,48 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.ssh_allowed."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: ssh_allowed
+author:
+  - The Lifeline authors (@lifeline-fleet)
+short_description: Who may reach SSH on a host, by the inventory
+version_added: 0.1.0
+description:
+  - Takes C(ssh_lifeline_allowed) of all layers of the inventory together, in the order V(all), groups, host, play (extra variables
+    included).
+  - Everything that is no address and no network is an error that names the host, the layer and the value.
+options:
+  _terms:
+    description: None.
+"""
+
+EXAMPLES = r"""
+- name: Show who may reach SSH on this host
+  ansible.builtin.debug:
+    msg: "{{ lookup('lifeline.fleet.ssh_allowed') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One list of addresses and networks.
+  type: list
+  elements: list
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _addresses, _settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            return [_addresses.merged(_settings.layers("ssh_lifeline_allowed", self._templar, variables))]
+        except SettingsError as error:
+            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None
