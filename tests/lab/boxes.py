@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import time
 
@@ -83,3 +85,10 @@ def play(playbook, names, variables, *options):
     done = subprocess.run([*argv, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False, env={**os.environ, **PLAIN})
     return done.returncode == 0, done.stdout
+
+
+def kill(process):
+    """As a crash does: nothing of it has a last word."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
