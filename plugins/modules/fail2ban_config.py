@@ -237,9 +237,11 @@ class Configuration:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as stream:
                 stream.write(file.content)
-        code, out, err = self.module.run_command([self.box.client, "-c", root, "-d", "-t"])
+        # In one go they would take a log file that doesn't exist.
+        code, tested, err = self.module.run_command([self.box.client, "-c", root, "-t"])
+        _code, out, _err = self.module.run_command([self.box.client, "-c", root, "-d"])
         stream = _fail2ban.commands(out)
-        said = [line.replace(root, self.directory) for line in (err + "\n" + out).splitlines() if line.strip() and not line.startswith("[")]
+        said = [line.replace(root, self.directory) for line in (err + "\n" + tested).splitlines() if line.strip()]
         # What is wrong in a file, the log says; what it led to, the rest.
         said = [_message(line) for line in said if "OK: configuration test" not in line]
         said += [error.replace(root, self.directory) for error in _fail2ban.errors(stream)]
@@ -286,7 +288,7 @@ class Configuration:
             self._refuse("; ".join("jail %s, %s: %s" % tuple(one) for one in refused))
 
     def _refuse(self, why):
-        self.module.fail_json(msg="fail2ban's new configuration is refused, the old one stays: " + why)
+        self.module.fail_json(msg="fail2ban's configuration is refused, and nothing was written: " + why)
 
 
 def _message(line):

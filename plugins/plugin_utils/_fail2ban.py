@@ -90,7 +90,7 @@ def _port(value):
 
 
 def _ports(value):
-    entries = value if isinstance(value, list) else str(value).replace(" ", "").split(",")
+    entries = value if isinstance(value, list) else [entry.strip() for entry in str(value).split(",")]
     if not entries or isinstance(value, bool):
         raise ValueError
     return ",".join(map(_port, entries))

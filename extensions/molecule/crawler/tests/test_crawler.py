@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 
-import boxes as lab
 import pytest
 
 TAGS = {
@@ -34,18 +33,6 @@ def test_the_box_does_its_one_thing_and_nothing_else(boxes):
     boxes.each(look)
 
 
-def test_the_tools_are_there_and_none_of_them_runs(boxes):
-    def look(box):
-        for tool in ("htop", "iotop", "lsof", "ncdu", "pstree", "strace", "sar", "tcpdump", "tmux"):
-            box.run("command -v " + tool)
-        units = box.run("dpkg-query --listfiles sysstat | grep -o '[^/]*[.]\\(service\\|timer\\)$' | sort -u").split()
-        assert units
-        for unit in units:
-            assert box.attempt("systemctl is-enabled " + unit).stdout.strip() != "enabled", unit
-            assert box.attempt("systemctl is-active " + unit).stdout.strip() != "active", unit
-    boxes.each(look)
-
-
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_tag_is_its_roles_and_no_other(boxes, play, tag):
     done, output = play(boxes[0], tags=[tag])
@@ -68,15 +55,3 @@ def test_a_box_that_gets_worse_ends_the_play_before_the_next_batch(boxes, play):
         assert second.run("systemctl is-active memcached") == "active"
     finally:
         second.run("systemctl stop memcached")
-
-
-def test_a_tmux_session_has_a_window_for_each_box(boxes, tmp_path):
-    """The playbook's script, run by a real tmux, on a box that has one."""
-    done, output = lab.play("lifeline.fleet.tmux", [box.name for box in boxes], {"tmux_directory": str(tmp_path)})
-    assert done, output
-    box = boxes[0]
-    box.run("cat > /root/session.sh <<'END'\n%s\nEND" % (tmp_path / "lifeline.sh").read_text())
-    # Nobody is there who could look at it.
-    assert "not a terminal" in box.attempt("sh /root/session.sh").stderr
-    assert box.run("tmux list-windows -t =lifeline -F '#W'").split() == ["crawler_worker/" + one.name for one in boxes]
-    box.run("tmux kill-session -t =lifeline; rm /root/session.sh")

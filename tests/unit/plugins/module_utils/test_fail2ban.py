@@ -26,7 +26,8 @@ def test_what_is_no_span_of_time(written):
 
 def test_the_text_is_what_an_ini_parser_reads():
     text = _fail2ban.text([("DEFAULT", {"bantime": "10m", "bantime.increment": True}),
-                           ("web", {"enabled": True, "logpath": ["/var/log/a.log", "/var/log/b.log"], "mode": None}), ("sshd", {"enabled": False})])
+                           ("web", {"enabled": True, "logpath": ["/var/log/a.log", "/var/log/b.log"], "mode": None}),
+                           ("sshd", {"enabled": False})])
     parsed = configparser.RawConfigParser()
     parsed.read_string(text)
     assert parsed.sections() == ["web", "sshd"]
@@ -38,7 +39,8 @@ def test_the_text_is_what_an_ini_parser_reads():
 
 def test_the_loopback_is_always_ignored_and_nothing_twice():
     assert _fail2ban.ignored() == ["127.0.0.0/8", "::1"]
-    assert _fail2ban.ignored(["192.0.2.0/24", "2001:db8::7"], ["192.0.2.9", "127.0.0.1"]) == ["127.0.0.0/8", "192.0.2.0/24", "::1", "2001:db8::7"]
+    assert _fail2ban.ignored(["192.0.2.0/24", "2001:db8::7"], ["192.0.2.9", "127.0.0.1"]) == [
+        "127.0.0.0/8", "192.0.2.0/24", "::1", "2001:db8::7"]
 
 
 @pytest.mark.parametrize(("written", "address"), [
@@ -106,7 +108,8 @@ def listing(ports, elements=("192.0.2.9",), of="@addr-set-sshd"):
 
 def test_a_ban_is_an_address_in_a_set_that_a_rule_refers_to():
     assert _fail2ban.Rules(listing(22), "sshd").addresses == {"192.0.2.9"}
-    assert _fail2ban.Rules(listing(22, [{"elem": {"val": "192.0.2.9", "timeout": 60}}, "192.0.2.8"]), "sshd").addresses == {"192.0.2.8", "192.0.2.9"}
+    elements = [{"elem": {"val": "192.0.2.9", "timeout": 60}}, "192.0.2.8"]
+    assert _fail2ban.Rules(listing(22, elements), "sshd").addresses == {"192.0.2.8", "192.0.2.9"}
     assert _fail2ban.Rules(listing(22, of="@addr-set-other"), "sshd").addresses == set()
     assert _fail2ban.Rules(listing(22), "other").addresses == set()
     assert _fail2ban.Rules({}, "sshd").addresses == set()

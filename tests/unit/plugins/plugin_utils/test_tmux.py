@@ -13,8 +13,8 @@ import yaml
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _tmux
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
-HOSTILE = ["a'; touch pwned #", "$(touch pwned)", "`touch pwned`", 'a"; touch pwned; "', "-oProxyCommand=touch pwned", "<%= `touch pwned` %>",
-           "a b  c", "!x", "=ls", "~root", "*", "{a,b}", "x;", "\\", "#(touch pwned)", "ä"]
+HOSTILE = ["a'; touch pwned #", "$(touch pwned)", "`touch pwned`", 'a"; touch pwned; "', "-oProxyCommand=touch pwned",
+           "<%= `touch pwned` %>", "a b  c", "!x", "=ls", "~root", "*", "{a,b}", "x;", "\\", "#(touch pwned)", "ä"]
 
 
 @pytest.fixture
@@ -22,7 +22,8 @@ def said(tmp_path):
     """A function from a text to the words with which programs of our own, called ssh and tmux, were called by it."""
     for name in ("ssh", "tmux"):
         program = tmp_path / name
-        program.write_text('#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >> "$SAID"; echo == >> "$SAID"\ntest "$1" != has-session\n')
+        program.write_text('#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >> "$SAID"; echo == >> "$SAID"\n'
+                           'test "$1" != has-session\n')
         program.chmod(0o755)
 
     def run(text):
@@ -30,7 +31,8 @@ def said(tmp_path):
         empty.mkdir(exist_ok=True)
         path = tmp_path / "said"
         path.write_text("")
-        subprocess.run(["sh", "-c", text], check=True, cwd=empty, env={"PATH": "%s:%s" % (tmp_path, os.environ["PATH"]), "SAID": str(path), "HOME": "/h"})
+        subprocess.run(["sh", "-c", text], check=True, cwd=empty,
+                       env={"PATH": "%s:%s" % (tmp_path, os.environ["PATH"]), "SAID": str(path), "HOME": "/h"})
         assert list(empty.iterdir()) == []
         return [call.splitlines() for call in path.read_text().split("\n==\n") if call]
     return run
@@ -53,8 +55,8 @@ def test_all_that_leads_to_a_box(said):
         "ansible_private_key_file": "~/.ssh/id", "ansible_ssh_common_args": "-J 'me@192.0.2.9:22'",
         "ansible_ssh_extra_args": '-o "ProxyCommand=ssh -W %h:%p x"'})
     assert line.startswith("ssh ")
-    assert words(said, line) == ["-J", "me@192.0.2.9:22", "-o", "ProxyCommand=ssh -W %h:%p x", "-p", "2222", "-i", "/h/.ssh/id", "-l", "ops", "--",
-                                 "192.0.2.2"]
+    assert words(said, line) == ["-J", "me@192.0.2.9:22", "-o", "ProxyCommand=ssh -W %h:%p x", "-p", "2222", "-i", "/h/.ssh/id",
+                                 "-l", "ops", "--", "192.0.2.2"]
 
 
 def test_what_ansible_itself_would_take_by_default():
@@ -69,7 +71,8 @@ def test_boxes_that_ssh_does_not_reach():
 
 @pytest.mark.parametrize(("variables", "text"), [
     ({"ansible_port": "22; id"}, "box: the port is '22; id': it must be a number"), ({"ansible_port": 70000}, "the port is '70000'"),
-    ({"ansible_host": "a\nb"}, "box: ansible_host is 'a\\nb': it must be one line"), ({"ansible_user": "a\x1b[2J"}, "without control characters"),
+    ({"ansible_host": "a\nb"}, "box: ansible_host is 'a\\nb': it must be one line"),
+    ({"ansible_user": "a\x1b[2J"}, "without control characters"),
     ({"ansible_ssh_common_args": "-o 'x"}, "box: ansible_ssh_common_args is \"-o 'x\"")])
 def test_what_can_never_be_typed_is_refused(variables, text):
     with pytest.raises(SettingsError) as error:
