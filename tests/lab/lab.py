@@ -161,16 +161,21 @@ class Lab:
             boxes.append(Box(f"{self.name}-{label}", kinds[name], kinds[name].suite or next(taken)))
         return boxes
 
-    def containers(self):
+    def containers(self, listed=None):
         """What podman knows of this lab: each box's labels, with its state and its container's name added."""
-        if os.geteuid() != 0 or not shutil.which("podman"):
-            return {}
-        listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}={self.id}", "--format", "json") or "[]")
+        listed = [one for one in (podman_lists() if listed is None else listed) if one["Labels"][LABEL] == self.id]
         # podman believes that a box runs on whose monitor was killed, as at the end of some CI jobs.
         boxes = [{**one["Labels"], "container": one["Names"][0],
                   "state": "gone" if one["State"] == "running" and not pathlib.Path(f"/proc/{one['Pid']}").exists() else one["State"]}
                  for one in listed]
         return {box["lifeline-lab.box"]: box for box in sorted(boxes, key=lambda box: int(box["lifeline-lab.number"]))}
+
+
+def podman_lists():
+    """The boxes of all labs on this machine, as podman has them."""
+    if os.geteuid() != 0 or not shutil.which("podman"):
+        return []
+    return json.loads(podman("ps", "--all", "--filter", f"label={LABEL}", "--format", "json") or "[]")
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
@@ -403,8 +408,9 @@ def can_protect_sshd():
 def inventory(labs):
     """Ansible's inventory of what podman knows: a group for each set that is up, in it one for each kind of box."""
     groups = {"_meta": {"hostvars": {}}, "all": {"children": []}}
+    listed = podman_lists()
     for lab in labs:
-        boxes = lab.containers()
+        boxes = lab.containers(listed)
         if not boxes:
             continue
         groups["all"]["children"].append(lab.name)
