@@ -8,7 +8,7 @@ export PATH := $(TOOLS):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
-.PHONY: help health test lint sanity unit molecule lab lab-down bench clean
+.PHONY: help health test test-all lint sanity unit molecule lab lab-down bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
@@ -18,6 +18,9 @@ health: $(CACHE)/health.ready ## is this machine about to die? its line of the t
 
 test: lint sanity unit molecule ## all tests
 	@echo "all tests passed"
+
+test-all: export LAB_SUITES = bullseye,bookworm,trixie,forky
+test-all: test ## all tests, with boxes of four Debian releases for every role
 
 lint: $(CACHE)/test.ready ## ansible-lint, yamllint, ruff, and the documentation
 	tests/lint.sh

@@ -32,12 +32,13 @@ class ActionModule(ActionBase):
         try:
             thresholds = _settings.thresholds(self._templar, task_vars, options["thresholds"])
             workers = _settings.workers(self._templar, task_vars, options["workers"])
+            expected = _settings.listeners(self._templar, task_vars) if _settings.tells_purpose(self._templar, task_vars) else None
             window, timeout = self._times(options)
             with deadline(options["deadline"]):
-                sources = self._probe(_probe.script(timeout))
+                sources = self._probe(_probe.script(timeout, listeners=expected is not None))
         except (SettingsError, ProbeError) as error:
             raise AnsibleActionFail(str(error)) from error
-        facts = _facts.parse(sources, window)
+        facts = _facts.parse(sources, window, expected)
         judged = _verdict.judge(facts, _facts.process_table(sources), _facts.watchdog(sources), thresholds, workers, window)
         result.update(judged, changed=False, ansible_facts=facts, thresholds=thresholds,
                       msg=_verdict.summary(judged["verdict"], judged["findings"], facts))

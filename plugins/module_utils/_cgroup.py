@@ -142,14 +142,3 @@ def _stat(text):
         if value.isdecimal() and len(value) < 20:
             stat[name] = int(value)
     return stat
-
-
-def unit_of(cgroup):
-    """The systemd unit that a cgroup belongs to: the innermost part of its path that is one."""
-    if not cgroup:
-        return None
-    parts = cgroup.split("/")
-    for part in reversed(parts):
-        if part.endswith((".service", ".scope", ".socket", ".mount", ".swap")):
-            return part
-    return next((part for part in reversed(parts) if part.endswith(".slice")), None)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._cgroup import unit_of
 from ansible_collections.lifeline.fleet.plugins.module_utils._log_escapes import readable
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom_messages import CONSTRAINTS, ROW
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom_runs import Joiner
+from ansible_collections.lifeline.fleet.plugins.module_utils._system_units import unit_of
 
 KEYS = (
     "time",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _page_size
+from ansible_collections.lifeline.fleet.plugins.module_utils import _page_size, _system_units
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import timestamp
 
 SOURCES = ("/proc/stat", "/proc/uptime") + _page_size.SOURCES
@@ -25,7 +25,6 @@ _NUMBER = re.compile(r"^-?\d{1,20}$")
 _BOOT = re.compile(r"^btime (\d{1,15})$", re.MULTILINE)
 _UPTIME = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ")
 _KILOBYTES = re.compile(r"\s*(\d{1,17}) kB")
-_UNIT = re.compile(r"\.(service|scope|socket|mount|swap|slice)$")
 
 
 def parse_table(sources):
@@ -95,7 +94,7 @@ def details(process, sources, users):
         uid=uid,
         user=users.get(uid),
         cgroup=cgroup,
-        unit=unit_of(cgroup),
+        unit=_system_units.unit_of(cgroup),
         rss_peak_bytes=_kilobytes(status.get("VmHWM")),
         swap_bytes=_kilobytes(status.get("VmSwap")),
         pss_bytes=None if rollup is None else _kilobytes(_line(rollup, "Pss")),
@@ -111,15 +110,6 @@ def parse_limits(text):
     """The limits by the kernel's name for them, such as C(open files): soft and hard; None is unlimited."""
     return {name: {"soft": None if soft == "unlimited" else int(soft), "hard": None if hard == "unlimited" else int(hard)}
             for name, soft, hard, _unit in _LIMIT.findall(text)}
-
-
-def unit_of(cgroup):
-    """The systemd unit that a control group's path belongs to, or None: the innermost that is no slice."""
-    for part in reversed((cgroup or "").split("/")):
-        kind = _UNIT.search(part)
-        if kind and kind.group(1) != "slice":
-            return part
-    return None
 
 
 def boot_time(sources):
@@ -166,11 +156,7 @@ def _named_limits(limits):
 
 def _cgroup(text):
     """The path in cgroup v2's hierarchy, or in systemd's own one of v1."""
-    paths = {}
-    for line in text.splitlines():
-        fields = line.split(":", 2)
-        if len(fields) == 3:
-            paths[fields[1]] = fields[2]
+    paths = _system_units.paths(text)
     return paths.get("name=systemd") or paths.get("")
 
 

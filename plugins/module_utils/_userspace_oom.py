@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._cgroup import unit_of
+from ansible_collections.lifeline.fleet.plugins.module_utils._system_units import unit_of
 
 KEYS = (
     "time",

@@ -77,77 +77,9 @@ changed_files:
   sample: [/etc/systemd/system/crawler.service]
 """
 
-import os
-import shutil
-import tempfile
-
 from ansible.module_utils.basic import AnsibleModule
 
-
-class File:
-    """One file, as it is and as it is to be."""
-
-    def __init__(self, module, wanted):
-        self.module, self.new = module, None
-        self.path, self.command, self.secret = wanted["path"], wanted["validate"], wanted["secret"]
-        self.content = wanted["content"].encode("utf-8", "surrogateescape")
-        if not os.path.isabs(self.path):
-            module.fail_json(msg="the path %r must be absolute" % self.path)
-        try:
-            self.mode = int(wanted["mode"], 8)
-        except ValueError:
-            module.fail_json(msg="%s: the mode %r must be octal digits, such as '0644'" % (self.path, wanted["mode"]))
-        try:
-            with open(self.path, "rb") as stream:
-                self.present = stream.read()
-                status = os.fstat(stream.fileno())
-        except FileNotFoundError:
-            self.present = None
-        except OSError as error:
-            module.fail_json(msg="%s can't be read: %s" % (self.path, error.strerror))
-        self.changed = self.present != self.content or (status.st_mode & 0o7777, status.st_uid) != (self.mode, os.geteuid())
-
-    def validate(self):
-        """What the program that will read the text has against it, or None."""
-        if not self.command or self.present == self.content:
-            return None
-        stage = tempfile.mkdtemp(prefix="files.", dir=self.module.tmpdir)
-        try:
-            staged = os.path.join(stage, os.path.basename(self.path))
-            self._write(staged)
-            code, out, err = self.module.run_command([word.replace("%s", staged) for word in self.command])
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-        return (out + err).replace(staged, self.path).strip() or "it ends with %d" % code if code else None
-
-    def prepare(self):
-        """Put the new text beside the old one, where a full disk shows itself."""
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        descriptor, self.new = tempfile.mkstemp(prefix=".lifeline.", dir=os.path.dirname(self.path))
-        os.close(descriptor)
-        self._write(self.new)
-
-    def replace(self):
-        os.rename(self.new, self.path)
-        self.new = None
-
-    def clean(self):
-        if self.new is not None:
-            os.unlink(self.new)
-
-    def _write(self, path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self.mode)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(self.content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(path, self.mode)
-
-    def diff(self):
-        if self.secret:
-            return {"before_header": self.path, "after_header": self.path, "before": "", "after": "(secret)\n"}
-        return {"before_header": self.path, "after_header": self.path, "before": (self.present or b"").decode("utf-8", "replace"),
-                "after": self.content.decode("utf-8", "replace")}
+from ansible_collections.lifeline.fleet.plugins.module_utils import _files
 
 
 def main():
@@ -163,22 +95,13 @@ def main():
         },
         supports_check_mode=True,
     )
-    files = [File(module, wanted) for wanted in module.params["files"]]
+    files = [_files.File(module, wanted) for wanted in module.params["files"]]
     changed = [file for file in files if file.changed]
     refused = [] if module.check_mode else ["%s: %s" % (file.path, said) for file in changed for said in [file.validate()] if said]
     if refused:
         module.fail_json(msg="nothing was written. " + "; ".join(refused))
     if not module.check_mode:
-        try:
-            for file in changed:
-                file.prepare()
-            for file in changed:
-                file.replace()
-        except OSError as error:
-            module.fail_json(msg="%s: %s" % (file.path, error.strerror))
-        finally:
-            for file in changed:
-                file.clean()
+        _files.replace(changed, module.fail_json)
     module.exit_json(changed=bool(changed), changed_files=[file.path for file in changed], diff=[file.diff() for file in changed])
 
 

@@ -27,8 +27,10 @@ options:
         C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95; C(inodes_used_percent) 90, 95;
         C(disks_hung) 1, null; C(root_read_only) null, 1; C(fds_used_percent) 70, 90; C(process_fds_used_percent) 80, 95;
         C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5; C(workers_missing) null, 1; C(workers_given_up) null, 1;
-        C(worker_memory_percent) 80, 100; C(worker_allowance_percent) 100, null; C(sshd_killable) 1, null; C(load_per_cpu) 2, 8;
-        C(steal_percent) 10, 30."
+        C(worker_memory_percent) 80, 100; C(worker_allowance_percent) 100, null; C(sshd_killable) 1, null;
+        C(services_unexpected) 1, null; C(load_per_cpu) 2, 8; C(steal_percent) 10, 30."
+      - C(services_unexpected) is judged only where C(service_lockdown_expected) says what the box is for. Whose sockets they are, only
+        root may see, so that it wants a login as root or C(become).
     type: dict
   workers:
     description:
@@ -101,6 +103,7 @@ seealso:
   - module: lifeline.fleet.oom_facts
   - module: lifeline.fleet.process_facts
   - module: lifeline.fleet.pressure_facts
+  - module: lifeline.fleet.listener_facts
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
@@ -246,5 +249,8 @@ ansible_facts:
       type: dict
     lifeline_pressure:
       description: See M(lifeline.fleet.pressure_facts); the rates are averages since boot.
+      type: dict
+    lifeline_listeners:
+      description: See M(lifeline.fleet.listener_facts); packages and users are not read. Only where C(service_lockdown_expected) is set.
       type: dict
 """

@@ -13,7 +13,8 @@ description:
   - Writes monit's control file, and one file for each check into a directory that the control file includes. Checks of the same
     O(owner) that are no longer named are removed.
   - Before anything is replaced, the configuration as it would be, with the files of everybody else, is put together in a place of its
-    own and given to C(monit -t). What monit refuses is never written, and the error names the check and the line.
+    own and given to C(monit -t). What monit refuses is never written, nor a rule whose program doesn't exist, which monit
+    would only remark. The error names the check and the line.
   - The running daemon is left alone. M(lifeline.fleet.monit_daemon) has it read what was written.
 attributes:
   check_mode:
@@ -52,6 +53,11 @@ options:
         description: The check in monit's language.
         type: str
         required: true
+  secrets:
+    description: Words that stand in the configuration and that no output may show.
+    type: list
+    elements: str
+    default: []
 notes:
   - Wants no root for itself, but the files are written for the user who runs it, and monit takes only its own user's.
 author:
@@ -158,7 +164,7 @@ class Configuration:
             shutil.rmtree(stage, ignore_errors=True)
         remarks = [line.strip() for line in said.splitlines() if line.strip() and "syntax OK" not in line and "onit id" not in line
                    and not line.strip().startswith("Stored in")]
-        if code:
+        if code or any("Program does not exist" in remark or "not executable" in remark for remark in remarks):
             self.module.fail_json(msg="monit refuses the new configuration, the old one stays: " + "; ".join(map(self.readable, remarks)))
         return remarks
 
@@ -192,6 +198,7 @@ def main():
                 "name": {"type": "str", "required": True},
                 "text": {"type": "str", "required": True},
             }},
+            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
         },
         supports_check_mode=True,
     )

@@ -301,7 +301,7 @@ class Firewall:
         """The table that is at work, None if there is none."""
         if self.box.nft is None:
             return None
-        # In numbers: the names that nft prints instead come and go with a package that has nothing to do with it.
+        # In numbers: the names that nft has for them come from /etc/protocols, which a package may bring at any time.
         code, out, _said = self.box.call(self.box.nft, "-s", "-n", "list", "table", *_ssh_firewall.TABLE.split())
         return None if code else out
 

@@ -4,20 +4,35 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _disks, _fds, _memory, _oom, _pressure, _processes, _watchdog
+from ansible_collections.lifeline.fleet.plugins.module_utils import (
+    _disks,
+    _fds,
+    _listeners,
+    _memory,
+    _oom,
+    _pressure,
+    _processes,
+    _watchdog,
+)
 
 
-def parse(sources, oom_window):
-    """The fact modules' dictionaries by name, as far as one probe can tell. V(oom_window) is in seconds."""
+def parse(sources, oom_window, expected=None):
+    """The fact modules' dictionaries by name, as far as one probe can tell.
+
+    V(oom_window) is in seconds. V(expected) is what may listen; without it nobody has looked who does.
+    """
     read_at = _oom.boot_and_now(sources)[1]
     since = None if read_at is None else read_at - oom_window
-    return {
+    facts = {
         "lifeline_memory": _memory.parse(sources),
         "lifeline_disks": _disks.parse(sources),
         "lifeline_fds": _fds.parse(sources),
         "lifeline_oom": _oom.parse(sources, since=since),
         "lifeline_pressure": _pressure.parse(sources),
     }
+    if expected is not None:
+        facts["lifeline_listeners"] = _listeners.parse(sources, expected)
+    return facts
 
 
 def watchdog(sources):

@@ -19,6 +19,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import (
     _container,
     _disks,
     _fds,
+    _listeners,
     _memory,
     _mounts,
     _oom,
@@ -32,6 +33,9 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import Prob
 
 _MARK, _END = "lifeline-probe", "lifeline-probe-end"
 _HEADER = re.compile(r"^==> (\S+) <==\n", re.MULTILINE)
+
+_FOLDER = re.compile(r"^/proc/(\d{1,10})/fd:$")
+_SOCKET = re.compile(r" -> socket:\[(\d{1,20})\]$")
 
 _SYSTEM_LIMIT = 1 << 18
 # A process names itself in its command line at will, so that comes last; of its limits only one line is wanted.
@@ -93,13 +97,22 @@ fi;
 
 # The section of the log is there only if it may be read: it then has at least one line. Where the kernel counts no kill since
 # boot, its log has none.
-_LIMITS_AND_LOG = r"""
-l=$(grep -s -e "^Max open files" -e "^oom_kill " /proc/vmstat /proc/[0-9]*/limits);
-echo; echo "==> limits <=="; printf "%s\n" "$l";
+_LINES_AND_LOG = r"""
+l=$(grep -s -e "^Max open files" -e "^oom_kill " -e "^0::" -e ":name=systemd:" -e ":0000 0[A7] "
+  /proc/vmstat /proc/[0-9]*/limits @SOCKETS@);
+echo; echo "==> lines <=="; printf "%s\n" "$l";
 case $l in
   */vmstat:oom_kill\ 0*) echo; echo "==> dmesg <==";;
-  *) dmesg -r | if read -r l; then echo; echo "==> dmesg <=="; printf "%s\n" "$l"; grep -a -A1 -F @ANCHORS@; fi;;
+  *) dmesg -r | if read -r k; then echo; echo "==> dmesg <=="; printf "%s\n" "$k"; grep -a -A1 -F @ANCHORS@; fi;;
 esac;
+"""
+
+# Who has the sockets that listen: a look at every descriptor, so it is taken only where somebody wants to know.
+_HOLDERS = r"""
+s=$(printf "%s\n" "$l" | while IFS=": " read -r f n a p r q s x y z w v u o i k; do
+  case $f in /proc/net/*) echo "socket:[$i]";; esac; done);
+echo; echo "==> holders <==";
+case $s in ?*) ls -l /proc/[0-9]*/fd | grep -a -F -e "/fd:" -e "$s";; esac;
 """
 
 # So many processes that their files make no argument list are read kind by kind.
@@ -109,11 +122,12 @@ case $? in 126) for f in @TABLE_FILES@; do echo; head -c @PROCESS_LIMIT@ /proc/[
 """
 
 
-def script(timeout):
-    """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for."""
+def script(timeout, listeners=False):
+    """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for; V(listeners) whether who listens."""
     # In braces it is one command, to which Ansible may append others.
     text = "{ : %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
-    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LIMITS_AND_LOG + _PROCESSES + 'echo; echo "==> %s <=="; }' % _END
+    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LINES_AND_LOG + (_HOLDERS if listeners else "") + _PROCESSES
+    text += 'echo; echo "==> %s <=="; }' % _END
     for name, value in (
             ("V1", " ".join(_cgroup.FILES[1])),
             ("V2", " ".join(_cgroup.FILES[2])),
@@ -128,6 +142,7 @@ def script(timeout):
             ("STATFS", "%S %s %b %f %a %c %d %n"),
             ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
             ("ANCHORS", " ".join('-e "%s"' % anchor for anchor in _oom.ANCHORS)),
+            ("SOCKETS", " ".join(("/proc/[0-9]*/cgroup", *_listeners.SOURCES)) if listeners else ""),
             ("TABLE_FILES", " ".join(_TABLE_FILES)),
             ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES))):
         text = text.replace("@%s@" % name, value)
@@ -148,15 +163,36 @@ def sources(answer, errors=""):
         found.setdefault(name, section[:-1] if section.endswith("\n") else section)
     if "/proc/meminfo" not in found or _END not in found:
         raise ProbeError(_complaint(text + errors, found))
-    for line in found.pop("limits", "").splitlines():
-        name, colon, limit = line.partition(":")
-        if colon:
-            found.setdefault(name, limit)
+    found.update(_lines(found.pop("lines", "")))
+    if "holders" in found:
+        found["sockets"] = _holders(found.pop("holders"))
     del found[_END]
     for path in [path for path, section in found.items() if path.endswith("/cmdline") and _MARK in section]:
         # The shells that the probe runs in speak of much that is no worker.
         found[path] = _MARK
     return found
+
+
+def _lines(text):
+    """The lines that were sought in many files, as the texts of these files."""
+    texts = {}
+    for line in text.splitlines():
+        name, colon, rest = line.partition(":")
+        if colon and name not in _SYSTEM_FILES:
+            texts[name] = "%s%s\n" % (texts.get(name, ""), rest)
+    return texts
+
+
+def _holders(listed):
+    """Lines of a socket's number and a process's, out of what C(ls -l) says of the descriptors of all processes."""
+    lines, pid = [], None
+    for line in listed.splitlines():
+        folder, link = _FOLDER.match(line), _SOCKET.search(line)
+        if folder:
+            pid = folder.group(1)
+        elif link and pid:
+            lines.append("%s %s\n" % (link.group(1), pid))
+    return "".join(lines)
 
 
 def _complaint(text, found):

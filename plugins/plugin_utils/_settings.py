@@ -1,10 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventory says that a box is judged by: its thresholds and its workers."""
+"""What the inventory says that a box is judged by: its thresholds, its workers, and what may listen on it."""
 
 from __future__ import annotations
 
+from ansible_collections.lifeline.fleet.plugins.module_utils import _listeners
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers, _thresholds, _workers
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 
 def layers(name, templar, task_vars):
@@ -24,6 +26,40 @@ def workers(templar, task_vars, option=None):
     """
     declared = templar.template(task_vars.get("lifeline_workers")) if option is None else option
     return _workers.workers(declared, templar.template(task_vars.get("max_sidekiq_memory")), _watched(templar, task_vars))
+
+
+# The units of a worker, and those of its queue, as role service_lockdown has them by default.
+WORKER_UNITS = ("sidekiq*", "resque*")
+QUEUE_UNITS = ("redis*", "valkey*")
+
+
+def tells_purpose(templar, task_vars):
+    """Whether the inventory says what may listen on the box."""
+    return any(entries for _origin, entries in layers("service_lockdown_expected", templar, task_vars))
+
+
+def listeners(templar, task_vars):
+    """What may listen: what does on any box, V(service_lockdown_expected) of all layers, the worker and its queue, and what is protected.
+
+    Raises SettingsError.
+    """
+    on_any_box = ("the defaults", [{"name": name} for name in _listeners.ON_ANY_BOX])
+    entries = _layers.by_name([on_any_box, *layers("service_lockdown_expected", templar, task_vars)])
+    expected = [entry["name"] for entry in entries if entry.get("state") != "absent"]
+    expected += [worker["name"] for worker in _watched(templar, task_vars)]
+    further = [("service_lockdown_protected", ()), ("service_lockdown_workers", WORKER_UNITS)]
+    if any(worker.required for worker in workers(templar, task_vars)):
+        further.append(("service_lockdown_worker_needs", QUEUE_UNITS))
+    for name, default in further:
+        value = templar.template(task_vars.get(name, list(default)))
+        if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
+            raise SettingsError("%s is %r: it must be a list of units" % (name, value))
+        expected += value
+    try:
+        _listeners.check_expected(expected)
+    except ValueError as error:
+        raise SettingsError("service_lockdown_expected: %s" % error) from error
+    return expected
 
 
 def _watched(templar, task_vars):

@@ -62,6 +62,7 @@ CHECKS = {check.name: check for check in (
     Check("worker_memory_percent", "%", 80, 100),
     Check("worker_allowance_percent", "%", 100, None),
     Check("sshd_killable", "processes", 1, None),
+    Check("services_unexpected", "services", 1, None),
     Check("load_per_cpu", "tasks", 2, 8),
     Check("steal_percent", "%", 10, 30),
 )}

@@ -46,6 +46,7 @@ def judge(facts, table, watchdog, thresholds, workers, oom_window):
     _workers(judge_box, readings, facts["lifeline_memory"])
     _given_up(judge_box, watchdog["noted"])
     _sshd(judge_box, table)
+    _listeners(judge_box, facts.get("lifeline_listeners"))
     findings = sorted(judge_box.findings, key=lambda finding: -SEVERITIES.index(finding.severity))
     return {
         "verdict": findings[0].severity if findings else "ok",
@@ -231,6 +232,13 @@ def _sshd(judge, table):
     if exposed:
         judge.hold("sshd_killable", len(exposed), "sshd (pid %d) is open to the OOM killer (oom_score_adj %d)"
                    % (exposed[0]["pid"], exposed[0]["oom_score_adj"]), subject=_SSHD_NAME)
+
+
+def _listeners(judge, listeners):
+    """Only what has a process of its own, that may be seen, is judged: what systemd alone holds runs nothing yet."""
+    for service in listeners["unexpected"] if listeners else ():
+        if service["pid"] not in (None, 1):
+            judge.hold("services_unexpected", 1, service["text"] + ", and nobody asked for it", subject=service["unit"] or service["name"])
 
 
 def _size(count):

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import time
 
@@ -31,8 +33,9 @@ class Box:
         return done.stdout.strip()
 
     def attempt(self, command):
-        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ControlMaster=auto", "-o", "ControlPersist=60s",
-                "-o", "ControlPath=%s/%%C" % self.variables["ansible_control_path_dir"], "root@" + self.variables["ansible_host"], command]
+        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ConnectTimeout=5", "-o", "ControlMaster=auto",
+                "-o", "ControlPersist=60s", "-o", "ControlPath=%s/%%C" % self.variables["ansible_control_path_dir"],
+                "root@" + self.variables["ansible_host"], command]
         return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
     def wait(self, command, seconds=60, wanted=lambda output: True):
@@ -76,9 +79,16 @@ def of_set(name, kind=Box):
     return found
 
 
-def play(playbook, names, variables):
+def play(playbook, names, variables, *options):
     """Whether a playbook succeeded on some of the boxes and with other variables, and what it printed."""
-    done = subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), str(playbook), "-l", ",".join(names) + ",localhost", "-e", json.dumps(variables)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, **PLAIN})
+    argv = ["ansible-playbook", "-i", str(INVENTORY), str(playbook), "-l", ",".join([*names, "localhost"]), "-e", json.dumps(variables)]
+    done = subprocess.run([*argv, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, env={**os.environ, **PLAIN})
     return done.returncode == 0, done.stdout
+
+
+def kill(process):
+    """As a crash does: nothing of it has a last word."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -42,7 +42,6 @@ LABEL = "lifeline-lab"
 IMAGE = "localhost/lifeline-lab"
 TABLE = tomllib.loads((HERE / "boxes.toml").read_text())
 
-DEFAULT_SUITES = "bookworm,trixie"
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "procps", "lsof",
             "ruby-sidekiq", "redis-server"]
 # Documentation is half of what these packages hold.
@@ -162,16 +161,21 @@ class Lab:
             boxes.append(Box(f"{self.name}-{label}", kinds[name], kinds[name].suite or next(taken)))
         return boxes
 
-    def containers(self):
+    def containers(self, listed=None):
         """What podman knows of this lab: each box's labels, with its state and its container's name added."""
-        if os.geteuid() != 0 or not shutil.which("podman"):
-            return {}
-        listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}={self.id}", "--format", "json") or "[]")
+        listed = [one for one in (podman_lists() if listed is None else listed) if one["Labels"][LABEL] == self.id]
         # podman believes that a box runs on whose monitor was killed, as at the end of some CI jobs.
         boxes = [{**one["Labels"], "container": one["Names"][0],
                   "state": "gone" if one["State"] == "running" and not pathlib.Path(f"/proc/{one['Pid']}").exists() else one["State"]}
                  for one in listed]
         return {box["lifeline-lab.box"]: box for box in sorted(boxes, key=lambda box: int(box["lifeline-lab.number"]))}
+
+
+def podman_lists():
+    """The boxes of all labs on this machine, as podman has them."""
+    if os.geteuid() != 0 or not shutil.which("podman"):
+        return []
+    return json.loads(podman("ps", "--all", "--filter", f"label={LABEL}", "--format", "json") or "[]")
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
@@ -404,8 +408,9 @@ def can_protect_sshd():
 def inventory(labs):
     """Ansible's inventory of what podman knows: a group for each set that is up, in it one for each kind of box."""
     groups = {"_meta": {"hostvars": {}}, "all": {"children": []}}
+    listed = podman_lists()
     for lab in labs:
-        boxes = lab.containers()
+        boxes = lab.containers(listed)
         if not boxes:
             continue
         groups["all"]["children"].append(lab.name)
@@ -418,8 +423,11 @@ def inventory(labs):
             # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
             "ansible_control_path_dir": str(lab.run / "cp"),
         }}
+        # Boxes share this machine's processors with all that runs here, and their kernel says so.
+        thresholds = {name: {"warning": None, "critical": None} for name in ("load_per_cpu", "steal_percent")}
         if not can_protect_sshd():
-            groups[lab.name]["vars"]["lifeline_thresholds"] = {"sshd_killable": {"warning": None}}
+            thresholds["sshd_killable"] = {"warning": None}
+        groups[lab.name]["vars"]["lifeline_thresholds"] = thresholds
         for name, box in boxes.items():
             kind = f"{lab.name}_{box['lifeline-lab.kind']}"
             groups.setdefault(kind, {"hosts": []})["hosts"].append(name)
@@ -470,9 +478,8 @@ def main():
     parser = argparse.ArgumentParser(description="Boots a few real boxes to look at, some of them in trouble.")
     parser.add_argument("command", choices=("up", "down", "status", "inventory"))
     parser.add_argument("--set", choices=(*TABLE["sets"], "all"), help="which boxes of boxes.toml (default: lab)")
-    parser.add_argument("--suites", default=os.environ.get("LAB_SUITES", DEFAULT_SUITES),
-                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky "
-                             "(default: $LAB_SUITES, else %(default)s)")
+    parser.add_argument("--suites", default=os.environ.get("LAB_SUITES"),
+                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky (default: $LAB_SUITES, else boxes.toml)")
     parser.add_argument("--images", action="store_true", help="down: drop the images, too")
     options = parser.parse_args()
     reading = options.command in ("status", "inventory")
@@ -483,7 +490,7 @@ def main():
             print(json.dumps(inventory(labs), indent=2))
         for lab in labs:
             if options.command == "up":
-                up(lab, [suite for suite in options.suites.replace(",", " ").split() if suite])
+                up(lab, options.suites.replace(",", " ").split() if options.suites else TABLE["sets"][lab.name]["suites"])
             elif options.command == "down":
                 down(lab, options.images)
             elif options.command == "status":

@@ -220,6 +220,38 @@ def test_a_new_limit_is_a_reload_and_no_restart(boxes, converge):
     assert box.pid() == pid
 
 
+def test_a_worker_with_commands_of_its_own_is_watched_through_them(boxes, converge):
+    """No systemd, no Sidekiq: a pidfile, a command that starts and one that stops. It is old after a minute, and a little more."""
+    box = next(box for box in boxes if not box.several)
+    legacy = {"name": "legacy", "manager": "command", "pidfile": "/run/legacy.pid", "max_memory": "64 MB", "max_age": "1m",
+              "start_command": "/usr/local/bin/legacy start", "stop_command": "/usr/local/bin/legacy stop"}
+    done, output = converge(box, sidekiq_watchdog_workers=[legacy])
+    assert not done
+    assert "pidfile is '/run/legacy.pid': it must be a file that the running worker writes its number to" in " ".join(
+        output.replace("''", "'").split()), output
+    box.run("""cat > /usr/local/bin/legacy <<'END'
+#!/bin/sh
+case $1 in
+    start) setsid sh -c 'echo $$ > /run/legacy.pid; exec sleep 3600' < /dev/null > /dev/null 2>&1 & ;;
+    stop) kill $(cat /run/legacy.pid) ;;
+esac
+END
+chmod 755 /usr/local/bin/legacy && legacy start""")
+    read = "cat /run/legacy.pid && kill -0 $(cat /run/legacy.pid)"
+    try:
+        done, output = converge(box, sidekiq_watchdog_workers=[legacy])
+        assert done, output
+        first = box.wait(read)
+        box.run("kill -9 " + first)
+        second = box.wait(read, wanted=lambda pid: pid != first)
+        box.wait(read, 120, wanted=lambda pid: pid != second)
+        assert "uptime test failed" in box.run("grep \"'legacy'\" /var/log/monit.log")
+    finally:
+        assert converge(box)[0]
+        box.run("legacy stop; rm /usr/local/bin/legacy /run/legacy.pid")
+    assert "legacy" not in box.run("monit -B summary")
+
+
 @pytest.mark.parametrize(("variables", "complaint"), [
     ({"max_sidekiq_memory": "13 GBs"}, r"max_sidekiq_memory: '13 GBs' is no size: write a size such as 512 MB"),
     ({"max_sidekiq_memory": "600 MB"}, r"max_sidekiq_memory is '600 MB': it must be less than the memory of the box, which is 512M"),

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
 import shlex
-import signal
 import subprocess
 import time
 
@@ -27,6 +25,8 @@ CUT = ("table inet test { chain c { type filter hook input priority -300; "
 
 
 class DoorBox(lab.Box):
+    state = STATE
+
     @property
     def address(self):
         return self.variables["ansible_host"]
@@ -119,14 +119,7 @@ def start():
         return runs[-1]
     yield run
     for process in runs:
-        kill(process)
-
-
-def kill(process):
-    """As a crash does: nothing of it has a last word."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        lab.kill(process)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from conftest import STATE, kill
+from boxes import kill
 
 
 def stranger(boxes, box):
@@ -160,7 +160,7 @@ def test_nft_that_is_missing_or_broken_changes_nothing(boxes, converge):
 
 def test_a_full_disk_loses_nothing(boxes, converge):
     box = boxes[0]
-    for folder in (STATE, "/etc/ssh/sshd_config.d", "/etc/ssh"):
+    for folder in (box.state, "/etc/ssh/sshd_config.d", "/etc/ssh"):
         before = box.rules()
         with undone(box, "cp -a %s /root/kept && mount -t tmpfs -o size=1M test %s && cp -a /root/kept/. %s && rm -r /root/kept && "
                          "{ head -c 2M /dev/zero > %s/filler.; true; }" % (folder, folder, folder, folder), "umount " + folder):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,37 @@ def test_a_missing_worker(health):
     assert code == 0
     assert checks(result)["workers_missing"] == "critical"
     assert result["workers"][0]["max_memory_bytes"] == 100 << 20
+
+
+def test_what_may_listen_is_asked_only_where_the_inventory_tells_it(health):
+    for files in ({}, {"group_vars/all.yml": "service_lockdown_expected: []"}):
+        assert "lifeline_listeners" not in health(files)[2]["ansible_facts"]
+
+
+def test_what_may_listen_is_merged_over_all_layers(health):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        files = {"group_vars/all.yml": "service_lockdown_expected: [{name: tcp/1}]",
+                 "host_vars/here.yml": "service_lockdown_expected: [{name: tcp/%d}]" % port}
+
+        def expected(result):
+            return {one["expected"] for one in result["ansible_facts"]["lifeline_listeners"]["listeners"] if one["port"] == port}
+
+        assert expected(health(files)[2]) == {True}
+        files["host_vars/here.yml"] = "service_lockdown_expected: [{name: tcp/%d, state: absent}]" % port
+        assert expected(health(files)[2]) == {False}
+
+
+@pytest.mark.parametrize(("variables", "words"), [
+    ("service_lockdown_expected: [{name: tcp/99999}]", ["service_lockdown_expected", "'tcp/99999'"]),
+    ("service_lockdown_expected: [nginx]", ["service_lockdown_expected", "'nginx'"]),
+    ("{service_lockdown_expected: [{name: tcp/1}], service_lockdown_protected: nginx}", ["service_lockdown_protected", "'nginx'"]),
+])
+def test_what_cannot_be_expected_is_an_error_that_names_it(health, variables, words):
+    code, output, _result = health({"group_vars/all.yml": variables}, callback="ansible.builtin.default")
+    assert code == 2
+    for word in words:
+        assert word in output
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("warning", 2), ("critical", 0)])

@@ -107,13 +107,6 @@ def test_details_have_the_same_keys_where_nothing_may_be_read():
     assert nothing["pss_bytes"] is nothing["uid"] is nothing["unit"] is nothing["started"] is None
 
 
-@pytest.mark.parametrize(("cgroup", "unit"), [
-    ("/system.slice/ssh.service", "ssh.service"), ("/user.slice/user-0.slice/session-3.scope", "session-3.scope"),
-    ("/system.slice/docker-abc.scope/init", "docker-abc.scope"), ("/user.slice", None), ("/", None), (None, None)])
-def test_the_unit_is_the_innermost_part_that_is_no_slice(cgroup, unit):
-    assert _processes.unit_of(cgroup) == unit
-
-
 SMAPS = """\
 55d0-55d1 r--p 00000000 fe:00 260386                     /usr/bin/ruby 3.1
 Size:                  8 kB

@@ -73,6 +73,8 @@ def test_the_clock_is_that_of_processes():
 
 
 def test_a_program_that_is_run_anew_shows():
-    assert _ssh_session.program_of(os.getpid()) == _ssh_session.program_of(os.getpid()) is not None
+    own = _ssh_session.program_of(os.getpid())
+    assert own is not None
+    assert _ssh_session.program_of(os.getpid()) == own
     assert _ssh_session.program_of(2 ** 22 + 1) is None
     _ssh_session.wait_for_new_program(os.getpid(), b"other", 0)

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from ansible_collections.lifeline.fleet.plugins.module_utils import (
     _disks,
     _fds,
+    _listeners,
     _memory,
     _mounts,
     _page_size,
@@ -31,10 +34,24 @@ HUNG_MOUNTS = Path(__file__).resolve().parents[2] / "helpers" / "hung_mounts.py"
 SHELLS = [command for command in (["dash", "-c"], ["bash", "-c"], ["busybox", "ash", "-c"]) if shutil.which(command[0])]
 
 
+@pytest.fixture(scope="module")
+def server():
+    """A socket of each kind of which this very process listens: port numbers."""
+    kinds = itertools.product((socket.AF_INET, socket.AF_INET6), (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+    sockets = [socket.socket(*kind) for kind in kinds]
+    for one in sockets:
+        one.bind(("127.0.0.1" if one.family == socket.AF_INET else "::1", 0))
+        if one.type == socket.SOCK_STREAM:
+            one.listen()
+    yield {("tcp" if one.type == socket.SOCK_STREAM else "udp", one.getsockname()[1]) for one in sockets}
+    for one in sockets:
+        one.close()
+
+
 @pytest.fixture(scope="module", params=SHELLS, ids=lambda command: command[0])
-def probed(request, tmp_path_factory):
+def probed(request, server, tmp_path_factory):
     """This machine's sources as each shell reads them; busybox with nothing but its own programs."""
-    script, environment = _probe.script(2), dict(os.environ)
+    script, environment = _probe.script(2, listeners=True), dict(os.environ)
     if request.param[0] == "busybox":
         tools = tmp_path_factory.mktemp("busybox")
         subprocess.run(["busybox", "--install", "-s", tools], check=True)
@@ -45,7 +62,7 @@ def probed(request, tmp_path_factory):
 
 
 def test_it_crosses_any_login_shell_unharmed():
-    script = _probe.script(2)
+    script = _probe.script(2, listeners=True)
     assert not {"'", "\n"} & set(script)
     # A C shell looks for an event in its history behind each but these.
     assert script.count("!") == script.count("! ")
@@ -85,6 +102,16 @@ def test_it_knows_this_very_process(probed):
     assert int(own.split()[0]) >= 3
 
 
+def test_it_knows_who_listens(probed, server):
+    listeners = _listeners.parse(probed)["listeners"]
+    assert server == {(one["protocol"], one["port"]) for one in listeners if one["pid"] == os.getpid()}
+
+
+def test_who_listens_is_asked_only_where_somebody_wants_to_know():
+    assert "/proc/net/" not in _probe.script(2)
+    assert "/fd:" not in _probe.script(2)
+
+
 def test_the_memory_ceiling_on_the_way_up_is_read(probed):
     paths = [path for path in _memory.paths(probed) if os.path.exists(path)]
     assert set(paths) <= set(probed)
@@ -100,6 +127,7 @@ def test_the_same_keys_as_the_modules_return(probed):
     facts = _facts.parse(probed, 86400)
     assert set(facts) == {"lifeline_memory", "lifeline_disks", "lifeline_fds", "lifeline_oom", "lifeline_pressure"}
     assert set(facts["lifeline_fds"]) == set(_fds.parse({}))
+    assert set(_facts.parse(probed, 86400, [])["lifeline_listeners"]) == set(_listeners.parse({}))
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="needs root and /dev/fuse")
@@ -116,13 +144,13 @@ def test_a_mount_that_hangs_is_named_and_does_not_hold_up_the_rest(tmp_path):
 
 
 ANSWER = ("==> /proc/meminfo <==\nMemTotal: 1 kB\n\n"
-          "==> limits <==\n/proc/7/limits:Max open files  5  6  files\n\n"
+          "==> lines <==\n/proc/7/limits:Max open files  5  6  files\n\n"
           "==> lifeline-probe-end <==\n")
 
 
 def test_a_terminal_in_between_changes_nothing():
     assert _probe.sources(ANSWER.replace("\n", "\r\n")) == _probe.sources(ANSWER) == {
-        "/proc/meminfo": "MemTotal: 1 kB\n", "/proc/7/limits": "Max open files  5  6  files"}
+        "/proc/meminfo": "MemTotal: 1 kB\n", "/proc/7/limits": "Max open files  5  6  files\n"}
 
 
 def test_greetings_around_the_answer_change_nothing():

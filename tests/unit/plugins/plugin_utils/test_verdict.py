@@ -15,8 +15,8 @@ DAY = 86400
 KB = 1024
 
 
-def judge(sources, layer=None, declared=None, memory=None, window=DAY):
-    facts = _facts.parse(sources, window)
+def judge(sources, layer=None, declared=None, memory=None, window=DAY, expected=None):
+    facts = _facts.parse(sources, window, expected)
     return _verdict.judge(facts, _facts.process_table(sources), _facts.watchdog(sources), _thresholds.merge([("test", layer)]),
                           workers(declared, memory), window)
 
@@ -172,6 +172,28 @@ def test_sshd_open_to_the_oom_killer(healthy):
     assert (finding["check"], finding["severity"]) == ("sshd_killable", "warning")
     session = with_process(healthy, 701, "sshd: root@notty", 9000, ppid=700, name="sshd")
     assert judge(session)["findings"] == []
+
+
+def test_what_listens_and_nobody_asked_for(box):
+    sources = box("listeners-debian-13")
+    judged = judge(sources, expected=["ssh.service", "redis*", "exim4", "apache2.service"])
+    named = {finding["subject"]: finding for finding in judged["findings"] if finding["check"] == "services_unexpected"}
+    assert set(named) == {"varnish.service", "memcached.service"}
+    assert {finding["severity"] for finding in named.values()} == {"warning"}
+    assert "varnishd (varnish.service" in named["varnish.service"]["message"]
+    assert "has a cache of up to 256M, and nobody asked for it" in named["varnish.service"]["message"]
+
+
+@pytest.mark.parametrize("sockets", ["", "%d 1\n"])
+def test_whose_process_is_not_there_or_may_not_be_seen_is_not_judged(box, sockets):
+    sources = box("listeners-debian-13")
+    inodes = [line.split()[0] for line in sources["sockets"].splitlines()]
+    sources = dict(sources, sockets="".join(sockets % int(inode) if sockets else "" for inode in inodes))
+    assert "services_unexpected" not in found(judge(sources, expected=[]))
+
+
+def test_nobody_is_unexpected_where_nobody_says_what_is(box):
+    assert "services_unexpected" not in found(judge(box("listeners-debian-13")))
 
 
 KILL = ("<3>[ %s.948805] Out of memory: Killed process 25910 (ruby) total-vm:16287724kB, anon-rss:15310180kB, file-rss:0kB, "

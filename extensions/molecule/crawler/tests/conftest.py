@@ -1,0 +1,25 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The boxes that the whole playbook was played on."""
+
+from __future__ import annotations
+
+import pathlib
+
+import boxes as lab
+import pytest
+
+SCENARIO = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def boxes():
+    return lab.of_set("crawler")
+
+
+@pytest.fixture
+def play():
+    """Call with boxes, tags and variables: whether the playbook succeeded, and what it printed."""
+    def run(*boxes, tags=(), **variables):
+        return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables, *(["--tags", ",".join(tags)] if tags else []))
+    return run

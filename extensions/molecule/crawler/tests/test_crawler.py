@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole playbook on a box: all parts beside each other, by their tags, and a stop where a box got worse."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+TAGS = {
+    "machine_setup": {"ssh_lifeline", "diagnostic_tools", "fail2ban"},
+    "services": {"service_lockdown"},
+    "monit": {"sidekiq_watchdog", "monit"},
+    "ssh": {"ssh_lifeline"},
+}
+
+
+def roles(output):
+    """The roles of which more was done than that their arguments were looked at."""
+    return set(re.findall(r"^TASK \[lifeline\.fleet\.(\w+) : (?!Validating arguments)", output, re.MULTILINE))
+
+
+def test_the_box_does_its_one_thing_and_nothing_else(boxes):
+    def look(box):
+        for unit in ("sidekiq", "redis-server", "monit", "fail2ban", "earlyoom"):
+            assert box.run("systemctl is-active " + unit) == "active", unit
+        assert box.attempt("systemctl is-active memcached").stdout.strip() == "inactive"
+        assert box.attempt("systemctl is-enabled memcached").stdout.strip() == "disabled"
+        assert "sidekiq" in box.run("monit -B summary")
+        assert box.run("fail2ban-client ping") == "Server replied: pong"
+        assert box.run("nft list table inet lifeline")
+    boxes.each(look)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_is_its_roles_and_no_other(boxes, play, tag):
+    done, output = play(boxes[0], tags=[tag])
+    assert done, output
+    assert roles(output) == TAGS[tag]
+    assert "changed=0" in output.rpartition(boxes[0].name)[2]
+
+
+def test_a_box_that_gets_worse_ends_the_play_before_the_next_batch(boxes, play):
+    """What the box is there for, by health's word, is what the lockdown stops."""
+    first, second = boxes[:2]
+    for box in (first, second):
+        box.run("systemctl start memcached")
+    try:
+        done, output = play(first, second, tags=["services"], crawler_serial=1, crawler_patience=1,
+                            lifeline_workers=[{"name": "memcached", "pattern": "^/usr/bin/memcached"}])
+        assert not done
+        assert first.attempt("systemctl is-active memcached").stdout.strip() == "inactive"
+        assert re.search("End here where the box is worse off.*critical: .*memcached", output, re.DOTALL), output
+        assert second.run("systemctl is-active memcached") == "active"
+    finally:
+        second.run("systemctl stop memcached")

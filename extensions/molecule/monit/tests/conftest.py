@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The boxes with monit, and what the tests ask them again and again."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import boxes as lab
+import pytest
+import yaml
+
+SCENARIO = pathlib.Path(__file__).resolve().parents[1]
+
+
+class MonitBox(lab.Box):
+    @property
+    def alternative(self):
+        return self.suite in ("bookworm", "forky")
+
+    @property
+    def settings(self):
+        return yaml.safe_load((SCENARIO / "vars" / ("alternative.yml" if self.alternative else "default.yml")).read_text())
+
+    def checks(self):
+        """The checks that the running daemon knows, and what it says of each."""
+        return dict(re.findall(r"^ (\S+) +(\S.*?)  ", self.run("monit -B summary").partition("Type")[2], re.MULTILINE))
+
+    def watched(self, yes=True):
+        """Wait until the daemon watches all of its checks, or doesn't."""
+        self.wait("monit -B summary", wanted=lambda text: ("Not monitored" not in text and "Initializing" not in text) == yes)
+
+    def pid(self):
+        return int(self.run("systemctl show --value -p MainPID monit"))
+
+    def reloads(self):
+        return int(self.run("journalctl --no-pager -o cat -u monit | grep -c 'Reinitializing Monit' || :"))
+
+    def health(self, **variables):
+        return self.module("health", variables={**self.settings, **variables})
+
+
+@pytest.fixture(scope="session")
+def boxes():
+    return lab.of_set("monit", MonitBox)
+
+
+@pytest.fixture
+def converge(boxes):
+    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    touched = []
+
+    def run(*boxes, **variables):
+        touched.extend(boxes)
+        return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables)
+    yield run
+    if touched:
+        done, output = lab.play(SCENARIO / "converge.yml", sorted({box.name for box in touched}), {})
+        assert done, output

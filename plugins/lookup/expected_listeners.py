@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.expected_listeners."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: expected_listeners
+author:
+  - The Lifeline authors (@lifeline-fleet)
+short_description: What may listen on a host, as the inventory says it
+version_added: 0.1.0
+description:
+  - Takes what listens on any box, such as SSH and what keeps the clock, with C(service_lockdown_expected) of all layers of the inventory,
+    merged by name, C(service_lockdown_protected), and the host's workers and their queue.
+  - M(lifeline.fleet.health) judges by the same list.
+"""
+
+EXAMPLES = r"""
+- name: Find what listens on this host and should not
+  lifeline.fleet.listener_facts:
+    expected: "{{ lookup('lifeline.fleet.expected_listeners') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One list of ports, units and names of processes, as O(lifeline.fleet.listener_facts#module:expected) takes them.
+  type: list
+  elements: list
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            return [_settings.listeners(self._templar, variables)]
+        except SettingsError as error:
+            raise AnsibleLookupError(str(error)) from error

@@ -1,0 +1,65 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.fail2ban_rules."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: fail2ban_rules
+author:
+  - The Lifeline authors (@lifeline-fleet)
+short_description: Whom fail2ban bans on a host, for what, and whom never, by the inventory
+version_added: 0.1.0
+description:
+  - Takes C(fail2ban_jails) of all layers of the inventory, merged by name in the order V(all), groups, host, play, and the thresholds
+    C(fail2ban_maxretry) and so on.
+  - Whom fail2ban must never ban are C(fail2ban_ignore) and C(ssh_lifeline_allowed) of all layers together. A network that holds everybody
+    is left out.
+  - Fail2ban itself takes nearly anything for a value and goes on with another. Here it is an error that names the host, the value and what
+    is allowed.
+options:
+  _terms:
+    description: None.
+  defaults:
+    description: The jails below those of the inventory.
+    type: list
+    elements: dict
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show the jails of this host
+  ansible.builtin.debug:
+    msg: "{{ lookup('lifeline.fleet.fail2ban_rules').jails }}"
+"""
+
+RETURN = r"""
+_raw:
+  description:
+    - One dictionary with C(settings), which hold for all jails, C(jails), each with a C(name) and its C(settings), and C(ignore).
+  type: list
+  elements: dict
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _addresses, _fail2ban, _layers, _settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+_VARIABLES = ("maxretry", "findtime", "bantime", "bantime_increment", "bantime_factor", "bantime_maxtime", "bantime_rndtime", "remember")
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        values = {name: self._templar.template(variables["fail2ban_" + name]) for name in _VARIABLES}
+        try:
+            settings = _fail2ban.settings(values)
+            jails = _layers.by_name([("the role's jails", self.get_option("defaults")),
+                                     *_settings.layers("fail2ban_jails", self._templar, variables)])
+            ignore = [address for name in ("fail2ban_ignore", "ssh_lifeline_allowed")
+                      for address in _addresses.merged(_settings.layers(name, self._templar, variables))]
+            return [{"settings": settings, "jails": _fail2ban.jails(jails), "ignore": _fail2ban.somebody(ignore)}]
+        except SettingsError as error:
+            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None

@@ -1,0 +1,177 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fail2ban's configuration: the text of a file of our own, and what all files together come to."""
+
+from __future__ import annotations
+
+import ast
+import ipaddress
+import re
+
+LOOPBACK = ("127.0.0.0/8", "::1")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2629800, "y": 31557600}
+_PART = re.compile(r"(\d+)\s*(mo|[smhdwy])")
+_SPAN = re.compile(r"(?:\d+\s*(?:mo|[smhdwy])\s*)+")
+_HEADER = "# Written by role lifeline.fleet.fail2ban. It is the last file that fail2ban reads, so that it has the last word.\n"
+
+
+def seconds(value):
+    """A span of time as fail2ban reads it: seconds, or such as 10m or 1d 12h; -1 is for ever. Raises ValueError."""
+    text = str(value).strip()
+    if re.fullmatch(r"-1|\d+", text):
+        return int(text)
+    if isinstance(value, bool) or not _SPAN.fullmatch(text):
+        raise ValueError("%r is no span of time" % (value,))
+    return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+
+
+def text(sections):
+    """An ini file of pairs of a section and its settings. A list has a line each, and so has None none."""
+    lines = [_HEADER]
+    for name, settings in sections:
+        lines.append("[%s]\n" % name)
+        lines += ["%s = %s\n" % (key, _value(value)) for key, value in settings.items() if value is not None]
+        lines.append("\n")
+    return "".join(lines).rstrip("\n") + "\n"
+
+
+def _value(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return "\n    ".join(str(item) for item in value)
+    return str(value)
+
+
+def ignored(*lists):
+    """The addresses and networks of all lists and of the loopback, each once; what lies within another is left out."""
+    networks = [ipaddress.ip_network(entry) for entries in (LOOPBACK, *lists) for entry in entries]
+    kept = [ipaddress.collapse_addresses([network for network in networks if network.version == version]) for version in (4, 6)]
+    return [str(network.network_address if network.num_addresses == 1 else network) for family in kept for network in family]
+
+
+def address(written):
+    """The address that fail2ban would ban, of one that sshd wrote."""
+    parsed = ipaddress.ip_address(written.partition("%")[0])
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def is_ignored(written, networks):
+    """Whether an address, or a network, lies within one of V(networks). What is neither is not."""
+    try:
+        banned = ipaddress.ip_network(written, strict=False)
+    except ValueError:
+        return False
+    for entry in networks:
+        try:
+            network = ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            continue  # fail2ban takes names there as well
+        if network.version == banned.version and network.network_address <= banned.network_address \
+                and banned.broadcast_address <= network.broadcast_address:
+            return True
+    return False
+
+
+def missing(wanted, present):
+    """Those of the addresses and networks V(wanted) that are not ignored by V(present)."""
+    return [entry for entry in wanted if not is_ignored(entry, present)]
+
+
+def commands(output):
+    """What C(fail2ban-client -d) prints: the commands with which the daemon would be configured."""
+    found = []
+    for line in output.splitlines():
+        if line.startswith("["):
+            try:
+                found.append(ast.literal_eval(line))
+            except (SyntaxError, ValueError):
+                continue  # a message that begins with a bracket
+    return found
+
+
+def jails(stream):
+    """The jails that would run, each with its backend, the addresses that it ignores, and its plain settings."""
+    found = {}
+    for command in stream:
+        if command[0] == "add":
+            found[command[1]] = {"backend": command[2], "ignoreip": [], "started": False}
+        elif command[0] == "start" and command[1] in found:
+            found[command[1]]["started"] = True
+        elif command[0] == "set" and len(command) > 3 and command[1] in found:
+            if command[2] == "addignoreip":
+                found[command[1]]["ignoreip"] += command[3:]
+            else:
+                found[command[1]][command[2]] = command[3]
+    return found
+
+
+def errors(stream):
+    """Why jails are left out, in fail2ban's words."""
+    return [str(command[1]) for command in stream if command[0] == "config-error" and len(command) > 1]
+
+
+THRESHOLDS = ("maxretry", "findtime", "bantime")
+
+
+def differences(wanted, got):
+    """How a jail's thresholds differ from what they are to be, in words."""
+    found = []
+    for key in THRESHOLDS:
+        if wanted.get(key) is None:
+            continue
+        try:
+            same = seconds(wanted[key]) == seconds(got.get(key))
+        except ValueError:
+            same = False
+        if not same:
+            found.append("%s is %s instead of %s" % (key, got.get(key), wanted[key]))
+    return found
+
+
+def actions(stream):
+    """What each jail's actions are made of: by jail and action, pairs of a property and its value."""
+    return {(command[1], command[3]): command[4] for command in stream if command[0] == "multi-set" and command[2] == "action"}
+
+
+class Rules:
+    """What nft holds of a jail, by C(nft -j list ruleset)."""
+
+    def __init__(self, listing, jail):
+        sets, self.ports = {}, []
+        used = set()
+        for item in listing.get("nftables", []):
+            entry = item.get("set")
+            if entry and entry.get("name") in ("addr-set-" + jail, "addr6-set-" + jail):
+                sets.setdefault((entry["family"], entry["table"], entry["name"]), set()).update(map(_plain, entry.get("elem") or ()))
+            entry = item.get("rule")
+            if entry:
+                matches = [expression["match"] for expression in entry.get("expr", []) if "match" in expression]
+                names = [match["right"][1:] for match in matches if match["right"] in ("@addr-set-" + jail, "@addr6-set-" + jail)]
+                used.update((entry["family"], entry["table"], name) for name in names)
+                if names:
+                    self.ports += [_ports(match["right"]) for match in matches
+                                   if match["left"].get("payload", {}).get("field") == "dport"]
+        # An address in a set that no rule refers to may come in.
+        self.addresses = {address for key, addresses in sets.items() if key in used for address in addresses}
+
+    def differ(self, ports):
+        """Whether a rule is for other ports than these, written as for a jail. Whoever names a service leaves it open."""
+        wanted = set()
+        for port in ports.replace(" ", "").split(","):
+            ends = port.replace("-", ":").split(":")
+            if not all(end.isdecimal() for end in ends):
+                return False
+            wanted.add((int(ends[0]), int(ends[-1])))
+        return any(found != wanted for found in self.ports)
+
+
+def _plain(element):
+    while isinstance(element, dict):
+        element = element.get("elem", element.get("val", ""))
+    return str(element)
+
+
+def _ports(right):
+    values = right["set"] if isinstance(right, dict) and "set" in right else [right]
+    return {tuple(value["range"]) if isinstance(value, dict) else (value, value) for value in values}

@@ -1,0 +1,174 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which units may be stopped and which not, out of what C(systemctl show) tells of them."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+
+# What is asked of each unit. The blocks come in the order of the names, with an empty line between them.
+PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState", "FragmentPath", "TriggeredBy", "Triggers",
+              "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "Requires", "Requisite", "BindsTo", "Wants")
+KINDS = (".service", ".socket", ".timer", ".path")
+
+# A box without one of these can't be reached, doesn't boot, isn't watched or doesn't do its work. Patterns of unit names.
+PROTECTED = {
+    "the way in": ("ssh.*", "ssh@*", "sshd*", "ssh-*", "dropbear*", "tailscaled*", "teleport*", "getty@*", "serial-getty@*",
+                   "console-getty*", "container-getty@*", "user@*", "user-runtime-dir@*", "session-*", "amazon-ssm-agent*",
+                   "snap.amazon-ssm-agent*",
+                   "google-guest-*", "google-osconfig-*", "walinuxagent*", "waagent*", "qemu-guest-agent*", "open-vm-tools*"),
+    "the network": ("network*", "NetworkManager*", "systemd-networkd*", "systemd-resolved*", "ifup@*", "ifupdown*", "dhclient*", "dhcpcd*",
+                    "isc-dhcp-client*", "netplan*", "connman*", "wicked*", "wpa_supplicant*", "iwd*", "resolvconf*", "wg-quick@*",
+                    "openvpn*", "strongswan*", "ipsec*", "nftables*", "netfilter-persistent*", "ufw*", "firewalld*", "lifeline-*"),
+    "the message bus": ("dbus*",),
+    "systemd itself": ("systemd-*", "init.scope", "udev*", "polkit*", "rescue*", "emergency*", "initrd-*"),
+    "the cloud's set-up of this box": ("cloud-*",),
+    "what watches this box": ("monit*", "fail2ban*", "earlyoom*"),
+}
+# What else a box runs on: it starts when its package is installed, as ever. Timers do as well: they clean up.
+STARTED = ("cron.service", "crond.service", "anacron.service", "rsyslog.service", "syslog.service", "chrony.service", "chronyd.service",
+           "ntp.service", "ntpsec.service", "apparmor.service", "auditd.service", "unattended-upgrades.service", "sysstat.service",
+           "rng-tools*.service", "haveged.service", "zramswap.service", "irqbalance.service")
+
+_NAME = re.compile(r"^[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\-]*)?$")
+_RUNS = ("active", "activating", "reloading", "refreshing", "deactivating", "maintenance")
+
+
+class Refused(Exception):
+    """What was asked for would do harm; the text names it."""
+
+
+def unit_name(name):
+    """The whole name of a unit: what has no kind is a service. Raises ValueError with a sentence."""
+    if not isinstance(name, str) or not _NAME.match(name) or len(name) > 250:
+        raise ValueError("%r is no name of a unit: write varnish, varnish.service, apache2@.service or cups.socket" % (name,))
+    if name.endswith(KINDS):
+        return name
+    kind = re.search(r"\.(target|slice|scope|mount|automount|swap|device)$", name)
+    if kind:
+        raise ValueError("%r is a %s: only services, sockets, timers and paths are stopped" % (name, kind.group(1)))
+    return name + ".service"
+
+
+def is_template(name):
+    return "@." in name
+
+
+def template_of(unit):
+    """The template that an instance is made of, or None."""
+    name, at, rest = unit.partition("@")
+    return "%s@.%s" % (name, rest.rpartition(".")[2]) if at and not is_template(unit) else None
+
+
+def stem(unit):
+    """A unit's name without its kind."""
+    return unit.rpartition(".")[0]
+
+
+def parse_show(text):
+    """The units that C(systemctl show) printed, each a dictionary; what is a list of names is a list."""
+    units = []
+    for block in text.split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" not in values:
+            continue
+        unit = {key: values.get(key, "") for key in PROPERTIES}
+        for key in PROPERTIES[1:2] + PROPERTIES[6:]:
+            unit[key] = unit[key].split()
+        units.append(unit)
+    return units
+
+
+def exists(unit):
+    """Whether there is such a unit. One that is masked may have nothing behind the mask, which is as good."""
+    return unit["LoadState"] not in ("not-found", "")
+
+
+def runs(unit):
+    return unit["ActiveState"] in _RUNS
+
+
+def protection(names, workers, carrying):
+    """Why a unit of these names may not be stopped, or None. V(workers) are patterns, V(carrying) units of this very connection."""
+    for name in names:
+        if name in carrying:
+            return "it carries the connection that this runs through"
+        if matches(name, workers):
+            return "it is the box's own worker"
+        for reason, patterns in PROTECTED.items():
+            if matches(name, patterns):
+                return "it is " + reason
+    return None
+
+
+def matches(unit, patterns):
+    """Whether a unit is meant by one of V(patterns): of its whole name, or of its name without its kind."""
+    return any(fnmatch.fnmatchcase(unit, pattern) or fnmatch.fnmatchcase(stem(unit), pattern) for pattern in patterns)
+
+
+def partners(unit):
+    """The units that start this one, and those that a socket starts: where only one of them is stopped, it comes back."""
+    found = [name for name in unit["TriggeredBy"] if name.endswith(KINDS)]
+    if unit["Id"].endswith(".socket"):
+        found += [name for name in unit["Triggers"] if name.endswith(KINDS)]
+    return found
+
+
+def dragged(unit):
+    """The units that systemd would stop with this one."""
+    return unit["RequiredBy"] + unit["RequisiteOf"] + unit["BoundBy"] + unit["ConsistsOf"]
+
+
+def needed_by(unit, workers, needs):
+    """Which of V(workers), the worker units of this box, needs a unit, or None: its own file says so, or the patterns V(needs) do."""
+    names = {unit["Id"], *unit["Names"]}
+    for worker in workers:
+        if names & {*worker["Requires"], *worker["Requisite"], *worker["BindsTo"], *worker["Wants"]}:
+            return worker["Id"]
+    if workers and any(matches(name, needs) for name in names):
+        return workers[0]["Id"]
+    return None
+
+
+def refuse(units, asked, workers, carrying):
+    """Raise Refused, with a sentence for each, where what was asked for is protected or would take something protected with it.
+
+    V(units) are what systemctl told of everything that would be stopped, V(asked) the names that the user gave, each with the
+    unit that it led to.
+    """
+    found = []
+    for name, unit_id in asked:
+        reason = protection([unit_name(name)], workers, carrying)
+        if reason:
+            found.append((name, unit_id, reason))
+    refused = {name for name, _unit_id, _reason in found}
+    led = {}
+    for name, unit_id in asked:
+        led.setdefault(unit_id, name)
+    for unit in units:
+        name = led.get(unit["Id"], unit["Id"])
+        if name in refused:
+            continue
+        reason = protection([unit["Id"], *unit["Names"]], workers, carrying)
+        if reason:
+            found.append((name, unit["Id"], reason))
+            continue
+        for other in dragged(unit) if runs(unit) else ():
+            reason = protection([other], workers, carrying)
+            if reason:
+                found.append((name, unit["Id"], "%s would be stopped with it, and %s" % (other, reason)))
+    if found:
+        raise Refused("; ".join("%s%s may not be stopped: %s" % (name, "" if unit_name(name) == unit_id else " (%s)" % unit_id, reason)
+                                for name, unit_id, reason in found))
+
+
+def preset(started):
+    """The preset that keeps what is installed from being enabled, but for what is protected and V(started), patterns."""
+    lines = ["# Managed by Ansible (lifeline.fleet.service_lockdown).",
+             "# What is installed from now on starts only if it is named: here, or by systemctl enable."]
+    for patterns in PROTECTED.values():
+        lines += ["enable " + pattern for pattern in patterns if not pattern.endswith(".scope")]
+    lines += ["enable " + pattern for pattern in sorted(set(STARTED) | set(started))]
+    lines += ["disable *.service", "disable *.socket", "disable *.path"]
+    return "\n".join(lines) + "\n"

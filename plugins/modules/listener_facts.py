@@ -1,0 +1,277 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module lifeline.fleet.listener_facts."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: listener_facts
+short_description: Tells what listens where, for whom, since when, and what memory that takes
+version_added: 0.1.0
+description:
+  - Returns every socket of TCP that listens and every socket of UDP that takes packets from anybody, with the process, the systemd unit and
+    the package behind it.
+  - Compared with O(expected), what the box is for, it names the services that nobody asked for, with their size. A daemon that runs only
+    because its package was installed is found that way.
+  - Only root may see whose socket it is. For other users the process, unit and package are V(null), and C(unreadable) says of how many.
+extends_documentation_fragment:
+  - lifeline.fleet.facts
+  - lifeline.fleet.facts.attributes
+options:
+  expected:
+    description:
+      - What may listen. A port such as V(tcp/22), a systemd unit such as V(ssh.service), or the name of a process such as V(sshd).
+      - Units and names may hold the wildcards C(*), C(?) and C([...]).
+      - Without it nothing is compared. An empty list expects nothing.
+    type: list
+    elements: str
+seealso:
+  - module: lifeline.fleet.process_facts
+  - module: lifeline.fleet.service_lockdown
+  - module: ansible.builtin.service_facts
+"""
+
+EXAMPLES = r"""
+- name: Find what listens and should not
+  lifeline.fleet.listener_facts:
+    expected:
+      - ssh.service
+      - tcp/443
+      - udp/68
+
+- name: Name it
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts.lifeline_listeners.unexpected | map(attribute='text') }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts that this module adds.
+  returned: always
+  type: dict
+  contains:
+    lifeline_listeners:
+      description: What listens. A value is V(null) where the kernel doesn't say, or doesn't say it to this user.
+      returned: always
+      type: dict
+      contains:
+        listeners:
+          description: The sockets, by protocol, port and address.
+          type: list
+          elements: dict
+          contains:
+            protocol:
+              description: V(tcp) or V(udp), of IPv4 and IPv6 alike.
+              type: str
+              sample: tcp
+            address:
+              description: The address that it listens on. C(::) takes IPv4 as well, unless the program or the kernel's settings refuse it.
+              type: str
+              sample: 0.0.0.0
+            port:
+              description: The port.
+              type: int
+              sample: 6081
+            loopback:
+              description: Whether only the box itself can reach it.
+              type: bool
+              sample: false
+            user:
+              description: The user that the socket belongs to.
+              type: str
+              sample: root
+            pid:
+              description: The topmost of the processes that hold it. V(1) where systemd waits for the first connection.
+              type: int
+              sample: 812
+            name:
+              description: The name of that process, as the kernel keeps it.
+              type: str
+              sample: varnishd
+            unit:
+              description: Its systemd unit; the socket unit where only systemd holds it.
+              type: str
+              sample: varnish.service
+            package:
+              description: The package that owns its executable. That of a script is its interpreter.
+              type: str
+              sample: varnish
+            unit_package:
+              description: The package that the unit comes from.
+              type: str
+              sample: varnish
+            started:
+              description: When the process was started.
+              type: str
+              sample: '2026-11-20T08:00:00Z'
+            age_seconds:
+              description: How long it has run.
+              type: float
+              sample: 3600.5
+            memory_bytes:
+              description:
+                - The resident set size of the process and of all below it in the same unit. Pages that they share are counted for each of
+                  them.
+              type: int
+              sample: 104857600
+            cache_bytes:
+              description: The size of the cache that its command line allows it. Known of Varnish and memcached.
+              type: int
+              sample: 1073741824
+            expected:
+              description: Whether O(expected) has it; V(null) without that option.
+              type: bool
+              sample: false
+        listeners_total:
+          description: How many these are.
+          type: int
+          sample: 6
+        unreadable:
+          description: Of how many the process is unknown. Those of other users, and those of the kernel itself.
+          type: int
+          sample: 0
+        unexpected:
+          description:
+            - What O(expected) doesn't have, as one for each unit, those that hold the most memory first; V(null) without that option.
+          type: list
+          elements: dict
+          contains:
+            unit:
+              description: The unit.
+              type: str
+              sample: varnish.service
+            name:
+              description: The name of its process.
+              type: str
+              sample: varnishd
+            pid:
+              description: The number of its process.
+              type: int
+              sample: 812
+            package:
+              description: The package that owns its executable.
+              type: str
+              sample: varnish
+            unit_package:
+              description: The package that the unit comes from.
+              type: str
+              sample: varnish
+            started:
+              description: When it was started.
+              type: str
+              sample: '2026-11-20T08:00:00Z'
+            age_seconds:
+              description: How long it has run.
+              type: float
+              sample: 3600.5
+            memory_bytes:
+              description: The memory that it holds.
+              type: int
+              sample: 104857600
+            cache_bytes:
+              description: The size of the cache that its command line allows it.
+              type: int
+              sample: 1073741824
+            loopback:
+              description: Whether it listens nowhere but on loopback.
+              type: bool
+              sample: false
+            listens:
+              description: Where it listens.
+              type: list
+              elements: str
+              sample: ["tcp/0.0.0.0:6081", "tcp/[::]:6081"]
+            text:
+              description: All this in a sentence.
+              type: str
+              sample: varnishd (varnish.service, package varnish) listens on tcp/0.0.0.0:6081, holds 98M, has a cache of up to 1.0G
+"""
+
+import os
+import pwd
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import (
+    _descriptor_reader,
+    _listeners,
+    _page_size,
+    _processes,
+    _reader,
+    _system_units,
+)
+
+_SOCKET = re.compile(r"^socket:\[(\d+)\]$")
+# dpkg-query takes these for wildcards.
+_WILDCARDS = re.compile(r"[*?\[\\\n]")
+# No box has this many programs that listen; the rest of the command line would not fit.
+_MOST_PATHS = 2000
+
+
+def read():
+    pids = _reader.list_pids()
+    sources = _reader.read_files(_page_size.SOURCES, limit=_page_size.READ_LIMIT)
+    _reader.read_files(_listeners.SOURCES + _processes.SOURCES + _system_units.SOURCES, sources)
+    _reader.read_files(_reader.process_paths(("stat",), pids), sources)
+    inodes = _listeners.inodes(sources)
+    held = {}
+    for pid, targets in _descriptor_reader.links(pids).items():
+        for target in targets:
+            found = _SOCKET.match(target)
+            if found and found.group(1) in inodes:
+                held.setdefault(found.group(1), set()).add(pid)
+    sources["sockets"] = "".join("%s %d\n" % (inode, pid) for inode in sorted(held) for pid in sorted(held[inode]))
+    table = _processes.parse_table(sources)
+    holders = sorted({_listeners.holder_of(table, pids_of_one) for pids_of_one in held.values()})
+    below = sorted(_processes.tree(table, [pid for pid in holders if pid != 1]) | set(holders))
+    _reader.read_files(_reader.process_paths(("cgroup",), below), sources)
+    _reader.read_files(_reader.process_paths(("cmdline",), holders), sources)
+    executables = {pid: path for pid, path in ((pid, executable(pid)) for pid in holders) if path}
+    sources["exes"] = "".join("%d %s\n" % item for item in sorted(executables.items()))
+    sources["packages"] = packages(sources, holders, executables.values()) or ""
+    if 1 in holders:
+        sources["socket_units"] = _reader.run(["systemctl", "show", "--property=Id,Listen", "*.socket"]) or ""
+    return sources
+
+
+def executable(pid):
+    """The path of a process's program, if it is this box's: a container that runs here has files of its own."""
+    link = "/proc/%d/exe" % pid
+    try:
+        path = _reader.decode(os.fsencode(os.readlink(link)))
+        gone = " (deleted)"
+        if path.endswith(gone):
+            return path[:-len(gone)]
+        return path if os.path.samestat(os.stat(link), os.stat(path)) else None
+    except OSError:
+        return None
+
+
+def packages(sources, holders, executables):
+    """What dpkg knows of the programs and of the files of their units, asked once."""
+    units = {_system_units.system_unit(sources, pid) for pid in holders}
+    paths = [place for path in executables for place in _listeners.both_places(path)]
+    paths += [path for unit in units for path in _listeners.unit_paths(unit)]
+    wanted = sorted({path for path in paths if not _WILDCARDS.search(path)})[:_MOST_PATHS]
+    # It fails when it doesn't know one of them, and tells the others all the same.
+    return _reader.run(["sh", "-c", 'dpkg-query --search "$@"; true', "sh", *wanted]) if wanted else None
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={"expected": {"type": "list", "elements": "str"}},
+        supports_check_mode=True,
+    )
+    expected = module.params["expected"]
+    try:
+        _listeners.check_expected(expected or ())
+    except ValueError as error:
+        module.fail_json(msg="expected: %s" % error)
+    users = {entry.pw_uid: entry.pw_name for entry in pwd.getpwall()}
+    module.exit_json(ansible_facts={"lifeline_listeners": _listeners.parse(read(), expected, users)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role's variables: what its documentation says is what its defaults are."""
+
+import pathlib
+
+import pytest
+
+yaml = pytest.importorskip("yaml", reason="roles are the controller's, where there is PyYAML")
+
+ROLES = sorted(path for path in (pathlib.Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_defaults_are_as_documented(role):
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
+    options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    own = {name: option for name, option in options.items() if name.startswith(role.name + "_")}
+    assert {name: option.get("default") for name, option in own.items()} == defaults
+    # What others share with it has no default of this role's.
+    assert not [name for name, option in options.items() if name not in own and "default" in option]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_variables_of_its_own_are_named_so(role):
+    private = yaml.safe_load((role / "vars" / "main.yml").read_text()) if (role / "vars" / "main.yml").exists() else {}
+    assert all(name.startswith("__%s_" % role.name) for name in private)
