@@ -308,7 +308,8 @@ def test_a_controller_that_failed_before_is_not_banned_when_fail2ban_comes(boxes
         box.run("rm -f /var/log/fail2ban.log*")
         text = "Failed password for root from %s port 22 ssh2" % box.controller()
         box.run("cp $(command -v logger) /tmp/sshd && "
-                "for i in 1 2 3 4 5 6 7 8; do systemd-run --quiet --wait --unit=ssh-test-$i /tmp/sshd -t sshd '%s'; done; rm /tmp/sshd" % text)
+                "for i in 1 2 3 4 5 6 7 8; do systemd-run --quiet --wait --unit=ssh-test-$i /tmp/sshd -t sshd '%s'; done; "
+                "rm /tmp/sshd" % text)
     boxes.each(fail)
     succeeded, said = converge()
     assert succeeded, said
