@@ -14,8 +14,8 @@ import pytest
 SCENARIO = pathlib.Path(__file__).resolve().parents[1]
 # Who has no terminal gets the password from this program, and it is wrong.
 LOGIN = ("SSH_ASKPASS=/bin/echo SSH_ASKPASS_REQUIRE=force timeout 10 setsid ssh -o StrictHostKeyChecking=no "
-         "-o UserKnownHostsFile=/dev/null -o ConnectTimeout=5 -o NumberOfPasswordPrompts=1 -o PreferredAuthentications=password "
-         "-o PubkeyAuthentication=no %s@%s true")
+         "-o UserKnownHostsFile=/dev/null -o ConnectTimeout=5 -o NumberOfPasswordPrompts=1 "
+         "-o PreferredAuthentications=password -o PubkeyAuthentication=no %s@%s true")
 
 
 class Guarded(lab.Box):
