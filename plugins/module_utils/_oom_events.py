@@ -35,6 +35,7 @@ KEYS = (
     "constraint",
     "memcg",
     "task_memcg",
+    "oom_group",
     "unit",
     "limit_bytes",
     "usage_bytes",
@@ -141,9 +142,8 @@ def _event(joiner, run, facts, record, why, source):
     if event["constraint"] == "memcg":
         event["memcg"] = memcg or run.stats_memcg
         event["limit_bytes"], event["usage_bytes"] = run.limit, run.usage
-    if run.group and event["task_memcg"] is None and pid != (run.victims[0][0]["pid"] if run.victims else None):
-        # memory.oom.group kills what is in the victim's cgroup or below it; which of these, the log doesn't say.
-        event["task_memcg"] = None
+    if run.group and run.victims and pid == run.victims[0][0]["pid"]:
+        event["oom_group"] = True
     event["name"] = readable(event["name"]) if event["name"] is not None else None
     event["unit"] = unit_of(event["task_memcg"])
     return event

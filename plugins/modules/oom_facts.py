@@ -186,6 +186,13 @@ ansible_facts:
               type: str
               returned: success
               sample: /system.slice/crawler.service
+            oom_group:
+              description:
+                - V(true) where all processes of the victim's cgroup were killed with it (C(memory.oom.group)). The kernel then counts the
+                  victim itself twice in RV(ansible_facts.lifeline_oom.kills_since_boot). V(null) otherwise.
+              type: bool
+              returned: success
+              sample: null
             unit:
               description: The systemd unit of RV(ansible_facts.lifeline_oom.events[].task_memcg).
               type: str

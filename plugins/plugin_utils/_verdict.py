@@ -140,6 +140,9 @@ def _fds(judge, fds):
     judge.hold("fds_used_percent", fds["used_percent"],
                "%s of %s descriptors of the system are open" % (fds["allocated"], fds["maximum"]))
     for process in fds["processes"]:
+        # Who has more than its limit has lowered it on purpose, as sshd does before a login: it wants no further one.
+        if process["open"] is not None and process["soft_limit"] is not None and process["open"] > process["soft_limit"]:
+            continue
         judge.hold("process_fds_used_percent", process["used_percent"],
                    "%s (pid %d) has %s of its %s descriptors open"
                    % (process["name"], process["pid"], process["open"], process["soft_limit"]),
@@ -155,7 +158,8 @@ def _fds(judge, fds):
 def kills_in_window(facts, table, window):
     """OOM kills in the last V(window) seconds, or None where neither the kernel's log nor its counter can tell.
 
-    The log forgets; the counter doesn't, but counts from the start of the box on, whenever that was.
+    The log forgets; the counter doesn't, but counts from the start of the box on, whenever that was, and twice a victim whose whole control
+    group is killed.
     """
     oom, uptime = facts["lifeline_oom"], table.get(1, {}).get("age_seconds")
     logged = oom["kills_in_log"] if any(log["readable"] for log in oom["sources"]) else None
@@ -164,7 +168,7 @@ def kills_in_window(facts, table, window):
         # The log of a container is the whole host's, and so is what this box's was before it was booted.
         return counted
     if counted is not None and uptime is not None and uptime <= window:
-        return counted
+        return max(logged or 0, counted - sum(1 for event in oom["events"] if event["oom_group"]))
     return logged
 
 

@@ -192,6 +192,17 @@ def test_whose_process_is_not_there_or_may_not_be_seen_is_not_judged(box, socket
     assert "services_unexpected" not in found(judge(sources, expected=[]))
 
 
+def test_who_has_lowered_its_limit_below_what_it_has_open_is_not_about_to_run_out(healthy):
+    """As the half of sshd does that talks to who has not logged in yet."""
+    limits = "Max open files            %d                 %d               files     \n"
+    wanting = with_process(healthy, 426, "sshd: root [net]", 5000, name="sshd")
+    wanting["fds"] = wanting.get("fds", "") + "7 /proc/426/fd\n"
+    wanting["/proc/426/limits"] = limits % (1, 1)
+    assert "process_fds_used_percent" not in found(judge(wanting))
+    wanting["/proc/426/limits"] = limits % (7, 7)
+    assert found(judge(wanting))["process_fds_used_percent"]["severity"] == "critical"
+
+
 def test_nobody_is_unexpected_where_nobody_says_what_is(box):
     assert "services_unexpected" not in found(judge(box("listeners-debian-13")))
 
@@ -231,6 +242,22 @@ def test_a_log_that_has_forgotten_kills_does_not_hide_them(healthy):
     killed["/proc/vmstat"] = "oom_kill 3\n"
     killed["dmesg"] = KILL % 100
     assert judge(killed)["oom_kills"] == 3
+
+
+def test_a_victim_that_the_kernel_counts_twice_is_one_kill(healthy):
+    """As kernel 6.1 logged it of a worker under OOMPolicy=kill."""
+    killed = booted_ago(healthy, 5000)
+    killed["/proc/vmstat"] = "oom_kill 2\n"
+    kill = ("<3>[   47.124698] Memory cgroup out of memory: Killed process 292 (sidekiq) total-vm:461304kB, anon-rss:304716kB, "
+            "file-rss:5240kB, shmem-rss:0kB, UID:999 pgtables:800kB oom_score_adj:500\n")
+    killed["dmesg"] = (
+        "<6>[   47.123787] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
+        "oom_memcg=/system.slice/sidekiq.service,task_memcg=/system.slice/sidekiq.service,task=sidekiq,pid=292,uid=999\n" + kill
+        + "<6>[   47.125532] Tasks in /system.slice/sidekiq.service are going to be killed due to memory.oom.group set\n"
+        + kill.replace("47.124698", "47.125606"))
+    assert judge(killed)["oom_kills"] == 1
+    killed["/proc/vmstat"] = "oom_kill 4\n"
+    assert judge(killed)["oom_kills"] == 3, "what the log has forgotten"
 
 
 def test_a_container_answers_for_its_own_kills(healthy):
