@@ -8,7 +8,7 @@ export PATH := $(TOOLS):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
-.PHONY: help health test test-all lint sanity unit molecule lab lab-down bench clean
+.PHONY: help health test test-all lint sanity unit molecule lab lab-down drill bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
@@ -39,6 +39,9 @@ lab: $(CACHE)/test.ready ## boot a few real boxes, some of them ill; then: ansib
 
 lab-down: ## remove the lab
 	python3 tests/lab/lab.py down
+
+drill: $(CACHE)/test.ready ## the same leak on the same box, with and without the collection; LEAK="fast slow" SWAP=no|yes|both choose
+	PYTHONPATH=tests python -m drill $(LEAK) $(if $(SWAP),--swap $(SWAP))
 
 bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what Ansible brings
 	python tests/bench/run.py

@@ -25,6 +25,8 @@ if [ "$purpose" = test ]; then
     need busybox busybox
     need lsof lsof
     need ps procps
+    need qemu-system-x86_64 qemu-system-x86
+    need apt-ftparchive apt-utils
 fi
 
 if [ -n "$packages" ]; then

@@ -53,7 +53,8 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         try:
             declared, names = _settings.sidekiq_workers(self._templar, variables)
-            workers = _sidekiq.resolve(declared, terms[0] if terms else {}, self.get_option("box"), variables["inventory_hostname"], names)
+            workers = _sidekiq.resolve(declared, terms[0] if terms else {}, self.get_option("box"), variables["inventory_hostname"], names,
+                                       _settings.thresholds(self._templar, variables))
         except SettingsError as error:
             raise AnsibleLookupError(str(error)) from error
         return [[{**worker, "check": {"name": worker["name"], "text": _monit.text(worker["check"])}} for worker in workers]]

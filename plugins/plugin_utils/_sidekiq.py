@@ -8,6 +8,7 @@ limit; the kernel kills within the worker's own control group at the ceiling abo
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import zlib
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, fields
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size, parse_duration, parse_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._watchdog import PIDFILE
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _thresholds
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
@@ -70,12 +72,13 @@ _INSPECTED = ("name", "manager", "app_path", "user", "command", "pidfile")
 KEYS = tuple(one.name for one in fields(Settings))
 
 
-def resolve(declared, defaults, box, host, variables=None):
+def resolve(declared, defaults, box, host, variables=None, thresholds=None):
     """The workers as dictionaries for the role: what the inventory says, and what follows.
 
     V(declared) is the list of the inventory, merged; V(defaults) holds for every worker; V(box) is what lifeline.fleet.sidekiq_facts
     found, or None where the box is not known yet; V(variables) maps a key to the inventory's variable that it comes from, where it has
-    one of its own. Raises SettingsError with host, variable, value, and what is allowed.
+    one of its own; V(thresholds) is what lifeline_thresholds merges to, by default health's own. Raises SettingsError with host, variable,
+    value, and what is allowed.
     """
     workers = []
     for entry in declared:
@@ -86,7 +89,7 @@ def resolve(declared, defaults, box, host, variables=None):
             if key not in KEYS:
                 raise SettingsError("%s is no key of a worker: it must be one of %s" % (label(key), ", ".join(KEYS)))
         given = {key: value for key, value in {**defaults, **entry}.items() if value not in (None, "")}
-        workers.append(_worker(Settings(**given), label, box, host))
+        workers.append(_worker(Settings(**given), label, box, host, thresholds or _thresholds.defaults()))
     return workers
 
 
@@ -94,7 +97,7 @@ def _refuse(label, key, value, allowed):
     raise SettingsError("%s is %r: it must be %s" % (label(key), value, allowed))
 
 
-def _worker(worker, label, box, host):
+def _worker(worker, label, box, host, thresholds):
     if not _NAME.match(worker.name):
         _refuse(label, "name", worker.name, "letters, digits and . _ -, at most 61 of them")
     if worker.manager not in _MANAGERS:
@@ -121,7 +124,7 @@ def _worker(worker, label, box, host):
         _application(worker, result, label, found)
     else:
         _commands(worker, label, found)
-    result["check"] = _check(result)
+    result["check"] = _check(result, thresholds["process_fds_used_percent"]["critical"])
     return result
 
 
@@ -234,8 +237,8 @@ def _commands(worker, label, found):
                 "that number, so that the rule would restart a healthy worker for ever")
 
 
-def _check(worker):
-    """The worker's check in the words of role monit."""
+def _check(worker, fds_percent):
+    """The worker's check in the words of role monit. V(fds_percent): at which share of its descriptors it is restarted, if at all."""
     name = worker["name"]
     if worker["manager"] == "systemd":
         start, stop, restart = ("%s %s %s" % (PROGRAM, verb, name) for verb in ("start", "stop", "restart"))
@@ -252,6 +255,10 @@ def _check(worker):
     rules.append(missing)
     if worker["limit_bytes"] is not None:
         rules.append("if totalmem > %d B for %d cycles then restart" % (worker["limit_bytes"], worker["cycles"]))
+    if fds_percent is not None and worker["manager"] == "systemd":
+        # Who has no descriptor left does nothing any more, but lives. What systemd doesn't start has a limit that is not ours.
+        rules.append("if filedescriptors >= %d for %d cycles then restart" % (
+            math.ceil(worker["open_files"] * fds_percent / 100), worker["cycles"]))
     if worker["max_age_seconds"] is not None:
         rules.append("if uptime > %d seconds then restart" % worker["max_age_seconds"])
     repeated = "if %d restarts within %d cycles then " % (worker["restarts"], worker["within_cycles"])

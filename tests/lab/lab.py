@@ -32,6 +32,7 @@ import threading
 import time
 
 import tomllib
+from machine import UNPACKED_NOT, LabError, bootstrap_command, require, run, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -44,8 +45,6 @@ TABLE = tomllib.loads((HERE / "boxes.toml").read_text())
 
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "procps", "lsof",
             "ruby-sidekiq", "redis-server"]
-# Documentation is half of what these packages hold.
-UNPACKED_NOT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/ri/*")
 IMAGE_HOOKS = (
     f"copy-in {HERE}/box/opt {HERE}/box/etc {HERE}/box/usr /",
     "chroot \"$1\" chown -R root:root /opt /etc/sudoers.d /etc/systemd/system /usr/local/lib/lab",
@@ -85,27 +84,7 @@ exec unshare --cgroup sh -ec '
 # itself is left out by the runtime: without CAP_SYS_RESOURCE, sshd can't protect itself from the OOM killer.
 CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,SYS_PTRACE,SYS_RESOURCE"
 
-_START = time.monotonic()
-_PRINT = threading.Lock()
 _KNOWN_HOSTS = threading.Lock()
-
-
-class LabError(Exception):
-    """Something that the user can put right; the text says how."""
-
-
-def say(text):
-    with _PRINT:
-        print(f"lab {time.monotonic() - _START:5.1f}s  {text}", file=sys.stderr, flush=True)
-
-
-def run(*argv, check=True, **options):
-    """The standard output of a program, stripped. A failure tells what the program said."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
-    if check and done.returncode:
-        said = done.stderr.strip()[-2000:]
-        raise LabError(f"{shlex.join(argv[:4])} ... failed with {done.returncode}:\n{said}")
-    return done.stdout.strip()
 
 
 def podman(*argv, **options):
@@ -180,23 +159,6 @@ def podman_lists():
 
 # --- images ---------------------------------------------------------------------------------------------------------
 
-def apt_source():
-    """The address of the Debian archive that this machine is set up with, None where it has none (Ubuntu)."""
-    lines = pathlib.Path("/etc/os-release").read_text().splitlines()
-    release = dict(line.replace('"', "").split("=", 1) for line in lines if "=" in line)
-    if release.get("ID") != "debian":
-        return None
-    codename = release.get("VERSION_CODENAME")
-    listed = run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)",
-                 "Identifier: Packages")
-    targets = [line.split("|") for line in listed.splitlines()]
-    # ORIGIN and LABEL come from the archive itself; they are unknown until the first apt-get update.
-    for known in (lambda t: t[:2] == ["Debian", "Debian"], lambda t: t[2:4] == [codename, "main"]):
-        for target in filter(known, targets):
-            return target[4]
-    return None
-
-
 def image_of(suite):
     """The image's name: its tag is what goes into it, so that a change of any of it makes another."""
     parts = [suite, *PACKAGES, *UNPACKED_NOT, *IMAGE_HOOKS[1:]]
@@ -210,14 +172,8 @@ def build_image(suite):
     image = image_of(suite)
     if subprocess.run(["podman", "image", "exists", image], check=False).returncode == 0:
         return
-    source = apt_source()
     say(f"{suite}: making the image (once; about half a minute)")
-    command = ["nice", "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-               # Old and testing releases' lists can be past their date.
-               "--aptopt=Acquire::Check-Valid-Until \"false\"", "--aptopt=APT::Install-Recommends \"false\""]
-    command += [f"--dpkgopt=path-exclude={path}" for path in UNPACKED_NOT]
-    command += [f"--customize-hook={hook}" for hook in IMAGE_HOOKS]
-    command += [suite, "-", *([source] if source else [])]
+    command = bootstrap_command(suite, "-", PACKAGES, IMAGE_HOOKS)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as made:
         errors = []
         reader = threading.Thread(target=lambda: errors.append(made.stderr.read()))
@@ -249,11 +205,7 @@ def check_machine():
     needed = {"podman": "podman", "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "mkfs.ext4": "e2fsprogs"}
     if cgroup_version() == 1:
         needed["runc"] = "runc"  # crun refuses cgroup v1
-    missing = sorted(package for program, package in needed.items() if not shutil.which(program))
-    if not pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
-        missing.append("debian-archive-keyring")
-    if missing:
-        raise LabError(f"the lab needs what is missing here: apt-get install {' '.join(missing)}")
+    require(needed)
 
 
 INOTIFY = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")

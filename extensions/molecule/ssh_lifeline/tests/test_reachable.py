@@ -89,6 +89,18 @@ def test_a_pattern_that_earlyoom_refuses_is_never_written(boxes, converge):
         assert box.run("systemctl is-active earlyoom") == "active"
 
 
+def test_a_masked_unit_that_is_to_run_is_named_and_the_operator_comes_in(boxes, converge):
+    box = boxes[0]
+    box.run("systemctl disable --now earlyoom && systemctl mask earlyoom")
+    try:
+        succeeded, said = converge(box)
+        assert not succeeded and "earlyoom" in said and "is masked" in said, said
+        box.lets_in()
+    finally:
+        box.run("systemctl unmask earlyoom && systemctl enable --now earlyoom")
+    assert converge(box)[0]
+
+
 def test_each_part_can_be_switched_off_and_leaves_nothing(boxes, converge, back):
     box = boxes[0]
     off = {"ssh_lifeline_earlyoom": False, "ssh_lifeline_mglru": False, "ssh_lifeline_keep_memory": False, "ssh_lifeline_file_max": 0}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _monit
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _monit, _thresholds
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import SEED
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._sidekiq import resolve
@@ -119,6 +119,17 @@ def test_monit_acts_through_systemd_only_and_leaves_the_dead_to_it():
     assert [line.split()[3].strip('"') for line in lines if " program = " in line] == ["/usr/local/sbin/sidekiq-watchdog"] * 3
     assert "  if totalmem > %d B for 3 cycles then restart" % (10 * GB) in lines
     assert "  if does not exist for 3 cycles then alert" in lines
+
+
+def test_a_worker_that_runs_out_of_descriptors_is_restarted_where_health_calls_it_critical():
+    assert "  if filedescriptors >= 15565 for 3 cycles then restart" in rules(open_files=16384)
+    thresholds = _thresholds.merge([("all", {"process_fds_used_percent": {"critical": 90}})])
+    entry = {"name": "sidekiq", "app_path": "/srv/app", "open_files": 1000, "cycles": 2}
+    (found,) = resolve([entry], {}, BOX, "box1", thresholds=thresholds)
+    assert "if filedescriptors >= 900 for 2 cycles then restart" in found["check"]["rules"]
+    thresholds["process_fds_used_percent"]["critical"] = None
+    (found,) = resolve([entry], {}, BOX, "box1", thresholds=thresholds)
+    assert not any("filedescriptors" in rule for rule in found["check"]["rules"])
 
 
 def test_what_happens_after_too_many_restarts():

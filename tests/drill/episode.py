@@ -1,0 +1,112 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One leak on one box, from boot to the last look: what the observers saw, and what the box itself knows afterwards."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+from lab.machine import LabError, say
+
+from . import probes, virtual
+
+IDLE_SECONDS = 45
+QUEUE, HELD = "queue:crawl", "queue:held"
+
+
+class Episode:
+    """What came of it.
+
+    "records": see probes. "jobs": how many were "pushed", "done", "waiting" and "lost", "null" where the box doesn't say any more.
+    "kills": each with "killer" (kernel, earlyoom), "name" of the victim, and whether it was the worker's ("worker").
+    "restarts": how often monit restarted the worker. "agrees": whether oom_facts and the box's own kernel log tell the same kills.
+    """
+
+    def __init__(self, box, leak, swap, image, folder, settings):
+        self.box, self.leak, self.swap = box, leak, swap
+        self.plan = settings["leaks"][leak]
+        self.machine = virtual.Machine(box, image, folder, settings["box"], swap=swap)
+        self.records = []
+        self.jobs = {"pushed": settings["worker"]["jobs"], "done": None, "waiting": None, "lost": None}
+        self.kills = self.restarts = self.agrees = None
+        self.settings = settings
+
+    def say(self, text):
+        say(f"{self.leak}{' with swap' if self.swap else ''}, {self.box}: {text}", "drill")
+
+    def play(self):
+        self.say("booting")
+        with self.machine as machine:
+            plan = self.plan
+            machine.run(f"ruby /opt/crawler/feed.rb {self.jobs['pushed']} {plan['what']} {plan['amount']} {plan['milliseconds']} && "
+                        f"redis-cli rename {QUEUE} {HELD}")
+            with probes.Observer(machine, self.records) as observer:
+                self.say(f"idle for {IDLE_SECONDS} s")
+                observer.over.wait(IDLE_SECONDS)
+                observer.mark()
+                machine.run(f"redis-cli rename {HELD} {QUEUE}")
+                self.say(f"leaking for {plan['seconds']} s")
+                self.follow(observer)
+            self.say("over; looking what is left")
+            self.look_back()
+        return self
+
+    def follow(self, observer):
+        """Let it leak, and say every half minute how it goes."""
+        told = 0
+        while True:
+            remaining = self.plan["seconds"] - (time.monotonic() - observer.began)
+            if remaining <= 0:
+                return
+            observer.over.wait(min(30, remaining))
+            fresh, told = self.records[told:], len(self.records)
+            knocks = [record for record in fresh if record["kind"] == "knock"]
+            answered = [record for record in knocks if record["answered"]]
+            verdicts = [record["verdict"] for record in fresh if record["kind"] == "health"]
+            memory = f", {answered[-1]['available_bytes'] >> 20}M available" if answered else ""
+            self.say(f"{len(answered)} of {len(knocks)} probes answered{memory}; health: {', '.join(verdicts) or '-'}")
+
+    def look_back(self):
+        """What only a box that still answers can tell."""
+        if self.machine.attempt("true", 20).returncode:
+            return
+        try:
+            self.count_jobs()
+            self.count_kills()
+        except LabError as error:
+            self.say(f"it doesn't tell any more: {error}")
+
+    def count_jobs(self):
+        self.machine.run("pid=$(systemctl show -p MainPID --value sidekiq.service); redis-cli rename queue:crawl queue:held; "
+                         "for i in $(seq 60); do grep -aq '0 of . busy' /proc/$(systemctl show -p MainPID --value sidekiq.service)/cmdline "
+                         "&& exit; sleep 2; done; exit 1", 180)
+        done, held, queued, retried, scheduled = (int(line or 0) for line in self.machine.run(
+            "for ask in 'get jobs_done' 'llen queue:held' 'llen queue:crawl' 'zcard retry' 'zcard schedule'; do redis-cli --raw $ask; done"
+        ).splitlines())
+        waiting = held + queued + retried + scheduled
+        self.jobs.update(done=done, waiting=waiting, lost=self.jobs["pushed"] - done - waiting)
+
+    def count_kills(self):
+        facts = probes.ansible(self.machine, "oom_facts")
+        if "ansible_facts" not in facts:
+            raise LabError(facts.get("msg", "oom_facts failed"))
+        oom = facts["ansible_facts"]["lifeline_oom"]
+        log = self.machine.run("journalctl -k -o cat --no-pager")
+        # Where a whole control group is killed, the kernel names the victim that it chose once more.
+        told = {(int(pid), name) for pid, name in re.findall(r"Killed process (\d+) \((.*?)\)[, ]", log)}
+        self.agrees = told == {(event["pid"], event["name"]) for event in oom["events"]}
+        self.kills = [{"killer": "kernel", "name": event["name"], "constraint": event["constraint"],
+                       "worker": "sidekiq.service" in (event["task_memcg"] or "")} for event in oom["events"]]
+        crawler = int(self.machine.run("id -u crawler"))
+        self.kills += [{"killer": kill["killer"], "name": kill["name"], "constraint": None, "worker": kill["uid"] == crawler}
+                       for kill in oom["other_kills"]]
+        self.restarts = int(self.machine.run("grep -cs \"'sidekiq' trying to restart\" /var/log/monit.log || true") or 0)
+
+    def write(self, path):
+        """As JSON lines: first what it was and what came of it, then each record."""
+        head = {"kind": "episode", "box": self.box, "leak": self.leak, "swap": self.swap, "seconds": self.plan["seconds"],
+                "accelerator": virtual.accelerator(self.machine.image.kernel), "memory_mib": self.settings["box"]["memory_mib"],
+                "jobs": self.jobs, "kills": self.kills, "restarts": self.restarts, "agrees": self.agrees}
+        path.write_text("".join(json.dumps(line) + "\n" for line in [head, *self.records]))

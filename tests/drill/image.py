@@ -1,0 +1,177 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drill's disks: a Debian box with a leaking worker, and the same box after the collection's playbook.
+
+Each is made once, and kept below .cache/drill under a name that tells what went into it. Once they are there, nothing of the drill needs
+the internet: what the roles install, the box has as packages in a folder that its apt knows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import yaml
+from lab.machine import LabError, bootstrap_command, run, say
+
+from . import probes, virtual
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CACHE = ROOT / ".cache" / "drill"
+SIZE = "2500M"
+
+# What a small server has, and the worker with its queue.
+PACKAGES = ["systemd", "systemd-sysv", "dbus", "libpam-systemd", "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools", "zstd",
+            "ifupdown", "openssh-server", "sudo", "cron", "python3", "python3-apt", "ruby-sidekiq", "redis-server"]
+# What the roles install where it is missing. The tools of diagnostic_tools are there from the start: they are no services.
+OFFERED = ["monit", "earlyoom", "fail2ban", "nftables", "python3-systemd", "netbase"]
+TOOLS = yaml.safe_load((ROOT / "roles/diagnostic_tools/vars/main.yml").read_text())["__diagnostic_tools_seed"]
+
+MODULES = "virtio_pci virtio_blk virtio_net ext4"
+HOOKS = (
+    f"copy-in {HERE}/box/etc {HERE}/box/opt /",
+    'chroot "$1" chown -R root:root /etc/fstab /etc/network/interfaces /etc/sysctl.d /etc/systemd/system /opt/crawler',
+    'chroot "$1" useradd --system --home-dir /var/lib/crawler --create-home --key HOME_MODE=0755 crawler',
+    # Who knocks is an operator without privileges, as the first user of a cloud image is.
+    'chroot "$1" useradd --create-home --shell /bin/bash ops',
+    'chroot "$1" systemctl enable sidekiq.service redis-server.service',
+    "echo box > $1/etc/hostname",
+    f'printf "%s\\n" {MODULES} >> "$1/etc/initramfs-tools/modules"',
+    "sed -i s/^MODULES=.*/MODULES=list/ $1/etc/initramfs-tools/initramfs.conf",
+    'chroot "$1" update-initramfs -u',
+    # Packages for later: a folder that apt takes for an archive.
+    'chroot "$1" apt-get install --yes --download-only --no-install-recommends ' + " ".join(OFFERED),
+    'mkdir -p "$1/srv/packages" && mv "$1"/var/cache/apt/archives/*.deb "$1/srv/packages/"',
+    'cd "$1/srv/packages" && apt-ftparchive packages . > Packages',
+    'rm -rf "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/*',
+    "echo 'deb [trusted=yes] file:/srv/packages ./' > $1/etc/apt/sources.list",
+    'chroot "$1" apt-get -q update',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """A box's disk with the kernel that boots it, and the key that opens it. Nobody writes to it."""
+
+    path: pathlib.Path
+
+    @property
+    def disk(self):
+        return self.path / "disk.img"
+
+    @property
+    def kernel(self):
+        return self.path / "vmlinuz"
+
+    @property
+    def initrd(self):
+        return self.path / "initrd.img"
+
+    @property
+    def key(self):
+        return self.path / "key"
+
+    @property
+    def there(self):
+        return self.path.exists()
+
+
+def digest(*parts):
+    """What went into an image, as its name: texts, and files by path and content."""
+    state = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, pathlib.Path):
+            state.update(str(part.relative_to(ROOT)).encode() + b"\0" + part.read_bytes())
+        else:
+            state.update(part.encode())
+        state.update(b"\0")
+    return state.hexdigest()[:12]
+
+
+def files(*folders):
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def shipped(suite):
+    """The box as the distribution ships it, with the operator's worker. It is made if it isn't there."""
+    tools = [tool["name"] for tool in TOOLS]
+    image = Image(CACHE / f"shipped-{digest(suite, SIZE, *PACKAGES, *tools, *HOOKS[1:], *files('tests/drill/box'))}")
+    if image.there:
+        return image
+    if os.geteuid() != 0:
+        raise LabError("making the drill's disk needs root. Try again with sudo.")
+    if run("dpkg", "--print-architecture") != "amd64":
+        raise LabError("the drill's box is an amd64 one, and its packages can only be unpacked on such a machine")
+    say("making the box's disk (once; about a minute)", "drill")
+    with making(image) as made:
+        root = made.path / "root"
+        key = made.path / "key"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lifeline-drill", "-f", str(key))
+        opened = [f'for home in /root /home/ops; do mkdir -p "$1$home/.ssh" && cp {key}.pub "$1$home/.ssh/authorized_keys"; done',
+                  'chroot "$1" chown -R ops:ops /home/ops', 'chmod -R go= "$1/root/.ssh" "$1/home/ops/.ssh"']
+        run(*bootstrap_command(suite, str(root), PACKAGES + tools, [*HOOKS, *opened], "--skip=cleanup/apt/lists"))
+        for name in ("vmlinuz", "initrd.img"):
+            shutil.copy((root / name).resolve() if not (root / name).is_symlink() else root / os.readlink(root / name), made.path / name)
+        run("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", str(root), str(made.disk), SIZE)
+        shutil.rmtree(root)
+    return image
+
+
+def provisioned(shipped_image, folder, settings):
+    """The same box, after the playbook that a user runs on it, with the inventory that a user writes."""
+    sources = files("plugins", "roles", "playbooks", "tests/drill/inventory")
+    image = Image(CACHE / f"provisioned-{digest(shipped_image.path.name, *sources)}")
+    if image.there:
+        return image
+    say("making a copy of it by lifeline.fleet.crawler (once for each state of the collection)", "drill")
+    with making(image) as made:
+        for name in ("disk.img", "vmlinuz", "initrd.img", "key"):
+            run("cp", "--sparse=always", str(shipped_image.path / name), str(made.path / name))
+        with virtual.Machine("after", made, folder / "provisioning", settings["box"], writable=True) as machine:
+            play(machine)
+            machine.power_off()
+    return image
+
+
+def play(machine):
+    """Run the playbook on the box, and tell which role is at work."""
+    argv = ["ansible-playbook", *probes.connection(machine), "lifeline.fleet.crawler"]
+    lines, role = [], None
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=probes.environment()) as playing:
+        for line in playing.stdout:
+            lines.append(line)
+            at_work = re.match(r"TASK \[lifeline\.fleet\.(\w+) : ", line)
+            if at_work and at_work[1] != role:
+                role = at_work[1]
+                say(f"role {role}", "drill")
+    if playing.returncode:
+        raise LabError(f"lifeline.fleet.crawler failed:\n{''.join(lines)[-5000:]}")
+
+
+class making:  # noqa: N801 - reads as a statement
+    """A folder for an image in the making, which gets its name when all of it is there."""
+
+    def __init__(self, image):
+        self.image = image
+        self.unfinished = Image(image.path.with_name(f"{image.path.name}.{os.getpid()}"))
+
+    def __enter__(self):
+        self.unfinished.path.mkdir(parents=True)
+        return self.unfinished
+
+    def __exit__(self, kind, error, trace):
+        if kind is None:
+            kept = self.image.path.name.split("-")[0] + "-"
+            for old in self.image.path.parent.glob(kept + "*"):
+                if old != self.unfinished.path:
+                    shutil.rmtree(old)
+            self.unfinished.path.rename(self.image.path)
+        else:
+            shutil.rmtree(self.unfinished.path, ignore_errors=True)
