@@ -79,7 +79,7 @@ class Episode:
             self.say(f"it doesn't tell any more: {error}")
 
     def count_jobs(self):
-        self.machine.run("pid=$(systemctl show -p MainPID --value sidekiq.service); redis-cli rename queue:crawl queue:held; "
+        self.machine.run("redis-cli rename queue:crawl queue:held; "
                          "for i in $(seq 60); do grep -aq '0 of . busy' /proc/$(systemctl show -p MainPID --value sidekiq.service)/cmdline "
                          "&& exit; sleep 2; done; exit 1", 180)
         done, held, queued, retried, scheduled = (int(line or 0) for line in self.machine.run(
@@ -97,11 +97,10 @@ class Episode:
         # Where a whole control group is killed, the kernel names the victim that it chose once more.
         told = {(int(pid), name) for pid, name in re.findall(r"Killed process (\d+) \((.*?)\)[, ]", log)}
         self.agrees = told == {(event["pid"], event["name"]) for event in oom["events"]}
-        self.kills = [{"killer": "kernel", "name": event["name"], "constraint": event["constraint"],
-                       "worker": "sidekiq.service" in (event["task_memcg"] or "")} for event in oom["events"]]
+        # All that the worker's user runs is the worker and its children.
         crawler = int(self.machine.run("id -u crawler"))
-        self.kills += [{"killer": kill["killer"], "name": kill["name"], "constraint": None, "worker": kill["uid"] == crawler}
-                       for kill in oom["other_kills"]]
+        self.kills = [{**{key: kill.get(key) for key in ("killer", "name", "constraint")}, "worker": kill["uid"] == crawler}
+                      for kill in oom["events"] + oom["other_kills"]]
         self.restarts = int(self.machine.run("grep -cs \"'sidekiq' trying to restart\" /var/log/monit.log || true") or 0)
 
     def write(self, path):
