@@ -17,10 +17,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._oom_messages impor
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom_runs import Joiner
 from ansible_collections.lifeline.fleet.plugins.module_utils._system_units import unit_of
 
-KEYS = (
-    "time",
-    "uptime_seconds",
-    "killer",
+# What a message about the killed process itself says.
+_OF_THE_VICTIM = (
     "pid",
     "name",
     "uid",
@@ -31,6 +29,12 @@ KEYS = (
     "file_rss_bytes",
     "shmem_rss_bytes",
     "pgtables_bytes",
+)
+KEYS = (
+    "time",
+    "uptime_seconds",
+    "killer",
+    *_OF_THE_VICTIM,
     "invoker",
     "constraint",
     "memcg",
@@ -82,18 +86,7 @@ def _event(joiner, run, facts, record, why, source):
     stamped = record if record.uptime is not None or record.epoch is not None else run.record
     event["uptime_seconds"] = stamped.uptime
     event["time"] = stamped.epoch
-    for key in (
-        "pid",
-        "name",
-        "uid",
-        "score",
-        "oom_score_adj",
-        "total_vm_bytes",
-        "anon_rss_bytes",
-        "file_rss_bytes",
-        "shmem_rss_bytes",
-        "pgtables_bytes",
-    ):
+    for key in _OF_THE_VICTIM:
         event[key] = facts.get(key)
     if event["name"] is None:
         event["name"] = facts.get("cut_name")
