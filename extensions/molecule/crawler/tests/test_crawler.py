@@ -46,6 +46,8 @@ def test_a_box_that_gets_worse_ends_the_play_before_the_next_batch(boxes, play):
     first, second = boxes[:2]
     for box in (first, second):
         box.run("systemctl start memcached")
+        # Debian has a script start it.
+        box.wait("pgrep --full '^/usr/bin/memcached'")
     try:
         done, output = play(first, second, tags=["services"], crawler_serial=1, crawler_patience=1,
                             lifeline_workers=[{"name": "memcached", "pattern": "^/usr/bin/memcached"}])
