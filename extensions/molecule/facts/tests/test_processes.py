@@ -24,14 +24,15 @@ def test_a_process_is_what_ps_says(facts, told, worker, way, between):
 
     def ps():
         ((ppid, user, threads, virtual, rss, age, name),) = told(PS + str(pid))
-        return (int(ppid), user, int(threads), int(virtual) * 1024, name), int(rss) * 1024, int(age)
+        return (int(ppid), user, int(threads), name), int(virtual) * 1024, int(rss) * 1024, int(age)
 
-    (fixed, rss_before, age_before), processes, (_fixed, rss_after, age_after) = ps(), facts("process", way, pid=[pid]), ps()
+    (fixed, *before), processes, (_fixed, *after) = ps(), facts("process", way, pid=[pid]), ps()
     (process,) = processes["processes"]
     assert process["pid"] == pid
-    assert (process["ppid"], process["user"], process["threads"], process["virtual_bytes"], process["name"]) == fixed
-    assert between(process["rss_bytes"], rss_before, rss_after, 2 * MIB)
-    assert between(process["age_seconds"], age_before, age_after, 2)
+    assert (process["ppid"], process["user"], process["threads"], process["name"]) == fixed
+    # The journal maps and unmaps its files as it goes, 8 MB at a time.
+    for key, least, most, slack in zip(("virtual_bytes", "rss_bytes", "age_seconds"), before, after, (16 * MIB, 2 * MIB, 2)):
+        assert between(process[key], least, most, slack), key
     assert process["command_line"] is None
     assert processes["matched"] == 1
 
