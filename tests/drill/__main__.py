@@ -34,9 +34,8 @@ def play(leak, swap, images, folder):
         try:
             return [one.result() for one in running]
         except BaseException:
-            # What else runs ends as soon as its box does.
             for episode in episodes:
-                episode.machine.kill()
+                episode.abandon()
             raise
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 
 from lab.machine import LabError, say
@@ -32,6 +33,16 @@ class Episode:
         self.jobs = {"pushed": settings["worker"]["jobs"], "done": None, "waiting": None, "lost": None}
         self.kills = self.restarts = self.agrees = None
         self.settings = settings
+        self.abandoned = threading.Event()
+
+    def abandon(self):
+        """End it at once, from another thread."""
+        self.abandoned.set()
+        self.machine.kill()
+
+    def pause(self, seconds):
+        if self.abandoned.wait(seconds):
+            raise LabError(f"{self.leak}, {self.box}: given up")
 
     def say(self, text):
         say(f"{self.leak}{' with swap' if self.swap else ''}, {self.box}: {text}", "drill")
@@ -44,7 +55,7 @@ class Episode:
                         f"redis-cli rename {QUEUE} {HELD}")
             with probes.Observer(machine, self.records) as observer:
                 self.say(f"idle for {IDLE_SECONDS} s")
-                observer.over.wait(IDLE_SECONDS)
+                self.pause(IDLE_SECONDS)
                 observer.mark()
                 machine.run(f"redis-cli rename {HELD} {QUEUE}")
                 self.say(f"leaking for {plan['seconds']} s")
@@ -60,7 +71,7 @@ class Episode:
             remaining = self.plan["seconds"] - (time.monotonic() - observer.began)
             if remaining <= 0:
                 return
-            observer.over.wait(min(30, remaining))
+            self.pause(min(30, remaining))
             fresh, told = self.records[told:], len(self.records)
             knocks = [record for record in fresh if record["kind"] == "knock"]
             answered = [record for record in knocks if record["answered"]]
