@@ -13,6 +13,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
 
+health: export ANSIBLE_HOME := $(CACHE)/ansible
 health: $(CACHE)/health.ready ## is this machine about to die? its line of the table
 	@ansible all -m lifeline.fleet.health
 
