@@ -65,12 +65,13 @@ def main():
                 episodes = play(leak, swap, images, folder / name)
                 for episode in episodes:
                     episode.write(options.out / f"{name}-{episode.box}.jsonl")
-                pairs = [summary.read(options.out / f"{name}-{box}.jsonl") for box in BOXES]
-                figure.draw(pairs, options.out / name)
-                rows += [summary.row(head, summary.summary(head, records)) for head, records in pairs]
+                    rows.append(summary.row(episode.head, summary.summary(episode.head, episode.records)))
+                figure.draw([(episode.head, episode.records) for episode in episodes], options.out / name)
                 print("\n".join(summary.table(rows)), flush=True)
     except LabError as error:
         sys.exit(f"drill: {error}")
+    except KeyboardInterrupt:
+        sys.exit("drill: interrupted; its boxes are gone")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     (options.out / "table.txt").write_text("".join(line + "\n" for line in summary.table(rows)))

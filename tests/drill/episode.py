@@ -114,9 +114,13 @@ class Episode:
                       for kill in oom["events"] + oom["other_kills"]]
         self.restarts = int(self.machine.run("grep -cs \"'sidekiq' trying to restart\" /var/log/monit.log || true") or 0)
 
-    def write(self, path):
-        """As JSON lines: first what it was and what came of it, then each record."""
-        head = {"kind": "episode", "box": self.box, "leak": self.leak, "swap": self.swap, "seconds": self.plan["seconds"],
+    @property
+    def head(self):
+        """What it was, and what came of it."""
+        return {"kind": "episode", "box": self.box, "leak": self.leak, "swap": self.swap, "seconds": self.plan["seconds"],
                 "accelerator": virtual.accelerator(self.machine.image.kernel), "memory_mib": self.settings["box"]["memory_mib"],
                 "jobs": self.jobs, "kills": self.kills, "restarts": self.restarts, "agrees": self.agrees}
-        path.write_text("".join(json.dumps(line) + "\n" for line in [head, *self.records]))
+
+    def write(self, path):
+        """As JSON lines: the head, then each record."""
+        path.write_text("".join(json.dumps(line) + "\n" for line in [self.head, *self.records]))

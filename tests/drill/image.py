@@ -8,6 +8,7 @@ the internet: what the roles install, the box has as packages in a folder that i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -57,7 +58,7 @@ HOOKS = (
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A box's disk with the kernel that boots it, and the key that opens it. Nobody writes to it."""
+    """A box's disk with the kernel that boots it, and the key that opens it."""
 
     path: pathlib.Path
 
@@ -117,7 +118,7 @@ def shipped(suite):
                   'chroot "$1" chown -R ops:ops /home/ops', 'chmod -R go= "$1/root/.ssh" "$1/home/ops/.ssh"']
         run(*bootstrap_command(suite, str(root), PACKAGES + tools, [*HOOKS, *opened], "--skip=cleanup/apt/lists"))
         for name in ("vmlinuz", "initrd.img"):
-            shutil.copy((root / name).resolve() if not (root / name).is_symlink() else root / os.readlink(root / name), made.path / name)
+            shutil.copy(root / name, made.path / name)
         run("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", str(root), str(made.disk), SIZE)
         shutil.rmtree(root)
     return image
@@ -155,23 +156,17 @@ def play(machine):
         raise LabError(f"lifeline.fleet.crawler failed:\n{''.join(lines)[-5000:]}")
 
 
-class making:  # noqa: N801 - reads as a statement
-    """A folder for an image in the making, which gets its name when all of it is there."""
-
-    def __init__(self, image):
-        self.image = image
-        self.unfinished = Image(image.path.with_name(f"{image.path.name}.{os.getpid()}"))
-
-    def __enter__(self):
-        self.unfinished.path.mkdir(parents=True)
-        return self.unfinished
-
-    def __exit__(self, kind, error, trace):
-        if kind is None:
-            kept = self.image.path.name.split("-")[0] + "-"
-            for old in self.image.path.parent.glob(kept + "*"):
-                if old != self.unfinished.path:
-                    shutil.rmtree(old)
-            self.unfinished.path.rename(self.image.path)
-        else:
-            shutil.rmtree(self.unfinished.path, ignore_errors=True)
+@contextlib.contextmanager
+def making(image):
+    """An image in the making, which gets its name, and the place of those before it, when all of it is there."""
+    unfinished = Image(image.path.with_name(f"{image.path.name}.{os.getpid()}"))
+    unfinished.path.mkdir(parents=True)
+    try:
+        yield unfinished
+    except BaseException:
+        shutil.rmtree(unfinished.path, ignore_errors=True)
+        raise
+    for old in image.path.parent.glob(image.path.name.split("-")[0] + "-*"):
+        if old != unfinished.path:
+            shutil.rmtree(old)
+    unfinished.path.rename(image.path)

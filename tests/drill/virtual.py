@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from lab.machine import LabError
+from lab.machine import LabError, run, ssh_arguments
 
 DEAD_AFTER = 15
 
@@ -49,12 +49,11 @@ class Machine:
 
     @property
     def ssh_arguments(self):
-        return (f"-F /dev/null -i {self.image.key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
-                f"-o UserKnownHostsFile={self.folder / self.name}.known_hosts -o LogLevel=ERROR")
+        return ssh_arguments(self.image.key, self.folder / f"{self.name}.known_hosts")
 
     def command(self):
         settings = self.settings
-        limits = (f"throttling.iops-total={settings['disk_iops']},throttling.bps-total={settings['disk_bytes']},throttling.group=volume")
+        limits = f"throttling.iops-total={settings['disk_iops']},throttling.bps-total={settings['disk_bytes']},throttling.group=volume"
         drives = [(self.image.disk, "off" if self.writable else "on")]
         if self.swap:
             drives.append((self.swap_disk(), "off"))
@@ -78,7 +77,7 @@ class Machine:
         path = self.folder / f"{self.name}.swap"
         with path.open("wb") as stream:
             stream.truncate(self.settings["swap_mib"] << 20)
-        subprocess.run(["mkswap", "-q", str(path)], check=True)
+        run("mkswap", "-q", str(path))
         return path
 
     def __enter__(self):

@@ -32,7 +32,7 @@ import threading
 import time
 
 import tomllib
-from machine import UNPACKED_NOT, LabError, bootstrap_command, require, run, say
+from machine import UNPACKED_NOT, LabError, bootstrap_command, require, run, say, ssh_arguments
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -306,7 +306,7 @@ def close_connections(lab):
 
 def wait_ready(lab, box, address, patience=120):
     """Wait until the box lets us in by SSH, has booted, and is in the trouble that it is meant to be in."""
-    command = ["ssh", *shlex.split(ssh_arguments(lab)), "-o", "ConnectTimeout=5", "-o", "BatchMode=yes",
+    command = ["ssh", *shlex.split(ssh_arguments(lab.key, lab.known_hosts)), "-o", "ConnectTimeout=5", "-o", "BatchMode=yes",
                f"root@{address}", f"systemctl is-system-running --wait >/dev/null; {box.kind.ready}"]
     deadline = time.monotonic() + patience
     while True:
@@ -318,11 +318,6 @@ def wait_ready(lab, box, address, patience=120):
             raise LabError(f"{box.name} is not ready after {patience} s; look at it with: podman exec -it "
                            f"{LABEL}-{CLONE}-{box.name} journalctl -b\n{done.stdout.strip()[-500:]}")
         time.sleep(0.5)
-
-
-def ssh_arguments(lab):
-    return (f"-F /dev/null -i {lab.key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
-            f"-o UserKnownHostsFile={lab.known_hosts} -o LogLevel=ERROR")
 
 
 def up(lab, suites):
@@ -371,7 +366,7 @@ def inventory(labs):
             "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_pipelining": True,
             "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
-            "ansible_ssh_common_args": ssh_arguments(lab),
+            "ansible_ssh_common_args": ssh_arguments(lab.key, lab.known_hosts),
             # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
             "ansible_control_path_dir": str(lab.run / "cp"),
         }}

@@ -46,6 +46,12 @@ def require(programs):
         raise LabError(f"this needs what is missing here: apt-get install {' '.join(missing)}")
 
 
+def ssh_arguments(key, known_hosts):
+    """How SSH reaches a box that was made just now, by nothing that the user has set up for other hosts."""
+    return (f"-F /dev/null -i {key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
+            f"-o UserKnownHostsFile={known_hosts} -o LogLevel=ERROR")
+
+
 def apt_source():
     """The address of the Debian archive that this machine is set up with, None where it has none (Ubuntu)."""
     lines = pathlib.Path("/etc/os-release").read_text().splitlines()
