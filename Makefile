@@ -33,7 +33,7 @@ unit: $(CACHE)/test.ready ## the parsers on recorded boxes, with every Python th
 	python tests/unit.py
 
 molecule: $(CACHE)/test.ready ## the modules on real boxes, against independent programs
-	tests/molecule.sh
+	python tests/scenarios.py
 
 lab: $(CACHE)/test.ready ## boot a few real boxes, some of them ill; then: ansible all -i inventories/lab -m lifeline.fleet.health
 	python tests/lab/lab.py up
