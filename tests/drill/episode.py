@@ -30,7 +30,7 @@ class Episode:
         self.plan = settings["leaks"][leak]
         self.machine = virtual.Machine(box, image, folder, settings["box"], swap=swap)
         self.records = []
-        self.jobs = {"pushed": settings["worker"]["jobs"], "done": None, "waiting": None, "lost": None}
+        self.jobs = {"pushed": 0, "done": None, "waiting": None, "lost": None}
         self.kills = self.restarts = self.agrees = None
         self.settings = settings
         self.abandoned = threading.Event()
@@ -50,19 +50,28 @@ class Episode:
     def play(self):
         self.say("booting")
         with self.machine as machine:
-            plan = self.plan
-            machine.run(f"ruby /opt/crawler/feed.rb {self.jobs['pushed']} {plan['what']} {plan['amount']} {plan['milliseconds']} && "
-                        f"redis-cli rename {QUEUE} {HELD}")
+            self.feed()
             with probes.Observer(machine, self.records) as observer:
                 self.say(f"idle for {IDLE_SECONDS} s")
                 self.pause(IDLE_SECONDS)
                 observer.mark()
                 machine.run(f"redis-cli rename {HELD} {QUEUE}")
-                self.say(f"leaking for {plan['seconds']} s")
+                self.say(f"leaking for {self.plan['seconds']} s")
                 self.follow(observer)
             self.say("over; looking what is left")
             self.look_back()
         return self
+
+    def feed(self):
+        """Push the jobs, and keep them from the worker until the leak begins."""
+        plan = self.plan
+        batches = [(self.settings["worker"]["jobs"], plan["amount"])]
+        if "at_once" in plan:
+            batches.insert(0, (1, plan["at_once"]))
+        for jobs, amount in batches:
+            self.machine.run(f"ruby /opt/crawler/feed.rb {jobs} {plan['what']} {amount} {plan['milliseconds']}")
+        self.machine.run(f"redis-cli rename {QUEUE} {HELD}")
+        self.jobs["pushed"] = sum(jobs for jobs, _amount in batches)
 
     def follow(self, observer):
         """Let it leak, and say every half minute how it goes."""
