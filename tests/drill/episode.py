@@ -15,6 +15,9 @@ from . import probes, virtual
 
 IDLE_SECONDS = 45
 QUEUE, HELD = "queue:crawl", "queue:held"
+# In the background of a session, as the worker's user.
+STRAY = ("runuser -u crawler -- setsid -f /usr/bin/python3 -S -c 'import time; held = []\n"
+         "while True: held.append(b\"x\" * ({amount} << 10)); time.sleep({milliseconds} / 1000)' > /dev/null 2>&1 < /dev/null")
 
 
 class Episode:
@@ -50,21 +53,25 @@ class Episode:
     def play(self):
         self.say("booting")
         with self.machine as machine:
-            self.feed()
+            self.prepare()
             with probes.Observer(machine, self.records) as observer:
                 self.say(f"idle for {IDLE_SECONDS} s")
                 self.pause(IDLE_SECONDS)
                 observer.mark()
-                machine.run(f"redis-cli rename {HELD} {QUEUE}")
+                machine.run(STRAY.format(**self.plan) if self.plan["what"] == "stray" else f"redis-cli rename {HELD} {QUEUE}")
                 self.say(f"leaking for {self.plan['seconds']} s")
                 self.follow(observer)
             self.say("over; looking what is left")
             self.look_back()
         return self
 
-    def feed(self):
-        """Push the jobs, and keep them from the worker until the leak begins."""
+    def prepare(self):
+        """Stop what is to be stopped, push the jobs, and keep them from the worker until the leak begins."""
         plan = self.plan
+        for unit in plan.get("stopped", []):
+            self.machine.run(f"systemctl cat {unit} > /dev/null 2>&1 || exit 0; systemctl stop {unit}")
+        if plan["what"] == "stray":
+            return
         batches = [(self.settings["worker"]["jobs"], plan["amount"])]
         if "at_once" in plan:
             batches.insert(0, (1, plan["at_once"]))
@@ -117,7 +124,7 @@ class Episode:
         # Where a whole control group is killed, the kernel names the victim that it chose once more.
         told = {(int(pid), name) for pid, name in re.findall(r"Killed process (\d+) \((.*?)\)[, ]", log)}
         self.agrees = told == {(event["pid"], event["name"]) for event in oom["events"]}
-        # All that the worker's user runs is the worker and its children.
+        # All that the worker's user runs is the worker, its children, and the stray.
         crawler = int(self.machine.run("id -u crawler"))
         self.kills = [{**{key: kill.get(key) for key in ("killer", "name", "constraint")}, "worker": kill["uid"] == crawler}
                       for kill in oom["events"] + oom["other_kills"]]

@@ -28,7 +28,8 @@ def summary(head, records):
     is the time between. All of these are null where it never came to that.
     """
     knocks = [record for record in records if record["kind"] == "knock"]
-    idle = [record["seconds"] for record in knocks if record["t"] < 0 and record["answered"]]
+    # The first login after a boot reads from the disk what the others find in memory.
+    idle = [record["seconds"] for record in knocks if record["t"] < 0 and record["answered"]][1:]
     leaking = [record for record in knocks if record["t"] >= 0]
     answered = [record for record in leaking if record["answered"]]
     moments = [0.0, *sorted(min(record["t"] + record["seconds"], head["seconds"]) for record in answered), head["seconds"]]
