@@ -19,6 +19,26 @@ QUEUE, HELD = "queue:crawl", "queue:held"
 STRAY = ("runuser -u crawler -- setsid -f /usr/bin/python3 -S -c 'import time; held = []\n"
          "while True: held.append(b\"x\" * ({amount} << 10)); time.sleep({milliseconds} / 1000)' > /dev/null 2>&1 < /dev/null")
 
+# Take the queue away, and wait until the worker has told since that it has nothing in progress. One that has just started, or was killed,
+# may have told something else before: that is forgotten after a minute.
+NO_MORE_JOBS = """
+since=$(date +%s)
+redis-cli rename {queue} {held} > /dev/null
+for try in $(seq 80); do
+    alive= busy=
+    for process in $(redis-cli smembers processes); do
+        set -- $(redis-cli hmget "$process" beat busy)
+        test "${{1%.*}}" -gt "$since" 2> /dev/null || continue
+        alive=yes
+        test "$2" = 0 || busy=yes
+    done
+    test "$alive" && test -z "$busy" && exit
+    sleep 2
+done
+echo "the worker has not come to rest"
+exit 1
+"""
+
 
 class Episode:
     """What came of it.
@@ -106,9 +126,7 @@ class Episode:
             self.say(f"it doesn't tell any more: {error}")
 
     def count_jobs(self):
-        self.machine.run("redis-cli rename queue:crawl queue:held; "
-                         "for i in $(seq 60); do grep -aq '0 of . busy' /proc/$(systemctl show -p MainPID --value sidekiq.service)/cmdline "
-                         "&& exit; sleep 2; done; exit 1", 180)
+        self.machine.run(NO_MORE_JOBS.format(queue=QUEUE, held=HELD), 180)
         done, held, queued, retried, scheduled = (int(line or 0) for line in self.machine.run(
             "for ask in 'get jobs_done' 'llen queue:held' 'llen queue:crawl' 'zcard retry' 'zcard schedule'; do redis-cli --raw $ask; done"
         ).splitlines())
