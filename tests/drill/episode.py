@@ -127,11 +127,9 @@ class Episode:
 
     def count_jobs(self):
         self.machine.run(NO_MORE_JOBS.format(queue=QUEUE, held=HELD), 180)
-        done, held, queued, retried, scheduled = (int(line or 0) for line in self.machine.run(
-            "for ask in 'get jobs_done' 'llen queue:held' 'llen queue:crawl' 'zcard retry' 'zcard schedule'; do redis-cli --raw $ask; done"
-        ).splitlines())
-        waiting = held + queued + retried + scheduled
-        self.jobs.update(done=done, waiting=waiting, lost=self.jobs["pushed"] - done - waiting)
+        questions = ("incrby jobs_done 0", f"llen {HELD}", f"llen {QUEUE}", "zcard retry", "zcard schedule")
+        done, *waiting = (int(self.machine.run(f"redis-cli {question}")) for question in questions)
+        self.jobs.update(done=done, waiting=sum(waiting), lost=self.jobs["pushed"] - done - sum(waiting))
 
     def count_kills(self):
         facts = probes.ansible(self.machine, "oom_facts")
