@@ -86,10 +86,10 @@ class Episode:
         return self
 
     def prepare(self):
-        """Stop what is to be stopped, push the jobs, and keep them from the worker until the leak begins."""
+        """Take away what the box has to do without, push the jobs, and keep them from the worker until the leak begins."""
         plan = self.plan
-        for unit in plan.get("stopped", []):
-            self.machine.run(f"systemctl cat {unit} > /dev/null 2>&1 || exit 0; systemctl stop {unit}")
+        if "off" in plan and self.box == "after":
+            self.machine.run(plan["off"])
         if plan["what"] == "stray":
             return
         batches = [(self.settings["worker"]["jobs"], plan["amount"])]
