@@ -45,7 +45,8 @@ class Episode:
 
     "records": see probes. "jobs": how many were "pushed", "done", "waiting" and "lost", "null" where the box doesn't say any more.
     "kills": each with "killer" (kernel, earlyoom), "name" of the victim, and whether it was the worker's ("worker").
-    "restarts": how often monit restarted the worker. "agrees": whether oom_facts and the box's own kernel log tell the same kills.
+    "restarts": how often monit restarted the worker. "starts": how often it had started when all was over. "agrees": whether oom_facts
+    and the box's own kernel log tell the same kills.
     """
 
     def __init__(self, box, leak, swap, image, folder, settings):
@@ -54,7 +55,7 @@ class Episode:
         self.machine = virtual.Machine(box, image, folder, settings["box"], swap=swap)
         self.records = []
         self.jobs = {"pushed": 0, "done": None, "waiting": None, "lost": None}
-        self.kills = self.restarts = self.agrees = None
+        self.kills = self.restarts = self.starts = self.agrees = None
         self.settings = settings
         self.abandoned = threading.Event()
 
@@ -144,6 +145,7 @@ class Episode:
         crawler = int(self.machine.run("id -u crawler"))
         self.kills = [{**{key: kill.get(key) for key in ("killer", "name", "constraint")}, "worker": kill["uid"] == crawler}
                       for kill in oom["events"] + oom["other_kills"]]
+        self.starts = int(self.machine.run("wc -l < /var/lib/crawler/starts"))
         self.restarts = int(self.machine.run("grep -cs \"'sidekiq' trying to restart\" /var/log/monit.log || true") or 0)
 
     @property
@@ -151,7 +153,7 @@ class Episode:
         """What it was, and what came of it."""
         return {"kind": "episode", "box": self.box, "leak": self.leak, "swap": self.swap, "seconds": self.plan["seconds"],
                 "accelerator": virtual.accelerator(self.machine.image.kernel), "memory_mib": self.settings["box"]["memory_mib"],
-                "jobs": self.jobs, "kills": self.kills, "restarts": self.restarts, "agrees": self.agrees}
+                "jobs": self.jobs, "kills": self.kills, "restarts": self.restarts, "starts": self.starts, "agrees": self.agrees}
 
     def write(self, path):
         """As JSON lines: the head, then each record."""
