@@ -22,7 +22,15 @@ from lab.machine import LabError, require, say
 from . import figure, image, summary
 from .episode import Episode
 
-SETTINGS = tomllib.loads((image.HERE / "leaks.toml").read_text())
+
+def read_settings():
+    """leaks.toml, in which a leak may be like another."""
+    settings = tomllib.loads((image.HERE / "leaks.toml").read_text())
+    leaks = settings["leaks"]
+    return {**settings, "leaks": {name: {**leaks.get(leak.get("like"), {}), **leak} for name, leak in leaks.items()}}
+
+
+SETTINGS = read_settings()
 BOXES = ("before", "after")
 
 

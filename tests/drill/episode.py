@@ -15,9 +15,13 @@ from . import probes, virtual
 
 IDLE_SECONDS = 45
 QUEUE, HELD = "queue:crawl", "queue:held"
-# In the background of a session, as the worker's user.
-STRAY = ("runuser -u crawler -- setsid -f /usr/bin/python3 -S -c 'import time; held = []\n"
-         "while True: held.append(b\"x\" * ({amount} << 10)); time.sleep({milliseconds} / 1000)' > /dev/null 2>&1 < /dev/null")
+# What leaks beside the worker: in the background of a session, as the worker's user.
+BESIDE = {
+    "stray": "held.append(b'x' * ({amount} << 10))",
+    "strangers": "held.append(socket.create_connection(('127.0.0.1', 22)))",
+}
+BACKGROUND = ("runuser -u crawler -- setsid -f /usr/bin/python3 -S -c \"import socket, time; held = []\n"
+              "while True: {leak}; time.sleep({milliseconds} / 1000)\" > /dev/null 2>&1 < /dev/null")
 
 # Take the queue away, and wait until the worker has told since that it has nothing in progress. One that has just started, or was killed,
 # may have told something else before: that is forgotten after a minute.
@@ -79,7 +83,7 @@ class Episode:
                 self.say(f"idle for {IDLE_SECONDS} s")
                 self.pause(IDLE_SECONDS)
                 observer.mark()
-                machine.run(STRAY.format(**self.plan) if self.plan["what"] == "stray" else f"redis-cli rename {HELD} {QUEUE}")
+                machine.run(self.leak_beside() or f"redis-cli rename {HELD} {QUEUE}")
                 self.say(f"leaking for {self.plan['seconds']} s")
                 self.follow(observer)
             self.say("over; looking what is left")
@@ -91,7 +95,7 @@ class Episode:
         plan = self.plan
         if "off" in plan and self.box == "after":
             self.machine.run(plan["off"])
-        if plan["what"] == "stray":
+        if self.leak_beside():
             return
         batches = [(self.settings["worker"]["jobs"], plan["amount"])]
         if "at_once" in plan:
@@ -100,6 +104,11 @@ class Episode:
             self.machine.run(f"ruby /opt/crawler/feed.rb {jobs} {plan['what']} {amount} {plan['milliseconds']}")
         self.machine.run(f"redis-cli rename {QUEUE} {HELD}")
         self.jobs["pushed"] = sum(jobs for jobs, _amount in batches)
+
+    def leak_beside(self):
+        """The command that begins a leak which isn't the worker's, or None."""
+        leak = BESIDE.get(self.plan["what"])
+        return leak and BACKGROUND.format(leak=leak.format(**self.plan), milliseconds=self.plan["milliseconds"])
 
     def follow(self, observer):
         """Let it leak, and say every half minute how it goes."""

@@ -246,3 +246,14 @@ def test_what_the_role_brought_it_takes_away(plain, converge):
     assert plain.attempt("pgrep -x monit").returncode
     done, output = converge(plain, monit_enabled=False)
     assert "changed=0" in output.split("monit-")[-1], output
+
+
+def test_after_a_first_configuration_that_was_refused_the_next_run_mends_all(plain, converge):
+    """On a box without monit, as the test before leaves it."""
+    assert converge(plain, monit_enabled=False)[0]
+    done, output = converge(plain, monit_checks=[BROKEN])
+    assert not done
+    assert "check broken, line 3: syntax error" in " ".join(output.split()), output
+    done, output = converge(plain)
+    assert done, output
+    plain.watched()
