@@ -324,7 +324,8 @@ def up(lab, suites):
     check_machine()
     boxes = lab.boxes(suites)
     raise_inotify()
-    lab.run.mkdir(parents=True, exist_ok=True)
+    # Whoever connects first, Ansible or a test's own ssh, keeps its socket here.
+    (lab.run / "cp").mkdir(parents=True, exist_ok=True)
     if not lab.key.exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", lab.id, "-f", str(lab.key))
     if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode:
