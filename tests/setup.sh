@@ -27,6 +27,17 @@ if [ "$purpose" = test ]; then
     need ps procps
     need qemu-system-x86_64 qemu-system-x86
     need apt-ftparchive apt-utils
+    need java openjdk-17-jre-headless
+    need redis-check-rdb redis-tools
+    need /usr/sbin/mariadbd mariadb-server-core
+    need my_print_defaults mariadb-client-core
+    need openssl openssl
+    need /usr/bin/chromium chromium
+    need /usr/bin/chromedriver chromium-driver
+    ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || packages="$packages postgresql"
+    ls /usr/share/fonts/truetype/dejavu/*.ttf > /dev/null 2>&1 || packages="$packages fonts-dejavu-core"
+    /usr/bin/python3 -c 'import pymysql' 2> /dev/null || packages="$packages python3-pymysql"
+    /usr/bin/python3 -c 'import psycopg2' 2> /dev/null || packages="$packages python3-psycopg2"
 fi
 
 if [ -n "$packages" ]; then
@@ -52,4 +63,13 @@ python3 -m venv .cache/tools
 requirements=requirements.txt
 [ "$purpose" = health ] || requirements=tests/requirements.txt
 .cache/tools/bin/pip install --quiet --disable-pip-version-check --requirement "$requirements"
+if [ "$purpose" = test ] && [ ! -d .cache/collections/ansible_collections/amazon/aws ]; then
+    say "unpacking amazon.aws, which the package ansible carries"
+    .cache/tools/bin/pip download --quiet --disable-pip-version-check --no-deps --dest .cache/aws 'ansible>=12'
+    .cache/tools/bin/python -c '
+import glob, zipfile
+wheel = zipfile.ZipFile(glob.glob(".cache/aws/ansible-*.whl")[0])
+wheel.extractall(".cache/collections", [name for name in wheel.namelist() if name.startswith("ansible_collections/amazon/")])'
+    rm -rf .cache/aws
+fi
 say "ready: $(.cache/tools/bin/ansible --version | head -n 1)"

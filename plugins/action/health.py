@@ -4,13 +4,26 @@
 
 from __future__ import annotations
 
-from ansible.errors import AnsibleActionFail
+import time
+from contextlib import contextmanager
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import parse_duration
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _facts, _probe, _settings, _verdict
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import (
+    _facts,
+    _history,
+    _probe,
+    _samples,
+    _settings,
+    _shell,
+    _trends,
+    _verdict,
+)
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._recorder import Recorder
 
 _OPTIONS = {
     "thresholds": {"type": "dict"},
@@ -20,6 +33,43 @@ _OPTIONS = {
     "deadline": {"type": "float", "default": 30},
     "fail_on": {"type": "str", "choices": ["never", "warning", "critical"], "default": "never"},
 }
+
+
+class Past:
+    """What the history has of a box beside what was just read of it, where there is a history."""
+
+    def __init__(self, recorder, facts, table, booted, thresholds):
+        self._recorder, self._facts, self._table, self._thresholds = recorder, facts, table, thresholds
+        self._taken = time.time()
+        self._since = self._taken - _trends.PAST_SECONDS
+        self._boot_time = booted
+        # In a container the first process tells when it was started, and the kernel when its host was.
+        self._booted = self._started([1])
+        self._samples, self.forecasts = [], []
+
+    def foresee(self, workers):
+        if not self._recorder:
+            return []
+        started = {worker["name"]: self._started(worker["pids"]) for worker in workers}
+        self._samples = _samples.samples(self._facts, workers, {name: when for name, when in started.items() if when is not None})
+        box = self._recorder.box
+        past = self._recorder.ask(lambda history: history.recent(box, list(_trends.RESOURCES), self._since), {})
+        self.forecasts = _trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
+        return self.forecasts
+
+    def record(self, judged):
+        state, whole = _samples.state(self._facts)
+        self._recorder.record(source="health", taken=self._taken, verdict=judged["verdict"], booted=self._booted, samples=self._samples,
+                              findings=judged["findings"], kills=_samples.kills(self._facts), state=state, whole=whole)
+
+    def _whole(self, metric, subject):
+        box = self._recorder.box
+        return self._recorder.ask(lambda history: history.series(box, metric, subject, self._since, last=_history.FURTHEST), [])
+
+    def _started(self, pids):
+        """When the youngest of these processes was started, in seconds since 1970."""
+        ages = [self._table[pid]["started_seconds"] for pid in pids if pid in self._table]
+        return None if self._boot_time is None or not ages else self._boot_time + max(ages)
 
 
 class ActionModule(ActionBase):
@@ -34,12 +84,18 @@ class ActionModule(ActionBase):
             workers = _settings.workers(self._templar, task_vars, options["workers"])
             expected = _settings.listeners(self._templar, task_vars) if _settings.tells_purpose(self._templar, task_vars) else None
             window, timeout = self._times(options)
-            with deadline(options["deadline"]):
+            with self._noting_silence(task_vars), deadline(options["deadline"]):
                 sources = self._probe(_probe.script(timeout, listeners=expected is not None))
         except (SettingsError, ProbeError) as error:
             raise AnsibleActionFail(str(error)) from error
         facts = _facts.parse(sources, window, expected)
-        judged = _verdict.judge(facts, _facts.process_table(sources), _facts.watchdog(sources), thresholds, workers, window)
+        table = _facts.process_table(sources)
+        with Recorder(self._task, self._templar, task_vars) as recorder:
+            past = Past(recorder, facts, table, _facts.boot_time(sources), thresholds)
+            judged = _verdict.judge(facts, table, _facts.watchdog(sources), thresholds, workers, window, past.foresee)
+            if recorder:
+                past.record(judged)
+                result["forecasts"] = past.forecasts
         result.update(judged, changed=False, ansible_facts=facts, thresholds=thresholds,
                       msg=_verdict.summary(judged["verdict"], judged["findings"], facts))
         fail_on = options["fail_on"]
@@ -47,12 +103,18 @@ class ActionModule(ActionBase):
             _verdict.SEVERITIES.index(judged["verdict"]) >= _verdict.SEVERITIES.index(fail_on))
         return result
 
+    @contextmanager
+    def _noting_silence(self, task_vars):
+        """A box that doesn't answer is noted in the history as well."""
+        try:
+            yield
+        except (AnsibleConnectionFailure, ProbeError) as error:
+            with Recorder(self._task, self._templar, task_vars) as recorder:
+                recorder.record(source="health", verdict="unknown" if isinstance(error, ProbeError) else "down")
+            raise
+
     def _probe(self, script):
-        if self._connection.is_pipelining_enabled():
-            # No terminal in between, and no script in the log of sudo.
-            answer = self._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n")
-        else:
-            answer = self._low_level_execute_command(script)
+        answer = _shell.run(self, script)
         return _probe.sources(answer["stdout"], answer["stderr"])
 
     @staticmethod

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import time
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _shell
 
 _MODULE = "lifeline.fleet.ssh_door"
 # A box that puts back how it was has this many seconds more to do so.
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):
         deadline = time.monotonic() + window + _GRACE
         kept_out = None
         while True:
-            self._reset()
+            _shell.reset(self._connection)
             try:
                 confirmed = self._execute_module(module_name=_MODULE, module_args={"confirm": token}, task_vars=self._task_vars)
             except AnsibleConnectionFailure as error:
@@ -65,11 +66,3 @@ class ActionModule(ActionBase):
                     said = "%s. What came of new connections: %s" % (said, kept_out)
                 return dict(confirmed, changed=False, confirmed=False, msg=said)
             return dict(answer, confirmed=True, connection=confirmed.get("connection"))
-
-    def _reset(self):
-        """Have no part of the connection that was there before."""
-        try:
-            self._connection.reset()
-        except (AnsibleError, AttributeError) as error:
-            # The box itself finds out whether the connection is new.
-            Display().vv("the connection can't be reset: %s" % error)

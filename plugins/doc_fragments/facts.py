@@ -13,6 +13,8 @@ options: {}
 notes:
   - Needs Python 3.8 or newer on the box and nothing but its standard library. Where even Python cannot start,
     M(lifeline.fleet.health) reads the same numbers with a POSIX shell.
+  - Where the variable C(lifeline_history) names a file on the controller, the numbers are kept there, as M(lifeline.fleet.health) does it;
+    not in check mode, and not where the task is run with C(async).
   - Works without root as far as the kernel allows, and then says how much it could not read.
 """
 

@@ -50,6 +50,11 @@ def parse(sources, top=10):
     }
 
 
+def has_lowered_its_limit(holder):
+    """Who has more than its limit has lowered it on purpose, as sshd does before a login: it wants no further one."""
+    return holder["open"] is not None and holder["soft_limit"] is not None and holder["open"] > holder["soft_limit"]
+
+
 def kinds(targets):
     """How many descriptors there are of each kind, from what they link to."""
     counted = dict.fromkeys(("file", "socket", "pipe", "eventpoll", "inotify", "device", "deleted", "other"), 0)

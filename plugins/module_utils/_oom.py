@@ -44,11 +44,14 @@ def paths(sources):
     return _cgroup.paths(sources)
 
 
-def _kills_since_boot(sources):
-    """The kernel's own count. In a container the kernel's is the whole host's, and the control group's is its own."""
-    if _container.is_container(sources):
-        return _cgroup.oom_kills(sources)
+def kernel_count(sources):
+    """The kernel's own count since boot. Where it is 0, the kernel's log has no kill."""
     return _first_number(sources.get("/proc/vmstat"), "oom_kill")
+
+
+def _kills_since_boot(sources):
+    """In a container the kernel's count is the whole host's, and the control group's is its own."""
+    return _cgroup.oom_kills(sources) if _container.is_container(sources) else kernel_count(sources)
 
 
 def _searches(patterns):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import time
@@ -13,21 +14,30 @@ import time
 from ansible_collections.lifeline.fleet.plugins.module_utils import _mounts
 
 _ANSWER_LIMIT = 4096
+# What the process that asks a mount calls itself: statfs and the mount's number.
+_ASKER = re.compile(r"\d+ \(statfs (\d{1,8})\) ")
 
 
-def read(mounts, timeout, network=True):
+def read(mounts, timeout, network=True, waiting=()):
     """The source C(statfs) of the real file systems among V(mounts), all that V(mounts) names if the network is asked
     too.
 
     What may hang is asked at the same time, each by a process of its own. V(timeout) is how many seconds all of them
-    have.
+    have. V(waiting) are the numbers of mounts that somebody waits for already: they hang, and nobody else is sent there.
     """
     may_hang = _mounts.guarded(mounts)
     asked = [group[0] for group in _mounts.file_systems(mounts)]
     answers = {mount.id: _ask(mount) for mount in asked if mount.id not in may_hang}
     if network:
-        answers.update(_ask_guarded([mount for mount in asked if mount.id in may_hang], timeout))
+        answers.update((mount.id, "hung") for mount in asked if mount.id in may_hang and mount.id in waiting)
+        answers.update(_ask_guarded([mount for mount in asked if mount.id in may_hang and mount.id not in waiting], timeout))
     return "".join("%s %s\n" % (answers[mount.id], mount.point) for mount in asked if mount.id in answers)
+
+
+def mount_waited_for(stat):
+    """The number of the mount that a process waits for, which C(/proc/PID/stat) tells of; None where it is no such process."""
+    asker = _ASKER.match(stat)
+    return int(asker.group(1)) if asker else None
 
 
 def _ask(mount):
@@ -101,4 +111,6 @@ def _answer(mount, pipe):
             with contextlib.suppress(OSError):
                 os.close(int(descriptor))
     os.chdir("/")
+    with open("/proc/self/comm", "wb") as name:
+        name.write(b"statfs %d" % mount.id)
     os.write(0, _ask(mount).encode("ascii"))

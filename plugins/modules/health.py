@@ -15,6 +15,8 @@ description:
   - The reading is done by a small POSIX C(sh) script. It needs no Python on the box, writes no file there, and answers on a box
     that has 4 MB of memory left. The parsing and the judging are done on the controller.
   - With the stdout callback P(lifeline.fleet.table#callback) the results of all boxes are one table, worst box first.
+  - Where the variable C(lifeline_history) names a file on the controller, every reading is kept there, and what is going to be used up is
+    foretold from those before it.
 options:
   thresholds:
     description:
@@ -22,13 +24,17 @@ options:
         or both; V(null) switches a level off.
       - The variable C(lifeline_thresholds) has the same form. It may be set for all boxes, for groups and for hosts at once. Each layer
         names only what differs from the layer before it, and this option is the last layer.
-      - A check strikes when its value reaches the threshold. For C(memory_available_percent) less is worse; for all others more is.
+      - A check strikes when its value reaches the threshold. For C(memory_available_percent), C(forecast_minutes) and
+        C(disk_forecast_minutes) less is worse; for all others more is.
       - "The checks and their defaults, warning then critical: C(memory_available_percent) 25, 10; C(memory_pressure_percent) 5, 20;
         C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95; C(inodes_used_percent) 90, 95;
         C(disks_hung) 1, null; C(root_read_only) null, 1; C(fds_used_percent) 70, 90; C(process_fds_used_percent) 80, 95;
         C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5; C(workers_missing) null, 1; C(workers_given_up) null, 1;
         C(worker_memory_percent) 80, 100; C(worker_allowance_percent) 100, null; C(sshd_killable) 1, null;
-        C(services_unexpected) 1, null; C(load_per_cpu) 2, 8; C(steal_percent) 10, 30."
+        C(services_unexpected) 1, null; C(load_per_cpu) 2, 8; C(steal_percent) 10, 30;
+        C(forecast_minutes) 120, 30; C(disk_forecast_minutes) 1440, 120."
+      - C(forecast_minutes) is how long memory, descriptors and the allowance of a worker will last, C(disk_forecast_minutes) how long space
+        and inodes of a file system will. They are judged only where C(lifeline_history) names a history.
       - C(services_unexpected) is judged only where C(service_lockdown_expected) says what the box is for. Whose sockets they are, only
         root may see, so that it wants a login as root or C(become).
     type: dict
@@ -91,6 +97,13 @@ attributes:
     details:
       - All that can run a command in a POSIX shell.
 notes:
+  - "The history is a SQLite file, which any number of runs may write at once. C(lifeline_history) is its path, relative to the directory
+    that Ansible was started in; C(lifeline_history_days) is how long a reading is kept, 30 days by default; C(lifeline_history_size) how
+    large the file may become, 1 GB by default, before the oldest readings go. All three are variables for all, groups or hosts, or
+    given with C(-e)."
+  - A history that can't be written never stops a reading; there is a warning. One that is damaged is set aside, and a new one is begun.
+    In check mode it is read and not written.
+  - A box that can't be reached is recorded with the verdict V(down), one that could not be judged with V(unknown).
   - Steal is an average since boot, for a sample would take time; M(lifeline.fleet.pressure_facts) takes one.
   - A box that doesn't accept a connection is given up after Ansible's own timeout (C(ansible -T)); one that accepts it and then hangs,
     after O(deadline).
@@ -112,6 +125,12 @@ EXAMPLES = r"""
 # ansible all -m lifeline.fleet.health
 - name: See which boxes are about to die
   lifeline.fleet.health:
+
+# ansible all -m lifeline.fleet.health -e lifeline_history=~/lifeline/history.db
+- name: Keep what is read, and see what will be used up
+  lifeline.fleet.health:
+  vars:
+    lifeline_history: "{{ inventory_dir }}/history.db"
 
 # ansible all -m lifeline.fleet.health -a fail_on=critical || mail-the-operator
 - name: Fail where a box is in danger, with a stricter eye on the disks
@@ -225,6 +244,58 @@ oom_kills:
   returned: when the box has answered
   type: int
   sample: 1
+forecasts:
+  description:
+    - What will be used up before a threshold of C(forecast_minutes) or C(disk_forecast_minutes), if it goes on as it does; the soonest
+      first.
+    - Each is a finding too, as severe as these thresholds say.
+  returned: when the box has answered and C(lifeline_history) names a history
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: Name of the check, as in O(thresholds).
+      type: str
+      sample: forecast_minutes
+    metric:
+      description: What grows, as the history calls it.
+      type: str
+      sample: memory_used_bytes
+    subject:
+      description: Of what, such as a mount point, a process or a worker; V(null) where it is the box itself.
+      type: str
+    value:
+      description: How much is used now, in the unit of RV(forecasts[].metric).
+      type: float
+      sample: 12884901888
+    capacity:
+      description: How much there is.
+      type: float
+      sample: 16042127360
+    rate_per_hour:
+      description: How much more it becomes in an hour.
+      type: float
+      sample: 4736755200
+    seconds:
+      description: After how many seconds all is used up.
+      type: int
+      sample: 2400
+    seconds_low:
+      description: The same at the highest rate that the readings leave open.
+      type: int
+      sample: 1500
+    seconds_high:
+      description: The same at the lowest rate.
+      type: int
+      sample: 4200
+    since:
+      description: Since when it has grown like this.
+      type: str
+      sample: "2026-11-21T04:12:08Z"
+    message:
+      description: The forecast in words.
+      type: str
+      sample: memory exhausted in about 40 minutes (25 to 70)
 msg:
   description: The verdict and all its reasons in one line.
   returned: always

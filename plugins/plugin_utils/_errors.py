@@ -11,3 +11,7 @@ class SettingsError(ValueError):
 
 class ProbeError(RuntimeError):
     """A box answered, but not with what the probe prints. The message says what it answered instead."""
+
+
+class HistoryError(RuntimeError):
+    """A history that can't be written or read. The message says what is wrong with which file, and what to do."""

@@ -39,5 +39,10 @@ def watchdog(sources):
     return _watchdog.read(sources)
 
 
+def boot_time(sources):
+    """When the box's kernel was booted, in seconds since 1970 by its own clock, or None."""
+    return _oom.boot_and_now(sources)[0]
+
+
 def process_table(sources):
     return _processes.parse_table(sources)

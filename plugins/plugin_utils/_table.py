@@ -9,6 +9,7 @@ import textwrap
 from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size, percent
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _answer
 
 # What can be said of a box, worst first. A box is down when it can't be reached, and unknown when it could not be judged.
 VERDICTS = ("down", "critical", "unknown", "warning", "ok")
@@ -20,10 +21,6 @@ _GAP = "  "
 _MOUNT_WIDTH = 20
 # Narrower than this, the reasons are no longer readable beside the figures and go below them.
 _REASONS_WIDTH = 32
-
-# What ssh and Ansible put before the words that say why a box can't be reached.
-_PREAMBLE = re.compile(r"^(Task failed: )?(Failed to connect to the host via ssh: |Data could not be sent to remote host .*? over ssh: )?"
-                       r"(ssh: )?")
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,20 @@ def unknown(box, result):
 
 def render(rows, width=None, paint=None):
     """The table's lines. Without V(width) every box has one line, however long; V(paint) colours a text by its verdict."""
-    rows = sorted(rows, key=_rank)
+    rows = sorted(rows, key=lambda row: rank(row.box, row.verdict, row.left))
     columns = _columns(rows, width)
     figures = sum(columns.values()) + len(_GAP) * len(columns)
     head = _line(dict(zip(columns, map(str.upper, columns))), columns) + _GAP
     lines = [head + "REASONS" if width is None or width - figures >= _REASONS_WIDTH else head.rstrip()]
     for row in rows:
         lines += _row(row, columns, figures, width, paint or (lambda text, verdict: text))
-    return [*lines, _count(rows)]
+    return [*lines, count(rows)]
+
+
+def rank(box, verdict, left):
+    """Worst first, then least memory left, then by name with numbers in their natural order."""
+    natural = [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", box)]
+    return VERDICTS.index(verdict), left, natural
 
 
 def _columns(rows, width):
@@ -108,21 +111,15 @@ def _line(texts, columns):
     return _GAP.join(texts[name].ljust(width) for name, width in columns.items())
 
 
-def _rank(row):
-    """Worst first, then least memory left, then by name with numbers in their natural order."""
-    natural = [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", row.box)]
-    return VERDICTS.index(row.verdict), row.left, natural
-
-
-def _count(rows):
+def count(rows):
+    """How many boxes there are of each verdict, in a line."""
     counts = [(verdict, sum(row.verdict == verdict for row in rows)) for verdict in VERDICTS]
     return "%d %s: %s" % (len(rows), "box" if len(rows) == 1 else "boxes",
-                          ", ".join("%d %s" % (count, verdict) for verdict, count in counts if count))
+                          ", ".join("%d %s" % (number, verdict) for verdict, number in counts if number))
 
 
 def _reason(result):
-    lines = [line.strip() for line in str(result.get("msg", "")).splitlines() if line.strip()]
-    return _PREAMBLE.sub("", lines[-1]) if lines else "no reason given"
+    return _answer.reason(result.get("msg", "")) or "no reason given"
 
 
 def _memory(memory):

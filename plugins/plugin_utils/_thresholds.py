@@ -65,6 +65,8 @@ CHECKS = {check.name: check for check in (
     Check("services_unexpected", "services", 1, None),
     Check("load_per_cpu", "tasks", 2, 8),
     Check("steal_percent", "%", 10, 30),
+    Check("forecast_minutes", "minutes", 120, 30, falling=True),
+    Check("disk_forecast_minutes", "minutes", 1440, 120, falling=True),
 )}
 
 
@@ -116,7 +118,7 @@ def _number(check, level, value, origin):
         raise SettingsError("%s: %s.%s is %r: it must be %s, or null to switch it off"
                             % (origin, check.name, level, value, check.allowed))
     number = float(number.group(1))
-    if check.falling and number > 100:
+    if check.falling and check.unit == "%" and number > 100:
         raise SettingsError("%s: %s.%s is %r: what is left can't be more than 100 %%" % (origin, check.name, level, value))
     return int(number) if number.is_integer() else number
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._fds import has_lowered_its_limit
 from ansible_collections.lifeline.fleet.plugins.module_utils._processes import match, tree
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_duration, format_size, percent
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
@@ -29,11 +30,12 @@ class Finding:
     message: str
 
 
-def judge(facts, table, watchdog, thresholds, workers, oom_window):
+def judge(facts, table, watchdog, thresholds, workers, oom_window, foresee=None):
     """Judge a box: a dictionary with verdict, findings (worst first), workers and oom_kills.
 
     V(facts) are the fact modules' dictionaries by name, V(table) the process table, V(watchdog) what the watchdog on the box has noted,
-    V(thresholds) a merged dictionary, V(workers) a list of Worker and V(oom_window) seconds.
+    V(thresholds) a merged dictionary, V(workers) a list of Worker and V(oom_window) seconds. V(foresee) is a function of what the
+    workers use that gives forecasts.
     """
     readings = [_read_worker(worker, facts["lifeline_memory"], table, watchdog) for worker in workers]
     judge_box = _Judge(thresholds)
@@ -47,6 +49,7 @@ def judge(facts, table, watchdog, thresholds, workers, oom_window):
     _given_up(judge_box, watchdog["noted"])
     _sshd(judge_box, table)
     _listeners(judge_box, facts.get("lifeline_listeners"))
+    _forecasts(judge_box, foresee(readings) if foresee else ())
     findings = sorted(judge_box.findings, key=lambda finding: -SEVERITIES.index(finding.severity))
     return {
         "verdict": findings[0].severity if findings else "ok",
@@ -140,8 +143,7 @@ def _fds(judge, fds):
     judge.hold("fds_used_percent", fds["used_percent"],
                "%s of %s descriptors of the system are open" % (fds["allocated"], fds["maximum"]))
     for process in fds["processes"]:
-        # Who has more than its limit has lowered it on purpose, as sshd does before a login: it wants no further one.
-        if process["open"] is not None and process["soft_limit"] is not None and process["open"] > process["soft_limit"]:
+        if has_lowered_its_limit(process):
             continue
         judge.hold("process_fds_used_percent", process["used_percent"],
                    "%s (pid %d) has %s of its %s descriptors open"
@@ -204,10 +206,14 @@ def _read_worker(worker, memory, table, watchdog):
     }
 
 
+def is_missing(reading):
+    return reading["required"] and not reading["pids"] and not reading["paused"]
+
+
 def _workers(judge, readings, memory):
     for reading in readings:
         name, allowance = reading["name"], reading["max_memory_bytes"]
-        if reading["required"] and not reading["pids"] and not reading["paused"]:
+        if is_missing(reading):
             judge.hold("workers_missing", 1, _missing(name, memory), subject=name)
         judge.hold("worker_memory_percent", reading["used_percent"],
                    "%s uses %s of its %s" % (name, _size(reading["rss_bytes"]), _size(allowance)), subject=name)
@@ -228,11 +234,15 @@ def _missing(name, memory):
     return "worker %s is not running%s" % (name, idle)
 
 
-def _sshd(judge, table):
+def killable_sshd(table):
     """Only the box's own listener counts: its sessions are meant to be killable, and so are containers."""
-    exposed = [process for process in table.values()
-               if process["name"] == _SSHD_NAME and process["ppid"] == 1
-               and process["oom_score_adj"] is not None and process["oom_score_adj"] > _OOM_SPARED]
+    return [process for process in table.values()
+            if process["name"] == _SSHD_NAME and process["ppid"] == 1
+            and process["oom_score_adj"] is not None and process["oom_score_adj"] > _OOM_SPARED]
+
+
+def _sshd(judge, table):
+    exposed = killable_sshd(table)
     if exposed:
         judge.hold("sshd_killable", len(exposed), "sshd (pid %d) is open to the OOM killer (oom_score_adj %d)"
                    % (exposed[0]["pid"], exposed[0]["oom_score_adj"]), subject=_SSHD_NAME)
@@ -243,6 +253,11 @@ def _listeners(judge, listeners):
     for service in listeners["unexpected"] if listeners else ():
         if service["pid"] not in (None, 1):
             judge.hold("services_unexpected", 1, service["text"] + ", and nobody asked for it", subject=service["unit"] or service["name"])
+
+
+def _forecasts(judge, forecasts):
+    for forecast in forecasts:
+        judge.hold(forecast["check"], round(forecast["seconds"] / 60, 1), forecast["message"], subject=forecast["subject"])
 
 
 def _size(count):

@@ -383,6 +383,7 @@ def inventory(labs):
                 groups[lab.name]["children"].append(kind)
             groups["_meta"]["hostvars"][name] = {
                 "ansible_host": box["lifeline-lab.address"], "lab_suite": box["lifeline-lab.suite"],
+                "lab_kind": box["lifeline-lab.kind"],
                 "lab_purpose": box["lifeline-lab.purpose"], "lab_container": box["container"],
                 **json.loads(box["lifeline-lab.vars"])}
     if not groups["_meta"]["hostvars"]:

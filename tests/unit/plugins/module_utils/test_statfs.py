@@ -24,6 +24,20 @@ sources = _reader.read_files(_disks.SOURCES)
 sources["statfs"] = _statfs.read(_mounts.parse(sources["/proc/self/mountinfo"]), float(sys.argv[1]), sys.argv[2] == "network")
 json.dump(_disks.parse(sources), sys.stdout)
 """
+# Until the server has taken its question, who asks can still be killed. Then it waits, and its name tells for what.
+READ_AGAIN = """
+import json, os, sys
+from ansible_collections.lifeline.fleet.plugins.module_utils import _mounts, _reader, _statfs
+def waited_for():
+    stats = _reader.read_files(_reader.process_paths(["stat"], _reader.list_pids()))
+    return [mount for mount in map(_statfs.mount_waited_for, stats.values()) if mount is not None]
+mounts = [mount for mount in _mounts.parse(open("/proc/self/mountinfo").read()) if mount.type == "fuse.silent"]
+while len(waited_for()) < len(mounts):
+    _statfs.read(mounts, 0.3, waiting=waited_for())
+before = sorted(waited_for())
+text = _statfs.read(mounts, 60, waiting=before)
+json.dump([text, before == sorted(waited_for()) == sorted(mount.id for mount in mounts)], sys.stdout)
+"""
 # A process can still be killed until the server has taken its question, so that it may need more than one attempt.
 ASK = """
 import os, signal, sys
@@ -163,6 +177,14 @@ def test_mounts_that_never_answer(tmp_path):
     one = disks[str(tmp_path / "one")]
     assert (one["hung"], one["readable"], one["size_bytes"], one["used_percent"]) == (True, False, None, None)
     assert disks["/"]["readable"] is True
+
+
+@needs_fuse
+def test_where_somebody_waits_already_nobody_else_is_sent(tmp_path):
+    """Else a program that reads the box every minute would leave a process behind each time."""
+    text, alone = answer(hang(tmp_path, ["one", "two"], [sys.executable, "-c", READ_AGAIN]))
+    assert sorted(text.splitlines()) == ["hung %s" % (tmp_path / name) for name in ("one", "two")]
+    assert alone
 
 
 @needs_fuse

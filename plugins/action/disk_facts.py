@@ -1,0 +1,11 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action lifeline.fleet.disk_facts. Its manual is modules/disk_facts.py, which does the work on the box."""
+
+from __future__ import annotations
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._facts_action import FactsAction
+
+
+class ActionModule(FactsAction):
+    pass
