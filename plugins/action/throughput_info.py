@@ -1,0 +1,20 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action lifeline.fleet.throughput_info: the module's answer, recorded. Its manual is the module's."""
+
+from __future__ import annotations
+
+from ansible.plugins.action.normal import ActionModule as Normal
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _throughput_history
+
+
+class ActionModule(Normal):
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        if result.get("failed") or "hours" not in result:
+            return result
+        with _throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
+            samples = _throughput_history.throughput_samples(result, self._task.args.get("table"))
+            recorder.record(source="throughput_info", samples=samples, findings=result["findings"])
+        return result

@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The servers, and the modules as they run on a box."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from servers import crawl, serving
+from servers.proxy import Proxy
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs():
+    serving.require()
+
+
+@pytest.fixture(scope="session")
+def folder():
+    """One that every user may enter, and with a short name: a socket's path has 107 bytes at most."""
+    found = tempfile.mkdtemp(prefix="lifeline-", dir="/tmp")
+    os.chmod(found, 0o755)
+    yield found
+    shutil.rmtree(found)
+
+
+@pytest.fixture(scope="session")
+def tls(folder):
+    return serving.Certificates(folder)
+
+
+def until_the_end(server):
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis(folder):
+    yield from until_the_end(serving.Redis(folder, "redis", "unixsocket %s/redis/sock\nunixsocketperm 777\n" % folder))
+
+
+@pytest.fixture(scope="session")
+def mariadb(folder, tls):
+    yield from until_the_end(serving.MariaDB(folder, tls))
+
+
+@pytest.fixture(scope="session")
+def postgresql(folder, tls):
+    yield from until_the_end(serving.PostgreSQL(folder, tls))
+
+
+@pytest.fixture(scope="session")
+def mysql(mariadb):
+    return crawl.in_mariadb(mariadb)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgresql):
+    return crawl.in_postgresql(postgresql)
+
+
+@pytest.fixture
+def slow():
+    """Call with a port: that of a way to it by which each answer comes 10 s late, or V(delay) says otherwise."""
+    opened = []
+
+    def through(port, delay=10):
+        opened.append(Proxy(port, delay))
+        return opened[-1].port
+    yield through
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture(scope="session")
+def module():
+    """Call with a module's name and options: what it returns."""
+    def call(name, **options):
+        # Without one of its own a test is about something else than time, and this machine may be busy.
+        options.setdefault("timeout", 120)
+        done = subprocess.run([sys.executable, "-m", "ansible_collections.lifeline.fleet.plugins.modules." + name], text=True, check=False,
+                              input=json.dumps({"ANSIBLE_MODULE_ARGS": options}), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections")))
+        assert not done.stderr and done.stdout, done.stderr
+        assert "sesame" not in done.stdout, "the password is in the result"
+        return json.loads(done.stdout)
+    return call
