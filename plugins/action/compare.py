@@ -1,0 +1,143 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action lifeline.fleet.compare: what was read of all boxes of the play in, one report out. Its manual is modules/compare.py."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._units import timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import (
+    _compare,
+    _compare_text,
+    _comparison,
+    _history,
+    _samples,
+    _table,
+    _whole_file,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import HistoryError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._moment import parse_moment
+
+_OPTIONS = {
+    "health": {"type": "str", "default": "compare_health"},
+    "state": {"type": "str", "default": "compare_state"},
+    "groups": {"type": "list", "elements": "str"},
+    "since": {"type": "str"},
+    "ignore": {"type": "list", "elements": "str", "default": []},
+    "score": {"type": "float", "default": _compare.SCORE},
+    "floor": {"type": "float", "default": _compare.FLOOR},
+    "path": {"type": "path"},
+}
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        options = self.validate_argument_spec(_OPTIONS)[1]
+        now = time.time()
+        try:
+            self._check(options)
+            since = self._since(options["since"], now)
+            read, unreachable = self._read(options, task_vars)
+            groups = self._groups(options["groups"], task_vars)
+            if since is not None:
+                self._look_back(read, since, task_vars)
+            report = {
+                "made": timestamp(now),
+                "since": timestamp(since),
+                "groups": _comparison.compare(groups, read, options["score"], options["floor"], options["ignore"]),
+                "unreachable": [one for one in unreachable if any(one["box"] in boxes for _name, boxes in groups)],
+            }
+            if options["path"] and not self._task.check_mode:
+                _write(options["path"], report)
+        except (SettingsError, HistoryError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        text = "\n".join(_compare_text.render(report, Display().columns))
+        # Callbacks print a text of many lines as one line of JSON, which nobody can read.
+        Display().display(text)
+        result.update(changed=False, msg=text, report=report, _ansible_verbose_override=True)
+        return result
+
+    @staticmethod
+    def _check(options):
+        if options["score"] <= 0:
+            raise SettingsError("score is %g: it must be more than 0, such as 3.5" % options["score"])
+        if not 0 <= options["floor"] < 1000:
+            raise SettingsError("floor is %g: it must be a number of percent from 0 on, such as 10" % options["floor"])
+
+    @staticmethod
+    def _since(value, now):
+        if value in (None, ""):
+            return None
+        try:
+            return parse_moment(value, now)
+        except ValueError as error:
+            raise SettingsError("since: %s" % error) from error
+
+    @staticmethod
+    def _read(options, task_vars):
+        """What the two tasks before have registered: a Read of each box that has answered, and the others with the reason."""
+        read, unreachable = {}, []
+        for box in task_vars["ansible_play_hosts_all"]:
+            variables = task_vars["hostvars"].raw_get(box)
+            health, state = (variables.get(options[name]) or {} for name in ("health", "state"))
+            missing = next((one for one, key in ((health, "verdict"), (state, "state")) if key not in one), None)
+            if missing is not None:
+                unreachable.append({"box": box, "reason": _table.down(box, missing).reasons[0]})
+                continue
+            facts = health["ansible_facts"]
+            known, whole = _samples.state(facts)
+            read[box] = _comparison.Read(
+                numbers={(sample.metric, sample.subject): sample.value for sample in _samples.samples(facts, health["workers"])},
+                state={**known, **state["state"]}, whole=(*whole, *state["whole"]), unread=state["unread"])
+        return read, unreachable
+
+    @staticmethod
+    def _groups(asked, task_vars):
+        inventory, boxes = task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"]
+        if asked:
+            for name in asked:
+                if name not in inventory.groups:
+                    known = sorted(set(inventory.groups) - {"all", "ungrouped"})
+                    raise SettingsError("groups: the inventory has no group %r: it has %s" % (name, ", ".join(known) or "none"))
+            chosen = [inventory.groups[name] for name in asked]
+        else:
+            chosen = [group for group in inventory.groups.values() if group.name not in ("all", "ungrouped")]
+            chosen.sort(key=lambda group: -group.depth)
+        return _compare.groups([(group.name, {host.name for host in group.get_hosts()}) for group in chosen], boxes, bool(asked))
+
+    @staticmethod
+    def _look_back(read, since, task_vars):
+        """Add to each box what its history says has changed since then. Raises HistoryError and SettingsError."""
+        by_path = {}
+        for box in read:
+            path = task_vars["hostvars"][box].get("lifeline_history")
+            if not path:
+                raise SettingsError("since asks what has changed, and %s has no history to tell it: set lifeline_history to the path of a "
+                                    "file, and run this now and then" % box)
+            by_path.setdefault(str(path), []).append(box)
+        for path, boxes in by_path.items():
+            with _history.History(path) as history:
+                for box in boxes:
+                    read[box].changed = history.changes(box, since)
+                    if "kernel" not in history.state(box, at=since):
+                        first = history.readings(box, since, "state_info")
+                        read[box].known = first[0].taken if first else time.time()
+
+
+def _write(path, report):
+    """The report as JSON in the place of the last one, as a whole. Raises SettingsError."""
+    try:
+        _whole_file.replace(path, (json.dumps(report, indent=1, sort_keys=True) + "\n").encode(), 0o600)
+    except OSError as error:
+        raise SettingsError("path: %s can't be written: %s" % (path, error.strerror)) from error

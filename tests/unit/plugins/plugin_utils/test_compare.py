@@ -1,0 +1,170 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which boxes stand out, and how they differ."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _compare
+
+numbers = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=3), st.integers(0, 1 << 40), max_size=12)
+state = st.dictionaries(st.sampled_from(["kernel", "package:x", "package:y", "gem:z"]), st.sampled_from(["1", "2", "3"]))
+states = st.dictionaries(st.sampled_from([*"abcdef"]), state, min_size=1)
+
+
+def boxes(found):
+    return [outlier.box for outlier in found[0]]
+
+
+def named(values):
+    return {"box%d" % number: value for number, value in enumerate(values)}
+
+
+def test_two_that_hide_each_other_from_a_plain_z_score():
+    """By hand: the median is 2.45 and the MAD 0.15, so that 8.3 is 5.85 away and scores 0.6745 * 5.85 / 0.15."""
+    values = named([2.1, 2.6, 2.4, 2.5, 2.3, 2.1, 2.3, 2.6, 8.2, 8.3])
+    found, median = _compare.outliers(values)
+    assert median == 2.45
+    assert {outlier.box: round(outlier.score, 2) for outlier in found} == {"box8": 25.86, "box9": 26.31}
+    assert found[0].box == "box9"
+    assert max(abs(value - statistics.mean(values.values())) for value in values.values()) < 3 * statistics.stdev(values.values())
+
+
+def test_where_most_are_the_same_each_that_differs_is_one():
+    found, median = _compare.outliers(named([100, 100, 100, 100, 100, 120, 70]))
+    assert median == 100
+    assert [(outlier.box, outlier.score) for outlier in found] == [("box6", None), ("box5", None)]
+
+
+def test_what_is_near_the_median_is_none_however_alike_the_others_are():
+    assert boxes(_compare.outliers(named([100, 100, 100, 100, 105]))) == []
+    assert boxes(_compare.outliers(named([1000, 1001, 1002, 1003, 1050]))) == []
+    assert boxes(_compare.outliers(named([1000, 1001, 1002, 1003, 1050]), floor=1)) == ["box4"]
+
+
+def test_a_distance_that_nobody_would_do_anything_about():
+    assert boxes(_compare.outliers(named([0, 0, 0, 4096]), distance=_compare.least("swap_used_bytes"))) == []
+    assert boxes(_compare.outliers(named([0, 0, 0, 1 << 30]), distance=_compare.least("swap_used_bytes"))) == ["box3"]
+    assert boxes(_compare.outliers(named([0, 0, 0, 1]), distance=_compare.least("oom_kills_since_boot"))) == ["box3"]
+
+
+def test_too_few_boxes_have_no_outliers():
+    assert _compare.outliers(named([1, 1, 1000])) == ([], 1)
+    assert _compare.outliers({}) == ([], None)
+
+
+@given(numbers)
+def test_most_boxes_never_stand_out(values):
+    assert len(_compare.outliers(values)[0]) <= len(values) / 2
+
+
+@given(numbers, st.integers(0, 20))
+def test_neither_order_nor_unit_matters(values, power):
+    turned = dict(reversed(values.items()))
+    assert boxes(_compare.outliers(values)) == boxes(_compare.outliers(turned))
+    scaled = {box: value * 2 ** power for box, value in values.items()}
+    assert boxes(_compare.outliers(values)) == boxes(_compare.outliers(scaled))
+
+
+@given(numbers, st.floats(0.1, 20), st.floats(0, 200))
+def test_an_outlier_is_what_its_definition_says(values, score, floor):
+    found, median = _compare.outliers(values, score, floor)
+    for outlier in found:
+        away = abs(values[outlier.box] - median)
+        mad = statistics.median(abs(value - median) for value in values.values())
+        assert away > abs(median) * floor / 100
+        assert outlier.score is None if mad == 0 else 0.6745 * away / mad > score
+    # Whoever is as far away as an outlier is one.
+    least = min((abs(outlier.value - median) for outlier in found), default=float("inf"))
+    assert {box for box, value in values.items() if abs(value - median) >= least} == set(boxes((found,)))
+
+
+def difference(states, **options):
+    return {one.name: {value: list(boxes) for value, boxes in one.values} for one in _compare.differences(states, **options)}
+
+
+def test_what_most_have_comes_first():
+    found = _compare.differences({"a": {"kernel": "1"}, "b": {"kernel": "2"}, "c": {"kernel": "2"}, "d": {"kernel": "3"}})
+    assert [one.values for one in found] == [(("2", ("b", "c")), ("1", ("a",)), ("3", ("d",)))]
+    assert _compare.majority(found[0]) == ("b", "c")
+
+
+def test_two_that_differ_have_no_majority():
+    found = _compare.differences({"a": {"kernel": "1"}, "b": {"kernel": "2"}})
+    assert _compare.majority(found[0]) == ()
+
+
+def test_what_is_missing_counts_only_where_all_of_its_kind_was_read():
+    read = {"a": {"package:x": "1"}, "b": {}, "c": {}}
+    assert difference(read) == {}
+    assert difference(read, whole={"b": ("package:",)}) == {"package:x": {"1": ["a"], None: ["b"]}}
+
+
+def test_names_that_may_differ():
+    read = {"a": {"package:x": "1", "kernel": "1"}, "b": {"package:x": "2", "kernel": "2"}}
+    assert set(difference(read, ignored=["package:*"])) == {"kernel"}
+
+
+def test_parts_of_a_value_are_compared_by_themselves():
+    root = {"device": "/dev/sda1", "type": "ext4", "size_bytes": 20 << 30, "read_only": False}
+    read = {"a": {"filesystem:/": root}, "b": {"filesystem:/": {**root, "device": "/dev/vda1", "size_bytes": 40 << 30}}}
+    assert difference(read) == {"filesystem:/:size_bytes": {20 << 30: ["a"], 40 << 30: ["b"]}}
+
+
+@pytest.mark.parametrize(("name", "one", "other", "same"), [
+    ("sysctl:kernel.threads-max", "192730", "192726", True),
+    ("sysctl:kernel.threads-max", "192730", "96365", False),
+    ("sysctl:net.ipv4.tcp_mem", "284424 379235 568848", "284500 379300 568900", True),
+    ("sysctl:net.ipv4.tcp_mem", "284424 379235 568848", "284424 379235", False),
+    ("sysctl:vm.swappiness", "60", "61", False),
+    ("limit:sshd:nproc", "96365:96365", "96300:96300", True),
+    ("limit:sshd:nproc", "96365:96365", "unlimited", False),
+    ("limit:sshd:nofile", "1024:524288", "1024:524287", False),
+    ("memory_bytes", 25 << 30, (25 << 30) - 4096, True),
+    ("memory_bytes", 25 << 30, None, False),
+])
+def test_what_comes_from_the_size_of_the_memory_is_alike(name, one, other, same):
+    assert _compare.alike(name, one, other) is same
+    assert _compare.alike(name, other, one) is same
+    assert bool(difference({"a": {name: one}, "b": {name: other}}, whole={"a": ("",), "b": ("",)})) is not same
+
+
+@given(states)
+def test_each_box_stands_once_and_with_its_own_value(read):
+    for one in _compare.differences(read, dict.fromkeys(read, ("package:", "gem:"))):
+        told = [box for _value, boxes in one.values for box in boxes]
+        assert len(told) == len(set(told))
+        for value, having in one.values:
+            assert all(read[box].get(one.name) == value for box in having)
+        assert len({value for value, _boxes in one.values}) == len(one.values) > 1
+
+
+@given(states)
+def test_the_same_everywhere_is_no_difference(read):
+    state = next(iter(read.values()))
+    assert _compare.differences(dict.fromkeys(read, state)) == []
+
+
+def test_changes_are_cut_as_differences_are():
+    root = {"device": "/dev/sda1", "size_bytes": 20 << 30}
+    changed = [(1, "kernel", "1", "2"), (2, "sysctl:kernel.threads-max", "192730", "192726"), (3, "package:x", None, "1"),
+               (4, "filesystem:/", root, {**root, "device": "/dev/vda1"}), (5, "filesystem:/", root, {**root, "size_bytes": 40 << 30}),
+               (6, "filesystem:/data", {"size_bytes": 1}, None)]
+    assert _compare.changes(changed, ["package:*"]) == [
+        (1, "kernel", "1", "2"), (5, "filesystem:/:size_bytes", 20 << 30, 40 << 30), (6, "filesystem:/data:size_bytes", 1, None)]
+
+
+def test_each_box_is_in_the_most_specific_group_that_it_shares():
+    inventory = [("web_eu", {"w1", "w2"}), ("web_us", {"w3"}), ("web", {"w1", "w2", "w3", "w4"}), ("db", {"d1"})]
+    assert _compare.groups(inventory, ["w1", "w2", "w3", "w4", "d1", "x"]) == [
+        ("web_eu", ["w1", "w2"]), ("web", ["w3", "w4"]), ("others", ["d1", "x"])]
+    assert _compare.groups([], ["a", "b"]) == [("all", ["a", "b"])]
+
+
+def test_groups_that_were_asked_for_are_all_there_is():
+    assert _compare.groups([("db", {"d1"}), ("web", {"d1", "w1"})], ["w1", "d1", "x"], asked=True) == [("db", ["d1"]), ("web", ["w1"])]
