@@ -1,0 +1,95 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action lifeline.fleet.report: what is known of a fleet in, one HTML page on the controller out. Its manual is modules/report.py."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import ExitStack
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _compare, _report_gather, _report_page, _table, _whole_file
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import HistoryError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._recorder import settings
+
+_OPTIONS = {
+    "path": {"type": "path", "required": True},
+    "boxes": {"type": "list", "elements": "str", "required": True},
+    "readings": {"type": "str"},
+    "days": {"type": "float", "default": 7},
+    "mode": {"type": "str", "default": "0644"},
+}
+_MOST_DAYS = 366
+
+
+class ActionModule(ActionBase):
+    """No box is asked: the page is made and written where Ansible runs."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        options = self.validate_argument_spec(_OPTIONS)[1]
+        try:
+            path, mode = _place(options["path"]), _mode(options["mode"])
+            if not 0 < options["days"] <= _MOST_DAYS:
+                raise SettingsError("days is %g: it must be more than 0 and at most %d" % (options["days"], _MOST_DAYS))
+            if not options["boxes"]:
+                raise SettingsError("boxes is empty: name the hosts that the report is about, such as \"{{ ansible_play_hosts_all }}\"")
+            fleet = self._gather(options, task_vars)
+            page = _report_page.render(fleet).encode()
+            if not self._task.check_mode:
+                _whole_file.replace(path, page, mode)
+        except (HistoryError, SettingsError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        except OSError as error:
+            raise AnsibleActionFail("the report can't be written to %s: %s" % (path, error.strerror)) from error
+        counts = {verdict: sum(box.verdict == verdict for box in fleet.boxes) for verdict in _table.VERDICTS}
+        result.update(changed=True, path=path, size=len(page), counts=counts, msg="%s (%s)" % (path, _table.count(fleet.boxes)))
+        return result
+
+    def _gather(self, options, task_vars):
+        found = {}
+        if options["readings"]:
+            hostvars = task_vars["hostvars"]
+            for name in options["boxes"]:
+                reading = hostvars.raw_get(name).get(options["readings"]) if name in hostvars else None
+                if isinstance(reading, dict) and not reading.get("skipped"):
+                    found[name] = reading
+        path, _bounds = settings(self._templar, task_vars)
+        with ExitStack() as stack:
+            history = None
+            # The first report may be older than the first reading that was kept.
+            if path is not None and (not found or os.path.exists(os.path.expanduser(path))):
+                history = stack.enter_context(History(path))
+            if history is None and not found:
+                raise SettingsError("there is nothing to report: no box was asked, and lifeline_history names no history")
+            groups = _groups(options["boxes"], task_vars["hostvars"]._inventory)
+            return _report_gather.gather(options["boxes"], found, history, time.time(), options["days"], groups)
+
+
+def _groups(boxes, inventory):
+    """Boxes of one purpose: those are compared. The most specific groups come first."""
+    groups = [group for group in inventory.groups.values() if group.name not in ("all", "ungrouped")]
+    groups.sort(key=lambda group: -group.depth)
+    return _compare.groups([(group.name, {host.name for host in group.get_hosts()}) for group in groups], boxes)
+
+
+def _place(path):
+    path = os.path.abspath(path)
+    if os.path.isdir(path):
+        raise SettingsError("path is %s, which is a folder: name a file in it, such as %s" % (path, os.path.join(path, "report.html")))
+    return path
+
+
+def _mode(text):
+    # Without the quotes YAML makes another number of it.
+    if not re.fullmatch("0[0-7]{3}", text):
+        raise SettingsError("mode is %r: it must be octal digits in quotes, such as '0644'" % text)
+    return int(text, 8)

@@ -1,0 +1,17 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pages for the tests, with no clock of this machine in them."""
+
+from __future__ import annotations
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _report_gather, _report_page
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History
+
+END = 1795257600.0
+MADE = END + 40
+
+
+def page_of(path, names=None, fresh=None, days=7, groups=None):
+    """The page about a history."""
+    with History(path) as history:
+        return _report_page.render(_report_gather.gather(names or history.boxes(), fresh or {}, history, MADE, days, groups))
