@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action lifeline.fleet.evidence: one round trip to the box, one archive on the controller. Its manual is modules/evidence.py."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _action_log, _archive, _evidence, _shell
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
+
+_OPTIONS = {
+    "path": {"type": "path", "default": "~/.lifeline/evidence"},
+    "log": {"type": "path"},
+    "health": {"type": "dict"},
+    "timeout": {"type": "float", "default": 2},
+    "deadline": {"type": "float", "default": 90},
+}
+# Of the time that a box has, so much is for the part that is being taken when the rest of it is over.
+_LAST = 30
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = True
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        options = self.validate_argument_spec(_OPTIONS)[1]
+        box, looked = task_vars["inventory_hostname"], options["health"] or {}
+        try:
+            sources, named = self._take(options, looked)
+            found = _evidence.read(sources, named, looked.get("workers", ()))
+            result.update(changed=False, evidence=found, archive=None, msg="evidence was taken, and nothing is kept of it in check mode")
+            if not self._task.check_mode:
+                result.update(self._keep(options, box, looked, sources, named))
+        except (SettingsError, ProbeError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        return result
+
+    def _take(self, options, looked):
+        if not 0 < options["timeout"] <= 60:
+            raise SettingsError("timeout is %s: it must be more than 0 and at most 60 seconds" % options["timeout"])
+        if options["deadline"] <= _LAST + options["timeout"]:
+            raise SettingsError("deadline is %s: it must be more than %g seconds" % (options["deadline"], _LAST + options["timeout"]))
+        workers = looked.get("workers", ())
+        pids = [pid for worker in workers for pid in worker["pids"]]
+        word = secrets.token_hex(8)
+        script = _evidence.script(word, options["timeout"], int(options["deadline"] - _LAST), pids,
+                                  ["%s.service" % worker["name"] for worker in workers], self._is_short(looked))
+        with deadline(options["deadline"]):
+            answer = _shell.run(self, script)
+        return _evidence.parts(answer["stdout"], answer["stderr"], word)
+
+    @staticmethod
+    def _is_short(looked):
+        """Whether the box has so little memory left that some evidence is not worth what it takes."""
+        available = looked.get("ansible_facts", {}).get("lifeline_memory", {}).get("limit_available_bytes")
+        return available is not None and available < _evidence.LEAN_BYTES
+
+    def _keep(self, options, box, looked, sources, named):
+        now = datetime.now(timezone.utc)
+        about = {"box": box, "taken": timestamp(now.timestamp()), "verdict": looked.get("verdict"), "findings": looked.get("findings"),
+                 "workers": looked.get("workers"), "empty": sorted(name for name, text in named.items() if not text.strip())}
+        members = _evidence.members(sources, named, about)
+        path = _archive.write(os.path.expanduser(options["path"]), _archive.file_name(box, now), members, now)
+        if options["log"]:
+            _action_log.append(options["log"], box, "evidence", {
+                "archive": path, "verdict": looked.get("verdict"),
+                "findings": [finding["message"] for finding in looked.get("findings", ())]})
+        return {"changed": True, "archive": path,
+                "msg": "%d parts of evidence are in %s (%s)" % (len(members), path, format_size(os.path.getsize(path)))}

@@ -1,0 +1,127 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rescue a box with a kernel of its own that has less than 8 MB left: python -m drill.rescue [ROUNDS]
+
+The box is the one that the distribution ships, with nothing of the collection on it. In each round its worker takes memory until the kernel
+says that less is available; the leak ends there, as one does that waits for memory. Then the playbook is run, as a user runs it whose last
+connection still stands, and the box has to be well. A line of JSON a round.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import tomllib
+from lab.machine import say
+
+from . import image, probes, virtual
+
+SETTINGS = tomllib.loads((image.HERE / "leaks.toml").read_text())
+LITTLE = 8 << 20
+# Jobs by the KiB that they take, enough of each: the last few MB are taken in small steps.
+HELD = {8192: 80, 1024: 60}
+# What an emulated box of the drill is called ill for, whatever the worker does.
+VARIABLES = {
+    "lifeline_thresholds": {name: {"warning": None, "critical": None}
+                            for name in ("load_per_cpu", "steal_percent", "fd_limits_above_maximum", "sshd_killable")},
+    "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=600s", "lifeline_rescue_patience": 300,
+}
+
+
+class Round:
+    def __init__(self, machine, folder):
+        self.machine, self.folder = machine, folder
+        self.options = [*probes.connection(machine), "-e", json.dumps(VARIABLES)]
+
+    def ansible(self, *argv):
+        return subprocess.run([*argv, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False, env={**probes.environment(), "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"})
+
+    def raw(self, command):
+        """Over the connection that stands, with no Python on the box."""
+        return self.ansible("ansible", self.machine.name, "-m", "ansible.builtin.raw", "-a", command).stdout
+
+    def available(self):
+        found = re.search(r"MemAvailable: +(\d+) kB", self.raw("cat /proc/meminfo"))
+        return int(found[1]) * 1024 if found else None
+
+    def pid(self):
+        found = re.search(r"^(\d+)\s*$", self.raw("systemctl show --value -p MainPID sidekiq"), re.MULTILINE)
+        return int(found[1]) if found else None
+
+    def health(self):
+        said = self.ansible("ansible", self.machine.name, "-m", "lifeline.fleet.health").stdout
+        return json.JSONDecoder().raw_decode(said.partition(" => ")[2])[0] if " => " in said else {}
+
+    def hold(self):
+        """Queue jobs while the box is well, where the worker doesn't look: who starts a Ruby later is the leak."""
+        for kibibytes, count in HELD.items():
+            self.raw("cd /opt/crawler && redis-cli del queue:%d && ruby feed.rb %d memory %d 1 && redis-cli rename queue:crawl queue:%d"
+                     % (kibibytes, count, kibibytes, kibibytes))
+
+    def leak(self):
+        """Have the worker take what is available but for a few MB, by and by."""
+        self.raw("redis-cli rename queue:crawl queue:before")
+        self.hold()
+        while True:
+            available = self.available()
+            if available is not None and available < LITTLE:
+                return available
+            if available is not None:
+                large, small = HELD
+                size = large if available - LITTLE > large << 11 else small
+                count = max(1, (available - LITTLE) // (size << 10) * 3 // 4)
+                self.raw("for i in $(seq %d); do redis-cli rpoplpush queue:%d queue:crawl; done" % (count, size))
+                time.sleep(2)
+
+    def play(self):
+        before, began = self.pid(), time.monotonic()
+        available = self.leak()
+        leaked = time.monotonic()
+        evidence = self.folder / ("evidence-%d" % time.time_ns())
+        done = self.ansible("ansible-playbook", "lifeline.fleet.rescue", "-e", "lifeline_rescue_evidence=%s" % evidence)
+        rescued = time.monotonic()
+        looked = self.health()
+        while looked.get("verdict") != "ok" and time.monotonic() - rescued < 300:
+            time.sleep(5)
+            looked = self.health()
+        log = evidence / "rescue.log"
+        events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        result = {"available_bytes": available, "leak_seconds": round(leaked - began), "rescue_seconds": round(rescued - leaked),
+                  "ok_after_seconds": round(time.monotonic() - leaked), "exit": done.returncode, "worker": [before, self.pid()],
+                  "archives": [path.stat().st_size for path in evidence.glob("*.tar.gz")], "verdict": looked.get("verdict"),
+                  "steps": [event["step"] for event in events if event["event"] == "step"]}
+        result["good"] = (done.returncode == 0 and len(result["archives"]) == 1 and looked.get("verdict") == "ok" and available < LITTLE
+                          and None not in result["worker"] and result["worker"][0] != result["worker"][1])
+        if not result["good"]:
+            result["said"] = (done.stdout + looked.get("msg", ""))[-3000:]
+        return result
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="lifeline-rescue-"))
+    good = 0
+    try:
+        say("booting", "rescue")
+        with virtual.Machine("before", image.shipped(SETTINGS["box"]["suite"]), folder / "box", SETTINGS["box"]) as machine:
+            one = Round(machine, folder)
+            for number in range(rounds):
+                result = one.play()
+                good += result["good"]
+                print(json.dumps({"round": number + 1, **result}), flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    say("%d of %d rounds" % (good, rounds), "rescue")
+    return 0 if good == rounds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
