@@ -1,0 +1,79 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action lifeline.fleet.changes: what health has found against what was known. Its manual is modules/changes.py."""
+
+from __future__ import annotations
+
+import time
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._units import parse_duration, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _json_file, _watch
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+_OPTIONS = {
+    "looked": {"type": "str", "required": True},
+    "boxes": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "path", "required": True},
+    "settle": {"type": "int", "default": 2},
+    "remind": {"type": "str", "default": "30m"},
+    "report": {"type": "path"},
+    "rescue": {"type": "bool", "default": False},
+    "rescue_window": {"type": "str", "default": "15m"},
+    "rescue_most": {"type": "int", "default": 6},
+}
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        options = self.validate_argument_spec(_OPTIONS)[1]
+        try:
+            remind, window = _seconds(options, "remind"), _seconds(options, "rescue_window")
+            for name, least in (("settle", 1), ("rescue_most", 1)):
+                if options[name] < least:
+                    raise SettingsError("%s is %d: it must be at least %d" % (name, options[name], least))
+            known, aside = _json_file.read(options["state"], _watch.check)
+            known = known or _watch.empty()
+            looks = self._looks(options, task_vars["hostvars"])
+            now = time.time()
+            said, known = _watch.changes(known, looks, now, options["settle"], remind)
+            chosen, held = [], {}
+            if options["rescue"]:
+                chosen, held, known = _watch.rescues(known, looks, now, window, options["rescue_most"])
+            said = [{**change, "time": timestamp(change["time"]), "since": timestamp(change["since"]), "text": _watch.tell(change)}
+                    for change in said]
+            result.update(changed=False, changes=said, boxes=len(looks), rescue=chosen, held=held,
+                          msg=[change["text"] for change in said] or "%d boxes, nothing new" % len(looks))
+            if not self._task.check_mode:
+                _json_file.write(options["state"], known)
+                if options["report"]:
+                    _json_file.write(options["report"], {"time": timestamp(now), "boxes": len(looks), "changes": said})
+        except SettingsError as error:
+            raise AnsibleActionFail(str(error)) from error
+        if aside:
+            result["warnings"] = [*result.get("warnings", ()), aside]
+        return result
+
+    @staticmethod
+    def _looks(options, hostvars):
+        """What health has found, by box. A box that has not been looked at is left out, as in a play that was ended for it."""
+        looks = {}
+        for box in options["boxes"]:
+            values = hostvars[box]
+            if options["looked"] in values:
+                looks[box] = _watch.findings(box, values[options["looked"]])
+        return looks
+
+
+def _seconds(options, name):
+    try:
+        return parse_duration(options[name])
+    except ValueError as error:
+        raise SettingsError("%s: %s" % (name, error)) from error

@@ -1,0 +1,176 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook lifeline.fleet.watch, on this machine: what it keeps, whom it tells, and that two don't get into each other's way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.lifeline.fleet.plugins.action import changes as action
+from ansible_collections.lifeline.fleet.plugins.modules import changes as manual
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _json_file, _only_run
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
+
+ROOT = Path(__file__).resolve().parents[4]
+ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+
+
+@pytest.fixture
+def watch(tmp_path):
+    """A function that plays the playbook once with variables of the test's: exit code, what it said, and what it reported."""
+
+    def play(level="warning", options=(), **variables):
+        thresholds = {name: {"warning": None, "critical": None} for name in CHECKS}
+        if level:
+            thresholds["memory_available_percent"][level] = 100
+        hosts = {"here": {"ansible_connection": "local", "ansible_become": False, "lifeline_thresholds": thresholds},
+                 "gone": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}}
+        (tmp_path / "hosts.yml").write_text(json.dumps({"web": {"hosts": hosts}}))
+        report = tmp_path / "report.json"
+        report.unlink(missing_ok=True)
+        variables = {"lifeline_watch_state": str(tmp_path / "state" / "watch.json"), "lifeline_watch_report": str(report), **variables}
+        done = subprocess.run(
+            [ANSIBLE_PLAYBOOK, "-i", tmp_path / "hosts.yml", "lifeline.fleet.watch", "-e", json.dumps(variables), *options],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=tmp_path,
+            env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1",
+                     ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections")))
+        return done.returncode, done.stdout, json.loads(report.read_text()) if report.exists() else None
+
+    return play
+
+
+def said(report):
+    return [(change["box"], change["change"], change["severity"]) for change in report["changes"]]
+
+
+def test_it_tells_what_is_new_and_only_that(watch, tmp_path):
+    told = tmp_path / "told"
+    command = {"lifeline_watch_command": "tee -a %s" % told}
+    code, output, report = watch(**command)
+    assert code == 0, output
+    assert said(report) == [("gone", "appeared", "down"), ("here", "appeared", "warning")]
+    assert report["boxes"] == 2
+    lines = told.read_text().splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["gone down", "here warning"]
+    code, output, report = watch(**command)
+    assert (code, report["changes"]) == (0, [])
+    assert "2 boxes, nothing new" in output
+    assert told.read_text().splitlines() == lines
+
+
+def test_check_mode_keeps_nothing(watch, tmp_path):
+    code, output, report = watch(options=["--check"])
+    assert (code, report) == (0, None), output
+    assert "here warning" in output
+    assert not (tmp_path / "state" / "watch.json").exists()
+
+
+def test_a_damaged_file_is_set_aside_and_said_so(watch, tmp_path):
+    state = tmp_path / "state" / "watch.json"
+    state.parent.mkdir()
+    state.write_text('{"boxes": {"here": ')
+    code, output, report = watch()
+    assert code == 0, output
+    assert "was damaged" in output
+    assert len(report["changes"]) == 2
+    aside = list(state.parent.glob("watch.json.damaged-*"))
+    assert [path.read_text() for path in aside] == ['{"boxes": {"here": ']
+    assert set(json.loads(state.read_text())["boxes"]) == {"here", "gone"}
+    assert state.stat().st_mode & 0o777 == 0o600
+
+
+def test_another_run_that_goes_on_has_the_boxes_for_itself(watch, tmp_path):
+    other = subprocess.Popen(["sleep", "1000"])
+    try:
+        _only_run.take(str(tmp_path / "state" / "watch.json.lock"), other.pid)
+        code, output, report = watch()
+        assert (code, report) == (0, None), output
+        assert "another run (pid %d" % other.pid in output
+        assert "TASK [See what is new]" not in output
+    finally:
+        other.kill()
+        other.wait()
+    assert len(watch()[2]["changes"]) == 2
+
+
+def test_who_could_not_be_told_is_no_reason_to_end(watch):
+    code, output, report = watch(lifeline_watch_command="/nowhere/mail ops")
+    assert code == 0, output
+    assert "/nowhere/mail ops: " in output
+    assert len(report["changes"]) == 2
+
+
+@pytest.mark.parametrize(("variables", "reason"), [
+    ({"lifeline_watch_settle": 0}, "settle is 0: it must be at least 1"),
+    ({"lifeline_watch_remind": "later"}, "remind: 'later' is no duration"),
+    ({"lifeline_watch_state": "/proc/nowhere/watch.json"}, "/proc/nowhere/watch.json.lock can't be written"),
+])
+def test_what_cannot_be_followed_is_named(watch, variables, reason):
+    code, output, report = watch(**variables)
+    assert (code, report) == (2, None)
+    assert reason in output
+
+
+def test_a_run_is_told_from_a_later_one_of_the_same_number(tmp_path):
+    path = tmp_path / "deep" / "lock"
+    assert _only_run.take(str(path), os.getpid()) is None
+    assert _only_run.take(str(path), os.getpid()) is None
+    other = _only_run.take(str(path), 1)
+    assert other["pid"] == os.getpid()
+    assert abs(time.time() - other["since"]) < 600
+    holder = json.loads(path.read_text())
+    path.write_text(json.dumps({**holder, "birth": "1"}))
+    assert _only_run.take(str(path), 1) is None
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]", "null", '{"pid": "x", "birth": 1, "since": 1}',
+                                     '{"pid": 99999999999, "birth": null, "since": 1}'])
+def test_a_damaged_lock_locks_nobody_out(tmp_path, damaged):
+    path = tmp_path / "lock"
+    path.write_text(damaged)
+    assert _only_run.take(str(path), os.getpid()) is None
+
+
+def test_of_many_that_begin_at_once_one_is_alone(tmp_path):
+    script = ("import os, sys; from ansible_collections.lifeline.fleet.plugins.plugin_utils import _only_run; "
+              "print(_only_run.take(sys.argv[1], os.getpid()) is None, flush=True); sys.stdin.read()")
+    runs = [subprocess.Popen([sys.executable, "-c", script, tmp_path / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _run in range(8)]
+    try:
+        assert sorted(run.stdout.readline().strip() for run in runs) == ["False"] * 7 + ["True"]
+    finally:
+        for run in runs:
+            run.communicate("")
+
+
+def test_what_is_no_text_is_damaged_too(tmp_path):
+    path = tmp_path / "watch.json"
+    path.write_bytes(b"\xff\xfe{}")
+    value, aside = _json_file.read(str(path), lambda value: None)
+    assert value is None
+    assert "was damaged" in aside
+    assert not path.exists()
+    assert _json_file.read(str(path), lambda value: None) == (None, None)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="file/watch.json can't be written: File exists"):
+        _json_file.write(str(tmp_path / "file" / "watch.json"), {})
+
+
+def test_the_manual_has_the_options_that_are_taken():
+    documented = yaml.safe_load(manual.DOCUMENTATION)["options"]
+    assert set(documented) == set(action._OPTIONS)
+    for name, option in action._OPTIONS.items():
+        for key in ("type", "default", "required", "elements"):
+            assert documented[name].get(key) == option.get(key)
