@@ -1,0 +1,62 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.metrics_program."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: metrics_program
+author:
+  - The Lifeline authors (@lifeline-fleet)
+short_description: A Python program with what it imports of this collection, ready to be written to a box
+version_added: 0.1.0
+description:
+  - Finds out which modules of this collection a program imports, so that the very parsers that serve the fact modules and
+    M(lifeline.fleet.health) run on a box without Ansible. Nothing else of the collection comes along.
+options:
+  _terms:
+    description: The program, a path on the controller.
+    required: true
+    type: list
+    elements: path
+  folder:
+    description: Where the program goes on the box. There it is C(__main__.py), so that C(python3 FOLDER) runs it.
+    required: true
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Install the program that exports metrics
+  lifeline.fleet.config_files:
+    files: "{{ lookup('lifeline.fleet.metrics_program', 'files/program.py', folder='/usr/local/lib/program') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One list of files as module M(lifeline.fleet.config_files) takes them, with C(path) and C(content).
+  type: list
+  elements: list
+"""
+
+from pathlib import Path
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _program
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        folder = self.get_option("folder").rstrip("/")
+        return [self._files(Path(term), folder) for term in terms]
+
+    @staticmethod
+    def _files(program, folder):
+        try:
+            text = program.read_text(encoding="utf-8")
+        except OSError as error:
+            raise AnsibleLookupError("%s: %s" % (program, error.strerror)) from error
+        texts = {"__main__.py": text, **_program.modules(text)}
+        return [{"path": "%s/%s" % (folder, name), "content": content} for name, content in texts.items()]

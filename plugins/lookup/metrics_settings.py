@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup lifeline.fleet.metrics_settings."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: metrics_settings
+author:
+  - The Lifeline authors (@lifeline-fleet)
+short_description: What a host's metrics are judged by, as the program on the box reads it
+version_added: 0.1.0
+description:
+  - Takes C(lifeline_thresholds) of all layers of the inventory, and the workers, as M(lifeline.fleet.health) does.
+options:
+  interval:
+    description: How often the box is read, in seconds.
+    type: int
+    default: 60
+  oom_window:
+    description: How long an OOM kill counts.
+    type: str
+    default: 24h
+  timeout:
+    description: How long a mount that may hang is waited for, in seconds.
+    type: float
+    default: 5
+"""
+
+EXAMPLES = r"""
+- name: Show what this host's metrics are judged by
+  ansible.builtin.debug:
+    msg: "{{ lookup('lifeline.fleet.metrics_settings', oom_window='12h') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The settings as the text of one JSON document.
+  type: list
+  elements: str
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _exporter_settings, _settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            return [_exporter_settings.text(
+                _settings.thresholds(self._templar, variables), _settings.workers(self._templar, variables),
+                self.get_option("interval"), self.get_option("oom_window"), self.get_option("timeout"))]
+        except SettingsError as error:
+            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from error
