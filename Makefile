@@ -8,7 +8,7 @@ export PATH := $(TOOLS):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
-.PHONY: help health test test-all lint sanity unit molecule lab lab-down drill bench clean
+.PHONY: help health test test-all lint sanity unit servers report molecule lab lab-down drill forecast bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
@@ -17,7 +17,9 @@ health: export ANSIBLE_HOME := $(CACHE)/ansible
 health: $(CACHE)/health.ready ## is this machine about to die? its line of the table
 	@ansible all -m lifeline.fleet.health
 
-test: lint sanity unit molecule ## all tests
+test: $(CACHE)/test.ready ## all tests
+	@$(MAKE) --no-print-directory --jobs 2 lint sanity unit servers report
+	@$(MAKE) --no-print-directory molecule
 	@echo "all tests passed"
 
 test-all: export LAB_SUITES = bullseye,bookworm,trixie,forky
@@ -32,6 +34,12 @@ sanity: $(CACHE)/test.ready ## ansible-test sanity on every ansible-core that th
 unit: $(CACHE)/test.ready ## the parsers on recorded boxes, with every Python that this machine has
 	python tests/unit.py
 
+servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, against real ones
+	PYTHONPATH=$(CACHE)/collections python -m pytest -q --numprocesses 4 --dist loadfile tests/servers
+
+report: $(CACHE)/test.ready ## the HTML report in Chromium: sorting, filtering, accessibility, size
+	PYTHONPATH=$(CACHE)/collections python -m pytest -q tests/report
+
 molecule: $(CACHE)/test.ready ## the modules on real boxes, against independent programs
 	python tests/scenarios.py
 
@@ -43,6 +51,9 @@ lab-down: ## remove the lab
 
 drill: $(CACHE)/test.ready ## the same leak on the same box, with and without the collection; LEAK="fast slow" SWAP=no|yes|both choose
 	PYTHONPATH=tests python -m drill $(LEAK) $(if $(SWAP),--swap $(SWAP))
+
+forecast: $(CACHE)/test.ready ## how good the forecasts are, on simulated and recorded traces
+	PYTHONPATH=tests:$(CACHE)/collections python -m forecast
 
 bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what Ansible brings
 	python tests/bench/run.py
