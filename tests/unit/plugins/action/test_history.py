@@ -168,6 +168,8 @@ def test_playbooks_of_all_kinds(ansible, path, tmp_path):
   vars:
     place: "{{ playbook_dir }}"
     lifeline_history: "{{ place }}/history.db"
+    # Where HOME is not what the password file says, Ansible looks for its jobs in another folder than it keeps them in.
+    ansible_async_dir: "{{ place }}/async"
   module_defaults:
     group/lifeline.fleet.facts: {top: 1}
   tasks:
