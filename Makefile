@@ -40,8 +40,8 @@ servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, agains
 report: $(CACHE)/test.ready ## the HTML report in Chromium: sorting, filtering, accessibility, size
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q tests/report
 
-molecule: $(CACHE)/test.ready ## the modules on real boxes, against independent programs
-	python tests/scenarios.py
+molecule: $(CACHE)/test.ready ## the modules and the roles on real boxes; SCENARIO="monit facts" chooses
+	python tests/scenarios.py $(SCENARIO)
 
 lab: $(CACHE)/test.ready ## boot a few real boxes, some of them ill; then: ansible all -i inventories/lab -m lifeline.fleet.health
 	python tests/lab/lab.py up
