@@ -55,6 +55,17 @@ class Rulebook:
             assert time.monotonic() < deadline, "%r was not said:\n%s" % (text, self.log.read_text()[-5000:])
             time.sleep(0.2)
 
+    def rescued(self):
+        """What the rescue has written down when it is through: that is later than the source sees that the box is well."""
+        path = self.folder / "evidence" / "rescue.log"
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            log = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+            if log and log[-1]["event"] == "recovered":
+                return log
+            assert time.monotonic() < deadline, log
+            time.sleep(0.2)
+
 
 class Knocker:
     """Somebody who opens a new SSH connection every second, and counts who answers."""
@@ -106,9 +117,9 @@ def test_a_dying_box_is_rescued_while_its_ssh_answers(rulebook, box):
     with Knocker(box) as knocker:
         rulebook.wait("rescue begins: %s critical" % BOX)
         rulebook.wait("%s no longer critical" % BOX)
-    log = [json.loads(line) for line in (rulebook.folder / "evidence" / "rescue.log").read_text().splitlines()]
+    log = rulebook.rescued()
     assert [(line["box"], line["event"]) for line in log][:2] == [(BOX, "evidence"), (BOX, "step")]
-    assert (log[-1]["event"], log[-1]["verdict"]) in (("recovered", "ok"), ("recovered", "warning"))
+    assert log[-1]["verdict"] in ("ok", "warning")
     assert pathlib.Path(log[0]["archive"]).stat().st_size > 1000
     assert pid(box) not in ("0", before[0])
     assert kills(box) == before[1]
