@@ -15,10 +15,10 @@ import re
 import shlex
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _process_maps, _processes, _system_units
-from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _probe
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._shell import sections
 
 _END = "end"
 # The processes whose memory and descriptors are looked at besides those that were asked for: the largest ones.
@@ -119,10 +119,9 @@ def script(word, timeout, seconds, pids=(), units=(), lean=False):
 
 def parts(answer, errors, word):
     """The probe's sources, and the other parts by name. Raises ProbeError where that isn't what the script prints."""
-    text = decode(answer.encode("utf-8", "surrogateescape")).replace("\r\n", "\n")
-    found = re.split(r"^==> %s (\S+) <==\n" % re.escape(word), text, flags=re.MULTILINE)
-    sources = _probe.sources(found[0], errors)
-    named = {name: part[:-1] if part.endswith("\n") else part for name, part in zip(found[1::2], found[2::2])}
+    head, found = sections(answer, word)
+    sources = _probe.sources(head, errors)
+    named = dict(found)
     if _END not in named:
         raise ProbeError("the box stopped answering while evidence was taken (%d of its parts came)" % len(named))
     del named[_END]

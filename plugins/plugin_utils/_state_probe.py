@@ -13,8 +13,8 @@ import re
 from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _mounts
-from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._shell import sections
 
 FILES = (
     "/proc/sys/kernel/osrelease", "/proc/sys/kernel/version", "/etc/os-release", "/etc/debian_version", "/proc/cmdline", "/etc/timezone",
@@ -140,10 +140,9 @@ def script(word, seconds, pids=(), apps=()):
 
 def parts(answer, errors, word):
     """The parts of the answer by name. Raises ProbeError where that isn't what the script prints; V(errors) may then say why."""
-    text = decode(answer.encode("utf-8", "surrogateescape")).replace("\r\n", "\n")
-    found = re.split(r"^==> %s (\S+) <==\n" % re.escape(word), text, flags=re.MULTILINE)
+    head, found = sections(answer, word)
     read, last = {}, None
-    for name, section in zip(found[1::2], found[2::2]):
+    for name, section in found:
         if name == _WHOLE:
             if last is not None:
                 read[last] = Part(read[last].text, True)
@@ -151,11 +150,11 @@ def parts(answer, errors, word):
             # Several applications have a lock each.
             last = name
             earlier = read[name].text + "\n" if name in read else ""
-            read[name] = Part(earlier + (section[:-1] if section.endswith("\n") else section), False)
+            read[name] = Part(earlier + section, False)
     if _END not in read:
         if read:
             raise ProbeError("the box stopped answering while its state was read (%d of its parts came)" % len(read))
-        shown = " ".join((text + errors).split())[:200]
+        shown = " ".join((head + errors).split())[:200]
         raise ProbeError("the box did not tell its state: it answered %s" % (repr(shown) if shown else "nothing"))
     del read[_END]
     return read
