@@ -35,9 +35,9 @@ BACK = {name: (after, before) for name, before, after, _do, _undo in MADE}
 @pytest.fixture(scope="module")
 def boxes():
     """One without a worker, one with a healthy one, one with a leak, one more without, and one that is off; the first is made different."""
-    of_set = {box.name: box for box in lab.of_set("facts")}
-    plain = [name for name, box in of_set.items() if name == "facts-" + box.suite]
-    return [of_set[name] for name in (plain[0], "facts-ok", "facts-leak", plain[1], "facts-down")]
+    of_set = {box.name: box for box in lab.of_set("compare")}
+    plain = [name for name, box in of_set.items() if name == "compare-" + box.suite]
+    return [of_set[name] for name in (plain[0], "compare-ok", "compare-leak", plain[1], "compare-down")]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def told(boxes, tmp_path_factory):
     def compare(since):
         path = folder / "report.json"
         succeeded, output = lab.play("lifeline.fleet.compare", [box.name for box in boxes], {
-            "lifeline_compare_groups": "facts", "lifeline_compare_path": str(path), "lifeline_compare_since": since,
+            "lifeline_compare_groups": "compare", "lifeline_compare_path": str(path), "lifeline_compare_since": since,
             "lifeline_history": str(folder / "history.db")})
         assert succeeded, output
         return json.loads(path.read_text()), output
@@ -119,13 +119,13 @@ def test_a_history_that_has_only_begun_says_so(told, boxes):
 
 def test_the_leak_stands_out(told):
     memory = next(number for number in group(told["after"])["numbers"] if number["metric"] == "memory_used_bytes")
-    assert "facts-leak" in [outlier["box"] for outlier in memory["outliers"]]
+    assert "compare-leak" in [outlier["box"] for outlier in memory["outliers"]]
 
 
 def test_who_does_not_answer_is_named(told):
     report, output = told["after"]
-    assert [one["box"] for one in report["unreachable"]] == ["facts-down"]
-    assert "facts-down" not in group(told["after"])["boxes"]
+    assert [one["box"] for one in report["unreachable"]] == ["compare-down"]
+    assert "compare-down" not in group(told["after"])["boxes"]
     assert "Not compared:" in output
 
 

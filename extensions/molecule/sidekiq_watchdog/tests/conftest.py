@@ -51,7 +51,7 @@ class WorkerBox(lab.Box):
 
 @pytest.fixture(scope="session")
 def boxes():
-    return lab.of_set("watchdog", WorkerBox)
+    return lab.of_set("sidekiq_watchdog", WorkerBox)
 
 
 @pytest.fixture
