@@ -16,6 +16,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils import (
     _compare,
     _compare_text,
     _comparison,
+    _groups,
     _history,
     _samples,
     _table,
@@ -49,7 +50,7 @@ class ActionModule(ActionBase):
             self._check(options)
             since = self._since(options["since"], now)
             read, unreachable = self._read(options, task_vars)
-            groups = self._groups(options["groups"], task_vars)
+            groups = _groups.of_inventory(task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"], options["groups"] or ())
             if since is not None:
                 self._look_back(read, since, task_vars)
             report = {
@@ -101,20 +102,6 @@ class ActionModule(ActionBase):
                 numbers={(sample.metric, sample.subject): sample.value for sample in _samples.samples(facts, health["workers"])},
                 state={**known, **state["state"]}, whole=(*whole, *state["whole"]), unread=state["unread"])
         return read, unreachable
-
-    @staticmethod
-    def _groups(asked, task_vars):
-        inventory, boxes = task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"]
-        if asked:
-            for name in asked:
-                if name not in inventory.groups:
-                    known = sorted(set(inventory.groups) - {"all", "ungrouped"})
-                    raise SettingsError("groups: the inventory has no group %r: it has %s" % (name, ", ".join(known) or "none"))
-            chosen = [inventory.groups[name] for name in asked]
-        else:
-            chosen = [group for group in inventory.groups.values() if group.name not in ("all", "ungrouped")]
-            chosen.sort(key=lambda group: -group.depth)
-        return _compare.groups([(group.name, {host.name for host in group.get_hosts()}) for group in chosen], boxes, bool(asked))
 
     @staticmethod
     def _look_back(read, since, task_vars):

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _compare, _report_gather, _report_page, _table, _whole_file
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _groups, _report_gather, _report_page, _table, _whole_file
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import HistoryError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._recorder import settings
@@ -70,15 +70,8 @@ class ActionModule(ActionBase):
                 history = stack.enter_context(History(path))
             if history is None and not found:
                 raise SettingsError("there is nothing to report: no box was asked, and lifeline_history names no history")
-            groups = _groups(options["boxes"], task_vars["hostvars"]._inventory)
+            groups = _groups.of_inventory(task_vars["hostvars"]._inventory, options["boxes"])
             return _report_gather.gather(options["boxes"], found, history, time.time(), options["days"], groups)
-
-
-def _groups(boxes, inventory):
-    """Boxes of one purpose: those are compared. The most specific groups come first."""
-    groups = [group for group in inventory.groups.values() if group.name not in ("all", "ungrouped")]
-    groups.sort(key=lambda group: -group.depth)
-    return _compare.groups([(group.name, {host.name for host in group.get_hosts()}) for group in groups], boxes)
 
 
 def _place(path):

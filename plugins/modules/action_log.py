@@ -24,15 +24,12 @@ options:
     description: What else is to be known.
     type: dict
     default: {}
+extends_documentation_fragment:
+  - lifeline.fleet.support
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
-    support: full
     details:
       - Nothing is written.
-  diff_mode:
-    description: Whether it shows what differs.
-    support: none
 author:
   - The Lifeline authors (@lifeline-fleet)
 """

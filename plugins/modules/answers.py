@@ -29,20 +29,13 @@ options:
       - A file on the controller that remembers since when boxes are down, for many runs at once. Where two looks are more than an hour
         apart, the time counts anew.
     type: path
+extends_documentation_fragment:
+  - lifeline.fleet.support
+  - lifeline.fleet.support.shell
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
-    support: full
     details:
       - The box is asked, and O(state) stays as it is.
-  diff_mode:
-    description: Whether it shows what differs.
-    support: none
-  connection:
-    description: The connection plugins that it works through.
-    support: full
-    details:
-      - All that can run a command in a POSIX shell.
 seealso:
   - module: lifeline.fleet.ec2_reboot
 author:

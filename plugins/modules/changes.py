@@ -57,20 +57,13 @@ options:
     description: How many boxes may be chosen in an hour, all boxes together.
     type: int
     default: 6
+extends_documentation_fragment:
+  - lifeline.fleet.support
+  - lifeline.fleet.support.controller
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
-    support: full
     details:
       - What is new is told, and neither the state nor the report is written.
-  diff_mode:
-    description: Whether it shows what differs.
-    support: none
-  connection:
-    description: The connection plugins that it works through.
-    support: none
-    details:
-      - It runs on the controller, and never connects to the box.
 seealso:
   - module: lifeline.fleet.health
   - module: lifeline.fleet.only_run

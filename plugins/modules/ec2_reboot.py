@@ -32,15 +32,12 @@ options:
   endpoint_url:
     description: Where EC2 is asked instead of at AWS.
     type: str
+extends_documentation_fragment:
+  - lifeline.fleet.support
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
-    support: full
     details:
       - The instance is looked at, and not rebooted.
-  diff_mode:
-    description: Whether it shows what differs.
-    support: none
 requirements:
   - The collection C(amazon.aws), and boto3, on the controller. This collection doesn't bring them along.
 seealso:

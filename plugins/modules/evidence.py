@@ -35,20 +35,13 @@ options:
     description: Seconds that a box has to answer. In the last 30 of them nothing further is begun.
     type: float
     default: 90
+extends_documentation_fragment:
+  - lifeline.fleet.support
+  - lifeline.fleet.support.shell
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
-    support: full
     details:
       - The box is read, and no archive is written.
-  diff_mode:
-    description: Whether it shows what differs.
-    support: none
-  connection:
-    description: The connection plugins that it works through.
-    support: full
-    details:
-      - All that can run a command in a POSIX shell.
 notes:
   - Command lines and logs can hold secrets. Archives are for their owner only; look through one before you pass it on.
   - Without root only a part of it can be read.

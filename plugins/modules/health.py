@@ -85,17 +85,13 @@ options:
     default: never
 extends_documentation_fragment:
   - lifeline.fleet.facts.attributes
+  - lifeline.fleet.support.shell
 attributes:
   become:
     description: Can be used with C(become).
     support: full
     details:
       - Without root the kernel log may be closed, and limits of other users' processes on some kernels.
-  connection:
-    description: The connection plugins that it works through.
-    support: full
-    details:
-      - All that can run a command in a POSIX shell.
 notes:
   - "The history is a SQLite file, which any number of runs may write at once. C(lifeline_history) is its path, relative to the directory
     that Ansible was started in; C(lifeline_history_days) is how long a reading is kept, 30 days by default; C(lifeline_history_size) how

@@ -17,20 +17,13 @@ options:
     description: The file, on the controller. Runs that name the same file exclude each other.
     type: path
     required: true
+extends_documentation_fragment:
+  - lifeline.fleet.support
+  - lifeline.fleet.support.controller
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
-    support: full
     details:
       - It is noted in check mode as well.
-  diff_mode:
-    description: Whether it shows what differs.
-    support: none
-  connection:
-    description: The connection plugins that it works through.
-    support: none
-    details:
-      - It runs on the controller, and never connects to the box.
 author:
   - The Lifeline authors (@lifeline-fleet)
 """

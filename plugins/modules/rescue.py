@@ -43,20 +43,13 @@ options:
   log:
     description: A file on the controller to which a line of JSON is added before a step, and one that tells what came of it.
     type: path
+extends_documentation_fragment:
+  - lifeline.fleet.support
+  - lifeline.fleet.support.shell
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
-    support: full
     details:
       - The box is looked at, and the plan returned.
-  diff_mode:
-    description: Whether it shows what differs.
-    support: none
-  connection:
-    description: The connection plugins that it works through.
-    support: full
-    details:
-      - All that can run a command in a POSIX shell.
 notes:
   - It wants root on the box.
   - Each step is noted in the box's own log, under the name C(lifeline-rescue), as far as that works.

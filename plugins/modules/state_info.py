@@ -51,17 +51,13 @@ options:
     default: 90
 extends_documentation_fragment:
   - lifeline.fleet.facts.attributes
+  - lifeline.fleet.support.shell
 attributes:
   become:
     description: Can be used with C(become).
     support: full
     details:
       - Without root a few sysctls, and the programs and environments of other users' workers, can't be read.
-  connection:
-    description: The connection plugins that it works through.
-    support: full
-    details:
-      - All that can run a command in a POSIX shell.
   facts:
     support: none
     details:

@@ -161,20 +161,3 @@ def changes(changed, ignored=()):
             if not alike(key, one, other) and not any(fnmatch.fnmatchcase(key, pattern) for pattern in ignored):
                 found.append((taken, key, one, other))
     return found
-
-
-def groups(candidates, boxes, asked=None):
-    """Pairs of a group's name and its boxes; each box stands once. V(candidates) are such pairs, the most specific group first.
-
-    A box is in the most specific group that it shares with another one, and those that share none are together; where V(asked) names
-    groups, in the first of these.
-    """
-    left, found = list(boxes), []
-    for name, members in candidates:
-        here = [box for box in left if box in members]
-        if here and (asked or len(here) > 1):
-            found.append((name, here))
-            left = [box for box in left if box not in here]
-    if left and not asked:
-        found.append(("all" if len(found) == 0 else "others", left))
-    return found

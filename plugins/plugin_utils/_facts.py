@@ -7,7 +7,6 @@ from __future__ import annotations
 from ansible_collections.lifeline.fleet.plugins.module_utils import (
     _disks,
     _fds,
-    _listeners,
     _memory,
     _oom,
     _pressure,
@@ -31,6 +30,9 @@ def parse(sources, oom_window, expected=None):
         "lifeline_pressure": _pressure.parse(sources),
     }
     if expected is not None:
+        # As in _settings, for the few that want it.
+        from ansible_collections.lifeline.fleet.plugins.module_utils import _listeners
+
         facts["lifeline_listeners"] = _listeners.parse(sources, expected)
     return facts
 

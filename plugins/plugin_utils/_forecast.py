@@ -13,7 +13,6 @@ docs/forecast.md has the figures.
 from __future__ import annotations
 
 import math
-import statistics
 from typing import NamedTuple
 
 # Fewer points than these say nothing of what is growth and what is noise.
@@ -126,10 +125,10 @@ def _may_end(points, capacity, within):
     """Whether it could end in this time at a rate that is roughly taken."""
     third = max(2, len(points) // 3)
     first, last = points[:third], points[-third:]
-    grown = statistics.median(point.value for point in last) - statistics.median(point.value for point in first)
+    grown = _median([point.value for point in last]) - _median([point.value for point in first])
     if grown <= 0:
         return False
-    took = statistics.median(point.taken for point in last) - statistics.median(point.taken for point in first)
+    took = _median([point.taken for point in last]) - _median([point.taken for point in first])
     return (capacity - points[-1].value) * took <= within * grown
 
 
@@ -175,7 +174,7 @@ def _thinned(times, values):
         return times, values
     edges = [round(number * count / _MOST_POINTS) for number in range(_MOST_POINTS + 1)]
     groups = [slice(start, stop) for start, stop in zip(edges, edges[1:])]
-    return [statistics.median(times[group]) for group in groups], [statistics.median(values[group]) for group in groups]
+    return [_median(times[group]) for group in groups], [_median(values[group]) for group in groups]
 
 
 def _slope(times, values):
@@ -188,7 +187,13 @@ def _slope(times, values):
     reach = _DEVIATIONS * math.sqrt(count * (count - 1) * (2 * count + 5) / 18) / 2
     middle = (len(slopes) - 1) / 2
     low, high = slopes[max(0, math.floor(middle - reach))], slopes[min(len(slopes) - 1, math.ceil(middle + reach))]
-    return statistics.median(slopes), low, high
+    return _median(slopes), low, high
+
+
+def _median(values):
+    """As that of C(statistics), which takes as long to be imported as half of all that health consists of."""
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _quantile(ordered, share):

@@ -19,7 +19,6 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import (
     _container,
     _disks,
     _fds,
-    _listeners,
     _memory,
     _mounts,
     _oom,
@@ -130,6 +129,12 @@ def script(timeout, listeners=False):
     # In braces it is one command, to which Ansible may append others.
     text = "{ : %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
     text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LINES_AND_LOG + (_HOLDERS if listeners else "") + _PROCESSES
+    sockets = ()
+    if listeners:
+        # As in _settings, for the few that want it.
+        from ansible_collections.lifeline.fleet.plugins.module_utils import _listeners
+
+        sockets = ("/proc/[0-9]*/cgroup", *_listeners.SOURCES)
     text += 'echo; echo "==> %s <=="; }' % _END
     for name, value in (
             ("V1", " ".join(_cgroup.FILES[1])),
@@ -145,7 +150,7 @@ def script(timeout, listeners=False):
             ("STATFS", "%S %s %b %f %a %c %d %n"),
             ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
             ("ANCHORS", " ".join('-e "%s"' % anchor for anchor in _oom.ANCHORS)),
-            ("SOCKETS", " ".join(("/proc/[0-9]*/cgroup", *_listeners.SOURCES)) if listeners else ""),
+            ("SOCKETS", " ".join(sockets)),
             ("TABLE_FILES", " ".join(_TABLE_FILES)),
             ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES))):
         text = text.replace("@%s@" % name, value)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _listeners
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers, _thresholds, _workers
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
@@ -43,6 +42,9 @@ def listeners(templar, task_vars):
 
     Raises SettingsError.
     """
+    # For the few whose purpose is told: Ansible compiles what a collection's plugin imports anew on each run.
+    from ansible_collections.lifeline.fleet.plugins.module_utils import _listeners
+
     on_any_box = ("the defaults", [{"name": name} for name in _listeners.ON_ANY_BOX])
     entries = _layers.by_name([on_any_box, *layers("service_lockdown_expected", templar, task_vars)])
     expected = [entry["name"] for entry in entries if entry.get("state") != "absent"]

@@ -15,8 +15,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._reader import deco
 def run(action, script):
     """What the box's shell makes of V(script), one line as in C(_probe): C(stdout), C(stderr), C(rc). V(action) is an action plugin."""
     if action._connection.is_pipelining_enabled():
-        # No terminal in between, and no script in the log of sudo.
-        return action._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n")
+        # No terminal in between, and no script in the log of sudo. Any login shell can run this, so that none more is put between, and
+        # output can only be lost on a terminal, so that nothing is to be waited for.
+        return action._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n", executable=False)
     return action._low_level_execute_command(script)
 
 

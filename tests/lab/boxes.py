@@ -87,6 +87,22 @@ def play(playbook, names, variables, *options):
     return done.returncode == 0, done.stdout
 
 
+def converging(playbook):
+    """What a fixture yields that tests call with boxes and variables: whether a playbook succeeded on them, and what it printed.
+
+    In the end it is played once more on these boxes, without the tests' variables.
+    """
+    touched = []
+
+    def run(*boxes, **variables):
+        touched.extend(boxes)
+        return play(playbook, [box.name for box in boxes], variables)
+    yield run
+    if touched:
+        done, output = play(playbook, sorted({box.name for box in touched}), {})
+        assert done, output
+
+
 def kill(process):
     """As a crash does: nothing of it has a last word."""
     with contextlib.suppress(ProcessLookupError):

@@ -38,14 +38,6 @@ def boxes():
 
 
 @pytest.fixture
-def converge(boxes):
+def converge():
     """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
-    touched = []
-
-    def run(*boxes, **variables):
-        touched.extend(boxes)
-        return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables)
-    yield run
-    if touched:
-        done, output = lab.play(SCENARIO / "converge.yml", sorted({box.name for box in touched}), {})
-        assert done, output
+    yield from lab.converging(SCENARIO / "converge.yml")

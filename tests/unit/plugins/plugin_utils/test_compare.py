@@ -157,14 +157,3 @@ def test_changes_are_cut_as_differences_are():
                (6, "filesystem:/data", {"size_bytes": 1}, None)]
     assert _compare.changes(changed, ["package:*"]) == [
         (1, "kernel", "1", "2"), (5, "filesystem:/:size_bytes", 20 << 30, 40 << 30), (6, "filesystem:/data:size_bytes", 1, None)]
-
-
-def test_each_box_is_in_the_most_specific_group_that_it_shares():
-    inventory = [("web_eu", {"w1", "w2"}), ("web_us", {"w3"}), ("web", {"w1", "w2", "w3", "w4"}), ("db", {"d1"})]
-    assert _compare.groups(inventory, ["w1", "w2", "w3", "w4", "d1", "x"]) == [
-        ("web_eu", ["w1", "w2"]), ("web", ["w3", "w4"]), ("others", ["d1", "x"])]
-    assert _compare.groups([], ["a", "b"]) == [("all", ["a", "b"])]
-
-
-def test_groups_that_were_asked_for_are_all_there_is():
-    assert _compare.groups([("db", {"d1"}), ("web", {"d1", "w1"})], ["w1", "d1", "x"], asked=True) == [("db", ["d1"]), ("web", ["w1"])]
