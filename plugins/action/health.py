@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.lifeline.fleet.plugins.module_utils._units import parse_duration
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import (
     _facts,
+    _forks,
     _history,
     _probe,
     _samples,
@@ -34,6 +35,8 @@ _OPTIONS = {
     "fail_on": {"type": "str", "choices": ["never", "warning", "critical"], "default": "never"},
 }
 
+_forks.spare()
+
 
 class Past:
     """What the history has of a box beside what was just read of it, where there is a history."""
@@ -53,7 +56,8 @@ class Past:
         started = {worker["name"]: self._started(worker["pids"]) for worker in workers}
         self._samples = _samples.samples(self._facts, workers, {name: when for name, when in started.items() if when is not None})
         box = self._recorder.box
-        past = self._recorder.ask(lambda history: history.recent(box, list(_trends.RESOURCES), self._since), {})
+        wanted = list(_trends.horizons(self._thresholds))
+        past = self._recorder.ask(lambda history: history.recent(box, wanted, self._since), {}) if wanted else {}
         self.forecasts = _trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
         return self.forecasts
 

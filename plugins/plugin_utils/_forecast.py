@@ -96,11 +96,17 @@ class _Fit(NamedTuple):
 
 
 def may_end(points, within):
-    """Whether V(points), a few of a series, leave it open that it ends in so many seconds, so that all of them are worth a look."""
+    """Whether V(points), a few of a series, leave it open that it ends in so many seconds, so that all of them are worth a look.
+
+    What grows has grown since most of them, so that two of them say so; one alone may be noise.
+    """
     now = points[-1]
-    return bool(now.capacity) and any(
+    if not now.capacity:
+        return False
+    saying = sum(
         now.value > point.value and (now.capacity - now.value) * (now.taken - point.taken) <= _ROUGHLY * within * (now.value - point.value)
         for point in points[:-1])
+    return saying > 1
 
 
 def _since_restart(points):

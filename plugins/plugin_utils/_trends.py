@@ -36,27 +36,30 @@ RESOURCES = {
 }
 
 
+def horizons(thresholds):
+    """How many seconds ahead a threshold wants to know of it, by metric; those are left out that no threshold asks for."""
+    minutes = {metric: [level for level in thresholds[resource.check].values() if level is not None]
+               for metric, resource in RESOURCES.items()}
+    return {metric: 60 * max(levels) for metric, levels in minutes.items() if levels}
+
+
 def foresee(past, samples, taken, booted, thresholds, whole):
     """What will be used up before a threshold says that it is too late: dictionaries as health returns them, the soonest first.
 
     V(past) are lists of a few points by metric and subject, V(samples) what was read at the time V(taken), and V(whole) a function of
     metric and subject that gives all points there are: it is asked only where the few leave it open.
     """
-    found = []
+    found, ahead = [], horizons(thresholds)
     for sample in samples:
-        resource, points = RESOURCES.get(sample.metric), past.get((sample.metric, sample.subject))
-        if resource is None or not points:
+        within, points = ahead.get(sample.metric), past.get((sample.metric, sample.subject))
+        if within is None or not points:
             continue
-        levels = [minutes for minutes in thresholds[resource.check].values() if minutes is not None]
-        if not levels:
-            continue
-        within = 60 * max(levels)
         now = Point(taken, sample.value, sample.capacity, booted if sample.started is None else sample.started)
         if not may_end([*points, now], within):
             continue
         seen = forecast([*whole(sample.metric, sample.subject), now], within, _REACH)
         if seen is not None:
-            found.append(_describe(resource, sample, seen))
+            found.append(_describe(RESOURCES[sample.metric], sample, seen))
     return sorted(found, key=lambda one: one["seconds"])
 
 

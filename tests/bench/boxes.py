@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,18 +48,42 @@ exec /bin/sh "$@"
 """
 
 
+@contextlib.contextmanager
+def booted():
+    """The Boxes, which are booted for it, and removed afterwards if they weren't up before."""
+    lab = [sys.executable, str(LAB)]
+    listed = subprocess.run([*lab, "status", "--set", "bench"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    subprocess.run([*lab, "up", "--set", "bench"], check=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench.") as folder:
+            yield Boxes(folder)
+    finally:
+        if "not up" in listed:
+            subprocess.run([*lab, "down", "--set", "bench"], check=True)
+
+
 class Boxes:
     """The lab's set for benchmarks, and Ansible's view of it: no inventory script, whose time would dilute the ratios."""
 
     def __init__(self, folder):
         listed = json.loads(subprocess.run([sys.executable, LAB, "inventory", "--set", "bench"], stdout=subprocess.PIPE,
                                            check=True).stdout)
+        self.folder = pathlib.Path(folder)
         self.vars = listed["_meta"]["hostvars"]
-        group = {"hosts": self.vars, "vars": listed["bench"]["vars"]}
-        self.inventory = pathlib.Path(folder) / "boxes.yml"
-        self.inventory.write_text(json.dumps({"all": {"children": {"bench": group}}}))
+        self._group_vars = listed["bench"]["vars"]
+        self.inventory = self.folder / "boxes.yml"
         self.names = list(self.vars)
+        self._write(self.vars)
         self._cpu_files = [cpu_file(box["lab_container"]) for box in self.vars.values()]
+
+    def multiply(self, count):
+        """Have the inventory know them under so many names, as if they were so many; return the names."""
+        hosts = {f"box{number}": self.vars[self.names[number % len(self.names)]] for number in range(count)}
+        self._write(hosts)
+        return list(hosts)
+
+    def _write(self, hosts):
+        self.inventory.write_text(json.dumps({"all": {"children": {"bench": {"hosts": hosts, "vars": self._group_vars}}}}))
 
     def ansible(self, command, pattern="bench", check=True, environment=None, **variables):
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-import tempfile
 
 import boxes
 
@@ -35,17 +33,8 @@ def say(text):
 
 def on_boxes(runs):
     """Times and memory on the lab's boxes, which are booted for it."""
-    lab = [sys.executable, str(boxes.LAB)]
-    listed = subprocess.run([*lab, "status", "--set", "bench"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    was_up = "not up" not in listed
-    subprocess.run([*lab, "up", "--set", "bench"], check=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench.") as folder:
-            lab_boxes = boxes.Boxes(folder)
-            return len(lab_boxes.names), boxes.measure_time(lab_boxes, runs, say), boxes.measure_memory(lab_boxes, say=say)
-    finally:
-        if not was_up:
-            subprocess.run([*lab, "down", "--set", "bench"], check=True)
+    with boxes.booted() as lab_boxes:
+        return len(lab_boxes.names), boxes.measure_time(lab_boxes, runs, say), boxes.measure_memory(lab_boxes, say=say)
 
 
 def scans():
