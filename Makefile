@@ -55,8 +55,9 @@ drill: $(CACHE)/test.ready ## the same leak on the same box, with and without th
 forecast: $(CACHE)/test.ready ## how good the forecasts are, on simulated and recorded traces
 	PYTHONPATH=tests:$(CACHE)/collections python -m forecast
 
-bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what Ansible brings
+bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what Ansible brings; and what a history costs
 	python tests/bench/run.py
+	python tests/bench/history.py
 
 clean: lab-down ## remove the lab and everything that was set up
 	rm -rf .cache
