@@ -371,8 +371,8 @@ def inventory(labs):
             # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
             "ansible_control_path_dir": str(lab.run / "cp"),
         }}
-        # Boxes share this machine's processors with all that runs here, and their kernel says so.
-        thresholds = {name: {"warning": None, "critical": None} for name in ("load_per_cpu", "steal_percent")}
+        # Boxes share this machine with all that runs here, and its kernel tells all of them how busy it is.
+        thresholds = {name: {"warning": None, "critical": None} for name in ("load_per_cpu", "steal_percent", "memory_pressure_percent")}
         if not can_protect_sshd():
             thresholds["sshd_killable"] = {"warning": None}
         groups[lab.name]["vars"]["lifeline_thresholds"] = thresholds

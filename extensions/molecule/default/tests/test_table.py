@@ -1,0 +1,43 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator sees who types the command that the README begins with."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+
+import boxes as lab
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+# Each box by what is wrong with it, and what has to be said of it.
+SAID = {
+    "down": ("down", r"port 22: "),
+    "oom": ("critical", r"worker sidekiq is not running .*; \d+ OOM kills? in 24 h"),
+    "disk": ("critical", r"/data is 9\d(\.\d)? % full, "),
+    "fds": ("critical", r"python3 \(pid \d+\) has 9\d\d of its 1024 descriptors open"),
+    "leak": ("warning", r"sidekiq uses 19\dM of its 200M"),
+    "ok": ("ok", r""),
+}
+WORST_FIRST = ["down", "critical", "warning", "ok"]
+
+
+def test_one_line_a_box_the_worst_first():
+    # Nothing of molecule's own settings: they are not the operator's.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+    environment.update(ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_COLLECTIONS_PATH=os.environ["ANSIBLE_COLLECTIONS_PATH"])
+    shown = subprocess.run(["ansible", "default", "-i", lab.INVENTORY, "-m", "lifeline.fleet.health"], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, text=True, check=False, env=environment)
+    # Ansible's own code for hosts that could not be reached.
+    assert shown.returncode == 4, shown.stdout
+    header, *rows, count = [line for line in shown.stdout.splitlines() if line]
+    assert header.split() == ["BOX", "VERDICT", "MEMORY", "SWAP", "DISK", "FDS", "OOM", "WORKER", "REASONS"]
+    assert count == "6 boxes: 1 down, 3 critical, 1 warning, 1 ok"
+    told = {row.split()[0].removeprefix("default-"): row for row in rows}
+    assert told.keys() == SAID.keys()
+    for kind, (verdict, reason) in SAID.items():
+        assert told[kind].split()[1] == verdict and re.search(reason, told[kind]), told[kind]
+    places = [WORST_FIRST.index(row.split()[1]) for row in rows]
+    assert places == sorted(places)
