@@ -27,6 +27,19 @@ SETTINGS = tomllib.loads((image.HERE / "leaks.toml").read_text())
 LITTLE = 8 << 20
 # Jobs by the KiB that they take, enough of each: the last few MB are taken in small steps.
 HELD = {8192: 80, 1024: 60}
+# Three quarters of what is to go at a time, so that the kernel can follow.
+LEAK = """
+while :; do
+  while read -r name kib unit; do case $name in MemAvailable:) break;; esac; done < /proc/meminfo;
+  more=$((kib - %d));
+  [ $more -ge 0 ] || break;
+  if [ $more -gt %d ]; then size=%d; else size=%d; fi;
+  count=$((more * 3 / 4 / size));
+  while :; do redis-cli rpoplpush queue:$size queue:crawl > /dev/null; count=$((count - 1)); [ $count -gt 0 ] || break; done;
+  sleep 2;
+done;
+echo left $kib
+""" % (LITTLE >> 10, 2 * max(HELD), *HELD)
 # What an emulated box of the drill is called ill for, whatever the worker does.
 VARIABLES = {
     "lifeline_thresholds": {name: {"warning": None, "critical": None}
@@ -48,12 +61,8 @@ class Round:
         """Over the connection that stands, with no Python on the box."""
         return self.ansible("ansible", self.machine.name, "-m", "ansible.builtin.raw", "-a", command).stdout
 
-    def available(self):
-        found = re.search(r"MemAvailable: +(\d+) kB", self.raw("cat /proc/meminfo"))
-        return int(found[1]) * 1024 if found else None
-
     def pid(self):
-        found = re.search(r"^(\d+)\s*$", self.raw("systemctl show --value -p MainPID sidekiq"), re.MULTILINE)
+        found = re.search(r"^(\d+)\s*$", self.raw("systemctl --no-pager show --value -p MainPID sidekiq"), re.MULTILINE)
         return int(found[1]) if found else None
 
     def health(self):
@@ -67,19 +76,14 @@ class Round:
                      % (kibibytes, count, kibibytes, kibibytes))
 
     def leak(self):
-        """Have the worker take what is available but for a few MB, by and by."""
+        """Have the worker take what is available but for a few MB, by and by, and return what is left.
+
+        The box looks for itself: whoever comes in to look takes more than the last jobs.
+        """
         self.raw("redis-cli rename queue:crawl queue:before")
         self.hold()
-        while True:
-            available = self.available()
-            if available is not None and available < LITTLE:
-                return available
-            if available is not None:
-                large, small = HELD
-                size = large if available - LITTLE > large << 11 else small
-                count = max(1, (available - LITTLE) // (size << 10) * 3 // 4)
-                self.raw("for i in $(seq %d); do redis-cli rpoplpush queue:%d queue:crawl; done" % (count, size))
-                time.sleep(2)
+        found = re.search(r"^left (\d+)\s*$", self.raw(LEAK), re.MULTILINE)
+        return int(found[1]) * 1024 if found else None
 
     def play(self):
         before, began = self.pid(), time.monotonic()
@@ -98,7 +102,8 @@ class Round:
                   "ok_after_seconds": round(time.monotonic() - leaked), "exit": done.returncode, "worker": [before, self.pid()],
                   "archives": [path.stat().st_size for path in evidence.glob("*.tar.gz")], "verdict": looked.get("verdict"),
                   "steps": [event["step"] for event in events if event["event"] == "step"]}
-        result["good"] = (done.returncode == 0 and len(result["archives"]) == 1 and looked.get("verdict") == "ok" and available < LITTLE
+        result["good"] = (done.returncode == 0 and len(result["archives"]) == 1 and looked.get("verdict") == "ok"
+                          and available is not None and available < LITTLE
                           and None not in result["worker"] and result["worker"][0] != result["worker"][1])
         if not result["good"]:
             result["said"] = (done.stdout + looked.get("msg", ""))[-3000:]
