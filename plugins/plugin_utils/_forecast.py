@@ -197,7 +197,7 @@ def _slope(times, values):
 
 
 def _median(values):
-    """As that of C(statistics), which takes as long to be imported as half of all that health consists of."""
+    """As that of C(statistics), whose import takes an eighth of the time in which all of health is loaded."""
     ordered, half = sorted(values), len(values) // 2
     return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
 

@@ -48,6 +48,10 @@ exec /bin/sh "$@"
 """
 
 
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
 def booted():
     """The Boxes, which are booted for it, and removed afterwards if they weren't up before."""

@@ -17,15 +17,12 @@ import sys
 import time
 
 import boxes
+from boxes import say
 
 sys.path.insert(0, os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(boxes.ROOT / ".cache" / "collections")).split(os.pathsep)[0])
 
 BOXES, PAST, EVERY_SECONDS = 200, 100, 300
 NEVER = {check: {"warning": None, "critical": None} for check in ("forecast_minutes", "disk_forecast_minutes")}
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def fill(path, names):

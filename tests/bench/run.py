@@ -13,6 +13,7 @@ import os
 import sys
 
 import boxes
+from boxes import say
 
 COLLECTIONS = os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(boxes.ROOT / ".cache" / "collections"))
 sys.path.insert(0, COLLECTIONS.split(os.pathsep)[0])
@@ -25,10 +26,6 @@ TITLES = {
     "command": "command -a 'free -m'",
     "setup": "setup, hardware only",
 }
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def on_boxes(runs):
