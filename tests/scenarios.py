@@ -1,20 +1,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the molecule scenarios that are named, or all, one after another. How long each took, and what failed, is said once more at the end.
+"""Run the molecule scenarios that are named, or all. How long each took, and what failed, is said once more at the end.
 
-Each has its own boxes, and no other's run meanwhile: their latencies count.
+Each has its own boxes, and these wait for most of the time: two scenarios run side by side. Those whose latencies count run
+alone, after the others.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+ALONE = ("drill", "rescue", "watch")
+# Where they begin, the rest takes less time.
+LONGEST = ("sidekiq_watchdog", "fail2ban", "ssh_lifeline", "facts", "monit", "service_lockdown")
 # Wide enough for the name of a test, and for what it found.
 ENVIRONMENT = {**os.environ, "ANSIBLE_INJECT_FACT_VARS": "false", "COLUMNS": "180"}
 TELLING = re.compile(r"│ (E  |FAILED |ERROR )|^ *(\[ERROR\]|fatal: |drill: )|^ERROR ")
@@ -23,20 +30,53 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def main():
     known = {folder.parent.name for folder in (ROOT / "extensions" / "molecule").glob("*/molecule.yml")}
-    wanted = set(sys.argv[1:]) or known
-    if wanted - known:
-        sys.exit("there is no scenario %s: there are %s" % (", ".join(sorted(wanted - known)), ", ".join(sorted(known))))
-    ended, failed = [], []
-    for name in sorted(wanted):
+    parser = argparse.ArgumentParser(description="Runs the molecule scenarios that are named, or all.")
+    parser.add_argument("names", nargs="*", metavar="SCENARIO", help="which of: %s" % ", ".join(sorted(known)))
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--side-by-side", action="store_true", help="of these, only those that may run beside others")
+    only.add_argument("--alone", action="store_true", help="of these, only those that may not")
+    options = parser.parse_args()
+    unknown = set(options.names) - known
+    if unknown:
+        parser.error("there is no scenario %s: there are %s" % (", ".join(sorted(unknown)), ", ".join(sorted(known))))
+    wanted = sorted(options.names or known, key=lambda name: (LONGEST.index(name) if name in LONGEST else len(LONGEST), name))
+    scenarios = Scenarios()
+    if not options.alone:
+        scenarios.run([name for name in wanted if name not in ALONE], at_once=2)
+    if not options.side_by_side:
+        scenarios.run([name for name in wanted if name in ALONE], at_once=1)
+    print("", *scenarios.ended, sep="\n", flush=True)
+    if scenarios.failed:
+        sys.exit("\n".join(["", "what failed:", *scenarios.failed]))
+
+
+class Scenarios:
+    """What has been run, and how it went."""
+
+    def __init__(self):
+        self.ended = []
+        self.failed = []
+
+    def run(self, names, at_once):
+        stopped = threading.Event()
+
+        def one(name):
+            if not stopped.is_set():
+                self.play(name)
+        with ThreadPoolExecutor(at_once) as pool:
+            try:
+                list(pool.map(one, names))
+            finally:
+                # Whoever interrupts this waits for what runs, which is interrupted as well, and for nothing else.
+                stopped.set()
+
+    def play(self, name):
         began = time.monotonic()
         telling = scenario(name)
         minutes, seconds = divmod(round(time.monotonic() - began), 60)
-        ended.append(f"==> scenario {name} {'failed' if telling else 'passed'} after {minutes}:{seconds:02}")
-        print(ended[-1], flush=True)
-        failed += telling
-    print("", *ended, sep="\n", flush=True)
-    if failed:
-        sys.exit("\n".join(["", "what failed:", *failed]))
+        self.ended.append(f"==> scenario {name} {'failed' if telling else 'passed'} after {minutes}:{seconds:02}")
+        print(self.ended[-1], flush=True)
+        self.failed += telling
 
 
 def scenario(name):
@@ -45,7 +85,7 @@ def scenario(name):
     with subprocess.Popen(["molecule", "test", "--scenario-name", name], cwd=ROOT, env=ENVIRONMENT, text=True, errors="replace",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         for line in running.stdout:
-            print(line, end="", flush=True)
+            print(f"{name:16} {line}", end="", flush=True)
             plain = COLOUR.sub("", line).rstrip()
             if TELLING.search(plain):
                 telling.append(f"{name}: {plain}")

@@ -72,4 +72,4 @@ wheel = zipfile.ZipFile(glob.glob(".cache/aws/ansible-*.whl")[0])
 wheel.extractall(".cache/collections", [name for name in wheel.namelist() if name.startswith("ansible_collections/amazon/")])'
     rm -rf .cache/aws
 fi
-say "ready: $(.cache/tools/bin/ansible --version | head -n 1)"
+say "ready: $(.cache/tools/bin/ansible --version | sed -n 1p)"

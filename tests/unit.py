@@ -18,13 +18,13 @@ VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 def main():
     own = "%d.%d" % sys.version_info[:2]
-    failed = [] if run(own, sys.executable, []) else [own]
+    failed = [] if run(own, sys.executable, "--numprocesses", "2", "--dist", "loadfile") else [own]
     for version in VERSIONS:
         if version == own:
             continue
         if interpreters.find(version) is None:
             print("==> left out: Python %s, which this machine doesn't have" % version, flush=True)
-        elif not run(version, environment(version), [ON_BOXES]):
+        elif not run(version, environment(version), ON_BOXES):
             failed.append(version)
     if failed:
         sys.exit("unit tests failed on Python %s" % ", ".join(failed))
@@ -40,9 +40,9 @@ def environment(version):
     return python
 
 
-def run(version, python, paths):
-    print("==> unit tests on Python %s%s" % (version, " of what runs on boxes" if paths else ""), flush=True)
-    done = subprocess.run([python, "-m", "pytest", "-q", *paths], cwd=ROOT, check=False,
+def run(version, python, *arguments):
+    print("==> unit tests on Python %s%s" % (version, " of what runs on boxes" if ON_BOXES in arguments else ""), flush=True)
+    done = subprocess.run([python, "-m", "pytest", "-q", *arguments], cwd=ROOT, check=False,
                           env=dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections"), PYTHONDONTWRITEBYTECODE="1"))
     return done.returncode == 0
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same leak on the same box, with and without the collection: python -m drill [LEAK...] [--swap no|yes|both] [--out FOLDER]
+"""The same leak on the same box, with and without the collection: python -m drill [LEAK...]; --help says more
 
 Boots the box as the distribution ships it ("before") and as lifeline.fleet.crawler makes it ("after"), side by side, each with a kernel of
 its own, and has a worker leak on both. Writes a table, and for each leak a picture and JSON lines.
@@ -34,9 +34,9 @@ SETTINGS = read_settings()
 BOXES = ("before", "after")
 
 
-def play(leak, swap, images, folder):
+def play(leak, swap, images, folder, settings):
     """Both episodes of a leak, at the same time."""
-    episodes = [Episode(box, leak, swap, images[box], folder / box, SETTINGS) for box in BOXES]
+    episodes = [Episode(box, leak, swap, images[box], folder / box, settings) for box in BOXES]
     with concurrent.futures.ThreadPoolExecutor(len(episodes)) as pool:
         running = [pool.submit(episode.play) for episode in episodes]
         try:
@@ -51,11 +51,17 @@ def main():
     parser = argparse.ArgumentParser(prog="make drill", description="The same leak on the same box, with and without the collection.")
     parser.add_argument("leaks", nargs="*", metavar="LEAK", help=f"which of {', '.join(SETTINGS['leaks'])} (default: all)")
     parser.add_argument("--swap", choices=("no", "yes", "both"), default="both", help="whether the box has swap (default: both)")
+    parser.add_argument("--seconds", type=int, help="how long to look on at each leak (default: what leaks.toml says)")
     parser.add_argument("--out", type=pathlib.Path, default=image.CACHE / "results", help="where the results go (default: %(default)s)")
     options = parser.parse_args()
     unknown = set(options.leaks) - set(SETTINGS["leaks"])
     if unknown:
         parser.error(f"there is no leak {', '.join(sorted(unknown))}: there are {', '.join(SETTINGS['leaks'])}")
+    settings = SETTINGS
+    if options.seconds is not None:
+        if options.seconds < 1:
+            parser.error(f"--seconds is {options.seconds}: it must be 1 or more")
+        settings = {**SETTINGS, "leaks": {name: {**leak, "seconds": options.seconds} for name, leak in SETTINGS["leaks"].items()}}
     # A terminated drill cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     require({"qemu-system-x86_64": "qemu-system-x86", "mmdebstrap": "mmdebstrap", "apt-ftparchive": "apt-utils", "mke2fs": "e2fsprogs",
@@ -70,7 +76,7 @@ def main():
             swaps = {"no": [False], "yes": [True], "both": [False, True]}[options.swap]
             for swap in swaps if SETTINGS["leaks"][leak].get("swap", True) else [False]:
                 name = f"{leak}-swap" if swap else leak
-                episodes = play(leak, swap, images, folder / name)
+                episodes = play(leak, swap, images, folder / name, settings)
                 for episode in episodes:
                     episode.write(options.out / f"{name}-{episode.box}.jsonl")
                     rows.append(summary.row(episode.head, summary.summary(episode.head, episode.records)))

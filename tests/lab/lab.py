@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
+import fcntl
 import functools
 import hashlib
 import itertools
@@ -89,6 +91,15 @@ _KNOWN_HOSTS = threading.Lock()
 
 def podman(*argv, **options):
     return run("podman", *argv, **options)
+
+
+@contextlib.contextmanager
+def alone_with(what):
+    """Keep other runs of this tool from doing the same meanwhile."""
+    RUN.mkdir(exist_ok=True)
+    with (RUN / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @functools.cache
@@ -169,7 +180,11 @@ def image_of(suite):
 
 
 def build_image(suite):
-    image = image_of(suite)
+    with alone_with(suite):
+        make_image(suite, image_of(suite))
+
+
+def make_image(suite, image):
     if subprocess.run(["podman", "image", "exists", image], check=False).returncode == 0:
         return
     say(f"{suite}: making the image (once; about half a minute)")
@@ -218,14 +233,14 @@ def raise_inotify():
     before = int(INOTIFY.read_text())
     if before < INOTIFY_WANTED:
         say(f"fs.inotify.max_user_instances: {before} -> {INOTIFY_WANTED} (lab down restores it)")
-        RUN.mkdir(exist_ok=True)
         if not INOTIFY_BEFORE.exists():
             INOTIFY_BEFORE.write_text(str(before))
         INOTIFY.write_text(str(INOTIFY_WANTED))
 
 
 def restore_inotify():
-    if INOTIFY_BEFORE.exists() and not podman("ps", "--all", "--quiet", "--filter", f"label={LABEL}"):
+    # A lab has a network before it has boxes.
+    if INOTIFY_BEFORE.exists() and not podman("network", "ls", "--quiet", "--filter", f"label={LABEL}"):
         say(f"fs.inotify.max_user_instances: back to {INOTIFY_BEFORE.read_text()}")
         INOTIFY.write_text(INOTIFY_BEFORE.read_text())
         INOTIFY_BEFORE.unlink()
@@ -323,14 +338,15 @@ def wait_ready(lab, box, address, patience=120):
 def up(lab, suites):
     check_machine()
     boxes = lab.boxes(suites)
-    raise_inotify()
     # Whoever connects first, Ansible or a test's own ssh, keeps its socket here.
     (lab.run / "cp").mkdir(parents=True, exist_ok=True)
     if not lab.key.exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", lab.id, "-f", str(lab.key))
-    if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode:
-        # No name server for the lab: one daemon less, and the boxes don't call each other.
-        podman("network", "create", "--disable-dns", "--label", f"{LABEL}={lab.id}", lab.id)
+    with alone_with("machine"):
+        raise_inotify()
+        if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode:
+            # No name server for the lab: one daemon less, and the boxes don't call each other.
+            podman("network", "create", "--disable-dns", "--label", f"{LABEL}={lab.id}", lab.id)
     subnet = json.loads(podman("network", "inspect", lab.id))[0]["subnets"][0]["subnet"]
     addresses = [subnet.rsplit(".", 1)[0] + f".{10 + number}" for number in range(len(boxes))]
     existing = lab.containers()
@@ -414,9 +430,10 @@ def down(lab, images):
                 run("umount", str(path))  # which frees its loop device
         close_connections(lab)
         shutil.rmtree(lab.run)
-    if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode == 0:
-        podman("network", "rm", lab.id)
-    restore_inotify()
+    with alone_with("machine"):
+        if subprocess.run(["podman", "network", "exists", lab.id], check=False).returncode == 0:
+            podman("network", "rm", lab.id)
+        restore_inotify()
     if images:
         for image in podman("images", "--quiet", "--filter", f"reference={IMAGE}").split():
             podman("rmi", image, check=False)

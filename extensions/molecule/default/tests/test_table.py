@@ -18,7 +18,7 @@ SAID = {
     "oom": ("critical", r"worker sidekiq is not running .*; \d+ OOM kills? in 24 h"),
     "disk": ("critical", r"/data is 9\d(\.\d)? % full, "),
     "fds": ("critical", r"python3 \(pid \d+\) has 9\d\d of its 1024 descriptors open"),
-    "leak": ("warning", r"sidekiq uses 19\dM of its 200M"),
+    "leak": ("warning", r"sidekiq uses 1[89]\dM of its 200M"),
     "ok": ("ok", r""),
 }
 WORST_FIRST = ["down", "critical", "warning", "ok"]

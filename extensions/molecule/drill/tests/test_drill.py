@@ -20,7 +20,7 @@ THREADS = 5
 def results(tmp_path_factory):
     """What make drill has written, of both boxes: head, records and summary."""
     out = tmp_path_factory.mktemp("drill")
-    argv = [sys.executable, "-m", "drill", "fast", "--swap", "no", "--out", str(out)]
+    argv = [sys.executable, "-m", "drill", "fast", "--swap", "no", "--seconds", "180", "--out", str(out)]
     subprocess.run(argv, stdin=subprocess.DEVNULL, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "tests")})
     assert {path.name for path in out.iterdir()} == {"fast.svg", "fast.png", "fast-before.jsonl", "fast-after.jsonl", "table.txt"}
     read = {box: summary.read(out / f"fast-{box}.jsonl") for box in ("before", "after")}
