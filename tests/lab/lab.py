@@ -268,7 +268,9 @@ def create_arguments(lab, box, number, address):
     labels = {LABEL: lab.id, **{f"lifeline-lab.{name}": value for name, value in (
         ("box", box.name), ("kind", kind.name), ("number", number), ("suite", box.suite), ("purpose", kind.purpose),
         ("address", address), ("vars", json.dumps(kind.vars)))}}
-    arguments = ["--hostname", box.name, "--network", lab.id, "--ip", address, "--systemd=always",
+    # With a MAC of its own after a boot, nobody would find it until this machine has forgotten the one before, half a minute later.
+    mac = "02:00:" + ":".join(f"{int(octet):02x}" for octet in address.split("."))
+    arguments = ["--hostname", box.name, "--network", lab.id, "--ip", address, "--mac-address", mac, "--systemd=always",
                  # Equal limits: no swap for the box, whatever this machine has.
                  "--memory", kind.memory, "--memory-swap", kind.memory,
                  "--cap-add", CAPABILITIES, "--security-opt", "apparmor=unconfined",

@@ -87,8 +87,9 @@ class Cloud:
         while not self.over.wait(0.5):
             asked = self.reboots() if self.boxes else []
             for number in asked[done:]:
-                subprocess.run(["podman", "unpause", self.boxes[number]], check=False, stdout=subprocess.DEVNULL)
-                subprocess.run(["podman", "restart", "--time", "1", self.boxes[number]], check=True, stdout=subprocess.DEVNULL)
+                # What hangs must not answer once more before it boots: it would be taken for back.
+                for verb in ("kill", "wait", "start"):
+                    subprocess.run(["podman", verb, self.boxes[number]], check=True, stdout=subprocess.DEVNULL)
             done = len(asked)
 
 
