@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,43 +39,31 @@ def main():
     if unknown:
         parser.error("there is no scenario %s: there are %s" % (", ".join(sorted(unknown)), ", ".join(sorted(known))))
     wanted = sorted(options.names or known, key=lambda name: (LONGEST.index(name) if name in LONGEST else len(LONGEST), name))
-    scenarios = Scenarios()
+    played = []
     if not options.alone:
-        scenarios.run([name for name in wanted if name not in ALONE], at_once=3)
+        played += side_by_side(3, [name for name in wanted if name not in ALONE])
     if not options.side_by_side:
-        scenarios.run([name for name in wanted if name in ALONE], at_once=1)
-    print("", *scenarios.ended, sep="\n", flush=True)
-    if scenarios.failed:
-        sys.exit("\n".join(["", "what failed:", *scenarios.failed]))
+        played += side_by_side(1, [name for name in wanted if name in ALONE])
+    print("", *(ended for ended, _telling in played), sep="\n", flush=True)
+    failed = [line for _ended, telling in played for line in telling]
+    if failed:
+        sys.exit("\n".join(["", "what failed:", *failed]))
 
 
-class Scenarios:
-    """What has been run, and how it went."""
+def side_by_side(at_once, names):
+    """Play so many scenarios at a time. Whoever interrupts this waits for those that run, which are interrupted as well."""
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(play, names))
 
-    def __init__(self):
-        self.ended = []
-        self.failed = []
 
-    def run(self, names, at_once):
-        stopped = threading.Event()
-
-        def one(name):
-            if not stopped.is_set():
-                self.play(name)
-        with ThreadPoolExecutor(at_once) as pool:
-            try:
-                list(pool.map(one, names))
-            finally:
-                # Whoever interrupts this waits for what runs, which is interrupted as well, and for nothing else.
-                stopped.set()
-
-    def play(self, name):
-        began = time.monotonic()
-        telling = scenario(name)
-        minutes, seconds = divmod(round(time.monotonic() - began), 60)
-        self.ended.append(f"==> scenario {name} {'failed' if telling else 'passed'} after {minutes}:{seconds:02}")
-        print(self.ended[-1], flush=True)
-        self.failed += telling
+def play(name):
+    """How a scenario ended, and the lines that tell why it failed."""
+    began = time.monotonic()
+    telling = scenario(name)
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    ended = f"==> scenario {name} {'failed' if telling else 'passed'} after {minutes}:{seconds:02}"
+    print(ended, flush=True)
+    return ended, telling
 
 
 def scenario(name):
