@@ -33,7 +33,7 @@ side-by-side alone: $(CACHE)/test.ready
 test-all: export LAB_SUITES = bullseye,bookworm,trixie,forky
 test-all: test ## all tests, on boxes of Debian 11 to 14 instead of 12 and 13
 
-lint: $(CACHE)/test.ready ## ansible-lint, yamllint, ruff, and the documentation
+lint: $(CACHE)/test.ready ## ansible-lint, yamllint, ruff, shellcheck, and the documentation
 	tests/lint.sh
 
 sanity: $(CACHE)/test.ready ## ansible-test sanity on every ansible-core that this machine's Pythons can run

@@ -25,6 +25,7 @@ if [ "$purpose" = test ]; then
     need busybox busybox
     need lsof lsof
     need ps procps
+    need shellcheck shellcheck
     need qemu-system-x86_64 qemu-system-x86
     need apt-ftparchive apt-utils
     need java openjdk-17-jre-headless
