@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the molecule scenarios that are named, or all. How long each took, and what failed, is said once more at the end.
 
-Each has its own boxes, and these wait for most of the time: three scenarios run side by side. Those whose latencies count run
-alone, after the others.
+Each has its own boxes, and these wait for most of the time: three scenarios run side by side. The drill, whose latencies count and
+which takes all processors, runs alone, after the others.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ALONE = ("drill", "rescue", "watch")
-# They begin, so that none of them goes on alone in the end. The first two wait the most.
-LONGEST = ("sidekiq_watchdog", "ssh_lifeline", "fail2ban", "facts", "monit", "service_lockdown")
+ALONE = ("drill",)
+# They begin, so that none of them goes on alone in the end. The first two wait the most. Boxes that are dying need room to answer in:
+# when rescue comes, lint and sanity are through.
+LONGEST = ("sidekiq_watchdog", "ssh_lifeline", "fail2ban", "facts", "monit", "service_lockdown", "rescue", "crawler")
 # Wide enough for the name of a test, and for what it found.
 ENVIRONMENT = {**os.environ, "ANSIBLE_INJECT_FACT_VARS": "false", "COLUMNS": "180"}
 TELLING = re.compile(r"│ (E  |FAILED |ERROR )|^ *(\[ERROR\]|fatal: |drill: )|^ERROR ")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import interpreters
@@ -18,16 +19,23 @@ VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 def main():
     own = "%d.%d" % sys.version_info[:2]
-    failed = [] if run(own, sys.executable, "--numprocesses", "2", "--dist", "loadfile") else [own]
+    others = [version for version in VERSIONS if version != own and interpreters.find(version)]
+    print("==> unit tests on Python %s" % own, flush=True)
+    failed = [own] if pytest(sys.executable, "--numprocesses", "2", "--dist", "loadfile").returncode else []
+    with ThreadPoolExecutor(2) as pool:
+        failed += filter(None, pool.map(fails, others))
     for version in VERSIONS:
-        if version == own:
-            continue
-        if interpreters.find(version) is None:
+        if version not in (own, *others):
             print("==> left out: Python %s, which this machine doesn't have" % version, flush=True)
-        elif not run(version, environment(version), ON_BOXES):
-            failed.append(version)
     if failed:
         sys.exit("unit tests failed on Python %s" % ", ".join(failed))
+
+
+def fails(version):
+    """The version, if what runs on boxes fails there. What pytest says of it is said at once, as another runs beside it."""
+    ran = pytest(environment(version), ON_BOXES, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print("==> unit tests on Python %s of what runs on boxes\n%s" % (version, ran.stdout), end="", flush=True)
+    return version if ran.returncode else None
 
 
 def environment(version):
@@ -40,11 +48,9 @@ def environment(version):
     return python
 
 
-def run(version, python, *arguments):
-    print("==> unit tests on Python %s%s" % (version, " of what runs on boxes" if ON_BOXES in arguments else ""), flush=True)
-    done = subprocess.run([python, "-m", "pytest", "-q", *arguments], cwd=ROOT, check=False,
-                          env=dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections"), PYTHONDONTWRITEBYTECODE="1"))
-    return done.returncode == 0
+def pytest(python, *arguments, **options):
+    environ = dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections"), PYTHONDONTWRITEBYTECODE="1")
+    return subprocess.run([python, "-m", "pytest", "-q", *arguments], cwd=ROOT, env=environ, check=False, **options)
 
 
 if __name__ == "__main__":
