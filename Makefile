@@ -8,7 +8,7 @@ export PATH := $(TOOLS):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
-.PHONY: help health test test-all behind side-by-side alone lint sanity unit servers report molecule lab lab-down drill forecast bench clean
+.PHONY: help health test test-all behind side-by-side apart lint sanity unit servers report molecule lab lab-down drill forecast bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
@@ -20,14 +20,14 @@ health: $(CACHE)/health.ready ## is this machine about to die? its line of the t
 test: $(CACHE)/test.ready ## all tests
 	@$(MAKE) --no-print-directory --jobs 2 unit servers report
 	@$(MAKE) --no-print-directory --jobs 2 behind side-by-side
-	@$(MAKE) --no-print-directory alone
+	@$(MAKE) --no-print-directory apart
 	@echo "all tests passed"
 
 # What only computes has no part in how fast the boxes answer.
 behind:
 	@nice $(MAKE) --no-print-directory lint sanity
 
-side-by-side alone: $(CACHE)/test.ready
+side-by-side apart: $(CACHE)/test.ready
 	python tests/scenarios.py --$@
 
 test-all: export LAB_SUITES = bullseye,bookworm,trixie,forky

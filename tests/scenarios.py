@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the molecule scenarios that are named, or all. How long each took, and what failed, is said once more at the end.
 
-Each has its own boxes, and these wait for most of the time: three scenarios run side by side. The drill, whose latencies count and
-which takes all processors, runs alone, after the others.
+Each has its own boxes, and these wait for most of the time: three scenarios run side by side. Those whose latencies count come after the
+others: the drill alone, as it takes all processors, then those with a box that has almost no memory left, beside each other.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ALONE = ("drill",)
-# They begin, so that none of them goes on alone in the end. The first two wait the most. Boxes that are dying need room to answer in:
-# when rescue comes, lint and sanity are through.
-LONGEST = ("sidekiq_watchdog", "ssh_lifeline", "fail2ban", "facts", "monit", "service_lockdown", "rescue", "crawler")
+APART = (("drill",), ("rescue", "watch"))
+# They begin, so that none of them goes on alone in the end. The first two wait the most.
+LONGEST = ("sidekiq_watchdog", "ssh_lifeline", "fail2ban", "facts", "monit", "service_lockdown", "crawler")
 # Wide enough for the name of a test, and for what it found.
 ENVIRONMENT = {**os.environ, "ANSIBLE_INJECT_FACT_VARS": "false", "COLUMNS": "180"}
 TELLING = re.compile(r"│ (E  |FAILED |ERROR )|^ *(\[ERROR\]|fatal: |drill: )|^ERROR ")
@@ -34,17 +33,18 @@ def main():
     parser.add_argument("names", nargs="*", metavar="SCENARIO", help="which of: %s" % ", ".join(sorted(known)))
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--side-by-side", action="store_true", help="of these, only those that may run beside others")
-    only.add_argument("--alone", action="store_true", help="of these, only those that may not")
+    only.add_argument("--apart", action="store_true", help="of these, only those that may not")
     options = parser.parse_args()
     unknown = set(options.names) - known
     if unknown:
         parser.error("there is no scenario %s: there are %s" % (", ".join(sorted(unknown)), ", ".join(sorted(known))))
     wanted = sorted(options.names or known, key=lambda name: (LONGEST.index(name) if name in LONGEST else len(LONGEST), name))
     played = []
-    if not options.alone:
-        played += side_by_side(3, [name for name in wanted if name not in ALONE])
+    if not options.apart:
+        played += side_by_side(3, [name for name in wanted if not any(name in some for some in APART)])
     if not options.side_by_side:
-        played += side_by_side(1, [name for name in wanted if name in ALONE])
+        for some in APART:
+            played += side_by_side(len(some), [name for name in wanted if name in some])
     print("", *(ended for ended, _telling in played), sep="\n", flush=True)
     failed = [line for _ended, telling in played for line in telling]
     if failed:

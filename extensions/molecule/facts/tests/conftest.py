@@ -8,9 +8,12 @@ the two.
 
 from __future__ import annotations
 
+import functools
 import json
+import subprocess
 
 import pytest
+from boxes import INVENTORY
 
 WAYS = {
     "root": {},
@@ -40,6 +43,26 @@ def health(host):
     """Call with options: the whole answer of the action."""
     def ask(way="root", **options):
         return run_module(host, "health", way, **options)
+    return ask
+
+
+@pytest.fixture(scope="session")
+def everywhere(tmp_path_factory):
+    """Call with a module: the answers of all boxes that are up, by name. They are asked once, all in one run."""
+    @functools.cache
+    def ask(module, way="root", **options):
+        folder = tmp_path_factory.mktemp(module)
+        argv = ["ansible", "facts:!facts_down", "-i", INVENTORY, "-m", "lifeline.fleet." + module, "--tree", folder]
+        if options:
+            argv += ["-a", json.dumps(options)]
+        if "extra_vars" in WAYS[way]:
+            argv += ["-e", json.dumps(WAYS[way]["extra_vars"])]
+        done = subprocess.run([*argv, *["--become"] * WAYS[way].get("become", False)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        answers = {path.name: json.loads(path.read_text()) for path in folder.iterdir()}
+        assert not any(answer["changed"] for answer in answers.values())
+        return answers
     return ask
 
 

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import subprocess
 
 import pytest
+from boxes import INVENTORY
 
-INVENTORY = pathlib.Path(__file__).resolve().parents[4] / "inventories" / "lab"
 UNREACHABLE = 4
 
 
