@@ -173,7 +173,7 @@ def test_a_killed_worker_is_back_and_monit_has_nothing_to_do_with_it(boxes):
         first = box.pid()
         box.run("kill -9 %d" % first)
         box.wait("systemctl is-active sidekiq && test $(systemctl show --value -p MainPID sidekiq) != %d" % first, 30)
-        assert box.show("NRestarts") != "0"
+        assert box.show("NRestarts") != "0", box.run("journalctl --no-pager -n 80; tail -n 40 /var/log/monit.log")
         assert box.restarts() == 0
     boxes.each(kill)
 
@@ -282,7 +282,9 @@ def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes):
         # What is in progress now is done or put back before the worker ends.
         box.run("systemctl stop sidekiq")
         kills = int(box.run(killed))
-        lost = 300 - int(box.redis("get jobs_done")) - int(box.redis("llen queue:crawl"))
+        # Where the box is short of everything, a job may fail at Redis: Sidekiq keeps it and tries again.
+        kept = sum(int(box.redis(question)) for question in ("llen queue:crawl", "zcard retry", "zcard schedule"))
+        lost = 300 - int(box.redis("get jobs_done")) - kept
         assert kills >= 1
         assert 0 <= lost <= kills * THREADS
         return lost
