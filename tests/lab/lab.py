@@ -189,7 +189,7 @@ def build_image(suite):
 def make_image(suite, image):
     if subprocess.run(["podman", "image", "exists", image], check=False).returncode == 0:
         return
-    say(f"{suite}: making the image (once; about half a minute)")
+    say(f"{suite}: making the image (once; about a minute)")
     command = bootstrap_command(suite, "-", PACKAGES, IMAGE_HOOKS, *IMAGE_OPTIONS)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as made:
         errors = []

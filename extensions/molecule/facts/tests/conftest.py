@@ -48,17 +48,17 @@ def health(host):
 
 @pytest.fixture(scope="session")
 def everywhere(tmp_path_factory):
-    """Call with a module: the answers of all boxes that are up, by name. They are asked once, all in one run."""
+    """Call with a module's name and options: the answers of all boxes that are up, by name. They are asked once, all in one run."""
     @functools.cache
     def ask(module, way="root", **options):
         folder = tmp_path_factory.mktemp(module)
-        argv = ["ansible", "facts:!facts_down", "-i", INVENTORY, "-m", "lifeline.fleet." + module, "--tree", folder]
+        argv = ["ansible", "facts:!facts_down", "-i", INVENTORY, "-m", "lifeline.fleet." + module, "--tree", folder,
+                "-e", json.dumps(WAYS[way].get("extra_vars", {}))]
         if options:
             argv += ["-a", json.dumps(options)]
-        if "extra_vars" in WAYS[way]:
-            argv += ["-e", json.dumps(WAYS[way]["extra_vars"])]
-        done = subprocess.run([*argv, *["--become"] * WAYS[way].get("become", False)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False)
+        if WAYS[way].get("become"):
+            argv.append("--become")
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         assert done.returncode == 0, done.stdout
         answers = {path.name: json.loads(path.read_text()) for path in folder.iterdir()}
         assert not any(answer["changed"] for answer in answers.values())
