@@ -63,12 +63,11 @@ def converge():
 
 
 @pytest.fixture
-def environment(boxes):
-    """Give the workers environment variables of a test's own, and take them back."""
-    def give(box, **variables):
-        lines = "\\n".join("Environment=%s=%s" % item for item in variables.items())
+def drop_in(boxes):
+    """Give the worker's unit lines of a test's own, and take them back."""
+    def give(box, *lines):
         box.run("mkdir -p /run/systemd/system/sidekiq.service.d && printf '[Service]\\n%s\\n' "
-                "> /run/systemd/system/sidekiq.service.d/test.conf && systemctl daemon-reload" % lines)
+                "> /run/systemd/system/sidekiq.service.d/test.conf && systemctl daemon-reload" % "\\n".join(lines))
 
     def take(box):
         box.run("rm -rf /run/systemd/system/sidekiq.service.d && systemctl daemon-reload")
