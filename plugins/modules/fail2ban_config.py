@@ -107,7 +107,7 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _fail2ban, _files, _ssh_session, _sshd_config
+from ansible_collections.lifeline.fleet.plugins.module_utils import _fail2ban, _files, _packages, _ssh_session, _sshd_config
 
 # fail2ban itself tries each command that would configure its daemon. Nothing is started, and no file of the daemon is opened.
 _TRIAL = r"""
@@ -140,16 +140,6 @@ class Box:
         self.module = module
         self.client = module.get_bin_path("fail2ban-client")
         self.session = _ssh_session.find(os.getpid())
-
-    def missing(self, packages):
-        if not packages:
-            return []
-        query = self.module.get_bin_path("dpkg-query")
-        if query is None:
-            self.module.fail_json(msg="there is no dpkg-query on this box: packages are known on Debian and its like only")
-        _code, out, _err = self.module.run_command([query, "-W", "-f", "${db:Status-Status} ${Package}\n", *packages])
-        installed = {line.partition(" ")[2] for line in out.splitlines() if line.startswith("installed ")}
-        return [package for package in packages if package not in installed]
 
     def ssh_ports(self):
         """Where sshd listens: by its own word, by its socket's, and where this connection came in."""
@@ -313,7 +303,7 @@ def main():
     )
     box = Box(module)
     configuration = Configuration(module, box)
-    missing = box.missing(module.params["packages"])
+    missing = _packages.missing(module, module.params["packages"])
     # What check mode shows of a bare box is what will stand there in the end.
     if not missing:
         files = configuration.wanted()

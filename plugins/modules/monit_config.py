@@ -58,6 +58,13 @@ options:
     type: list
     elements: str
     default: []
+  packages:
+    description:
+      - Packages without which there is no monit that could take the configuration. Where one of them is missing, nothing is written.
+        Then install them, and run the module again.
+    type: list
+    elements: str
+    default: []
 notes:
   - Wants no root for itself, but the files are written for the user who runs it, and monit takes only its own user's.
 author:
@@ -82,6 +89,11 @@ files:
   type: list
   elements: str
   sample: [/etc/monit/lifeline.d/crawler-crawler]
+missing:
+  description: Those of O(packages) that are not installed.
+  returned: success
+  type: list
+  elements: str
 warnings:
   description: What monit remarks on a configuration that it takes.
   returned: when it does
@@ -96,6 +108,8 @@ import shutil
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
 
 
 def read(path):
@@ -199,10 +213,14 @@ def main():
                 "text": {"type": "str", "required": True},
             }},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "packages": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     configuration = Configuration(module)
+    missing = _packages.missing(module, module.params["packages"])
+    if missing and not module.check_mode:
+        module.exit_json(changed=False, files=configuration.files, missing=missing)
     remarks = []
     if configuration.changed:
         monit = module.get_bin_path("monit")
@@ -215,7 +233,7 @@ def main():
     for remark in remarks:
         module.warn("monit: " + configuration.readable(remark))
     module.exit_json(
-        changed=bool(configuration.changed), files=configuration.files,
+        changed=bool(configuration.changed), files=configuration.files, missing=missing,
         diff=[{"before_header": path, "after_header": path, "before": configuration.present[path] or "",
                "after": configuration.wanted[path] or ""} for path in configuration.changed])
 

@@ -49,6 +49,11 @@ options:
     description: Seconds in which a new connection must confirm.
     type: int
     default: 60
+  packages:
+    description: Packages that RV(missing) is to tell of.
+    type: list
+    elements: str
+    default: []
   confirm:
     description: For the action. The token of the changes that are to stay.
     type: str
@@ -86,6 +91,11 @@ needed:
   description: Whether there is anything to change.
   returned: success
   type: bool
+missing:
+  description: Those of O(packages) that are not installed.
+  returned: success
+  type: list
+  elements: str
 confirmed:
   description: Whether a new connection has proved that the changes work.
   returned: when there were changes
@@ -103,7 +113,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _ssh_door, _ssh_firewall, _ssh_session, _sshd_config
+from ansible_collections.lifeline.fleet.plugins.module_utils import _packages, _ssh_door, _ssh_firewall, _ssh_session, _sshd_config
 from ansible_collections.lifeline.fleet.plugins.module_utils import _ssh_door_files as where
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import Busy, DoorError
 
@@ -491,6 +501,7 @@ def main():
             "allowed": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "dict", "default": {}},
             "window": {"type": "int", "default": 60},
+            "packages": {"type": "list", "elements": "str", "default": []},
             "confirm": {"type": "str", "no_log": False},
         },
         supports_check_mode=True,
@@ -499,6 +510,7 @@ def main():
         module.fail_json(msg="only root can change how SSH is reached: use become")
     if not 10 <= module.params["window"] <= 600:
         module.fail_json(msg="window is %d: it must be from 10 to 600 seconds" % module.params["window"])
+    missing = _packages.missing(module, module.params["packages"])
     door = Door(module)
     token = module.params["confirm"]
     try:
@@ -508,7 +520,7 @@ def main():
         module.fail_json(msg=str(error), busy=True)
     except (DoorError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    module.exit_json(missing=missing, **result)
 
 
 if __name__ == "__main__":

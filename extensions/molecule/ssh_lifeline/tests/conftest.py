@@ -93,27 +93,35 @@ def settled(boxes):
 
 
 @pytest.fixture
-def converge(boxes):
-    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
-    def run(*some, **variables):
-        return lab.play(SCENARIO / "converge.yml", [box.name for box in some or boxes], variables)
-    yield run
+def touched():
+    """The boxes that a test has the playbook run on."""
+    return {}
 
 
 @pytest.fixture
-def back(boxes, converge):
-    """Have everything as the scenario's playbook has it when the test ends."""
+def converge(boxes, touched):
+    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    def run(*some, **variables):
+        touched.update((box.name, box) for box in some or boxes)
+        return lab.play(SCENARIO / "converge.yml", [box.name for box in some or boxes], variables)
+    return run
+
+
+@pytest.fixture
+def back(converge, touched):
+    """Have the touched boxes as the scenario's playbook has them when the test ends."""
     yield
-    succeeded, said = converge()
+    succeeded, said = converge(*touched.values())
     assert succeeded, said
 
 
 @pytest.fixture
-def start():
+def start(touched):
     """Call with a box and variables: the playbook runs, and goes on running."""
     runs = []
 
     def run(box, **variables):
+        touched[box.name] = box
         runs.append(subprocess.Popen(arguments([box.name], variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, text=True, env={**os.environ, **lab.PLAIN}, start_new_session=True))
         return runs[-1]
