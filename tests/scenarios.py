@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 APART = (("drill",), ("rescue", "watch"))
 # They begin, so that none of them goes on alone in the end. The first two wait the most.
-LONGEST = ("sidekiq_watchdog", "ssh_lifeline", "fail2ban", "facts", "monit", "service_lockdown", "crawler")
+LONGEST = ("sidekiq_watchdog", "ssh_lifeline", "fail2ban", "facts", "monit", "service_lockdown", "crawler", "reboot")
 # Wide enough for the name of a test, and for what it found.
 ENVIRONMENT = {**os.environ, "ANSIBLE_INJECT_FACT_VARS": "false", "COLUMNS": "180"}
 TELLING = re.compile(r"│ (E  |FAILED |ERROR )|^ *(\[ERROR\]|fatal: |drill: )|^ERROR ")

@@ -93,6 +93,12 @@ class Cloud:
             done = len(asked)
 
 
+@pytest.fixture(scope="session")
+def boxes():
+    """A box by what ails it."""
+    return {box.variables["lab_kind"]: box for box in lab.of_set("reboot")}
+
+
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cloud")
@@ -108,7 +114,7 @@ def reboot(cloud, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
 
     def run(*some, options=(), **variables):
-        variables = {"lifeline_reboot_hosts": "rescue", "lifeline_reboot_state": str(tmp_path / "down.json"), "lifeline_reboot_patience": 5,
+        variables = {"lifeline_reboot_hosts": "reboot", "lifeline_reboot_state": str(tmp_path / "down.json"), "lifeline_reboot_patience": 5,
                      "lifeline_reboot_grace": 0, "lifeline_reboot_wait": 120, **variables}
         return lab.play(PLAYBOOK, [box.name for box in some], variables, *options)
     return run
@@ -120,9 +126,7 @@ def instances(pairs):
 
 
 def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_path):
-    hung = next(box for box in boxes if box.kind == "ok")
-    gone = next(box for box in boxes if box.kind == "down")
-    well = next(box for box in boxes if box.kind == "idle")
+    hung, gone, well = boxes["ok"], boxes["down"], boxes["idle"]
     running, stopped = cloud.run_instances(2)
     container = hung.variables["lab_container"]
     cloud.boxes[running] = container
@@ -155,7 +159,7 @@ def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_p
 
 
 def test_who_does_not_let_us_in_is_not_down(boxes, cloud, reboot):
-    well = next(box for box in boxes if box.kind == "idle")
+    well = boxes["idle"]
     before = cloud.reboots()
     succeeded, output = reboot(well, ansible_user="nobody-here", confirm=True, lifeline_instance_id="i-0123456789abcdef0")
     assert succeeded and "it answers, and doesn't let us in: " in output
