@@ -104,11 +104,13 @@ def test_a_worker_that_can_not_be_started_is_named(boxes, rescue):
 def test_a_worker_that_will_not_stop_is_killed_in_the_next_step(boxes, rescue):
     box = of_kind(boxes, "dying")[0]
     folder = "/run/systemd/system/sidekiq.service.d"
-    box.run("mkdir -p %s && printf '[Service]\\nExecStop=/bin/sleep 600\\nTimeoutStopSec=600\\n' > %s/stuck.conf" % (folder, folder))
-    box.leak()
-    before = box.pid()
+    # The last that systemd reads, it reads while the box has memory left.
+    box.run("systemctl stop sidekiq; mkdir -p %s && "
+            "printf '[Service]\\nExecStop=/bin/sleep 600\\nTimeoutStopSec=600\\n' > %s/stuck.conf && "
+            "systemctl daemon-reload" % (folder, folder))
     try:
-        box.run("systemctl daemon-reload")
+        box.leak()
+        before = box.pid()
         succeeded, output, _archives, events = rescue(box, lifeline_rescue_patience=15)
     finally:
         box.run("rm -r %s && systemctl daemon-reload" % folder)
