@@ -19,6 +19,10 @@ PLAIN = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK
          "ANSIBLE_FORCE_COLOR": "false"}
 
 
+def _drop_ins(unit):
+    return "/run/systemd/system/%s.d" % unit
+
+
 class Box:
     """A box that is reached as Ansible reaches it, over SSH."""
 
@@ -57,6 +61,14 @@ class Box:
                               env={**os.environ, **PLAIN, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"})
         assert " => " in done.stdout, done.stdout
         return json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2])[0]
+
+    def drop_in(self, unit, *lines):
+        """Give a unit's service lines of a test's own; systemd has read them when this returns."""
+        text = " ".join(map(shlex.quote, ("[Service]", *lines)))
+        self.run("mkdir -p {0} && printf '%s\\n' {1} > {0}/test.conf && systemctl daemon-reload".format(_drop_ins(unit), text))
+
+    def remove_drop_in(self, unit):
+        self.run("rm -rf %s && systemctl daemon-reload" % _drop_ins(unit))
 
     def reboot(self):
         subprocess.run(["podman", "restart", "--time", "5", self.variables["lab_container"]], check=True, stdout=subprocess.DEVNULL)

@@ -163,14 +163,13 @@ def test_it_can_write_nothing_else_and_reach_nobody(boxes):
 
 def test_what_the_timer_has_just_begun_is_waited_for(boxes, converge):
     box = boxes[0]
-    folder = "/run/systemd/system/lifeline-metrics.service.d"
-    box.run("systemctl stop lifeline-metrics.timer lifeline-metrics.service; rm %s; mkdir -p %s && "
-            "printf '[Service]\\nExecStartPre=/bin/sleep 15\\n' > %s/slow.conf && systemctl daemon-reload && "
-            "systemctl start --no-block lifeline-metrics.service" % (box.file, folder, folder))
+    box.run("systemctl stop lifeline-metrics.timer lifeline-metrics.service && rm " + box.file)
+    box.drop_in("lifeline-metrics.service", "ExecStartPre=/bin/sleep 15")
     try:
+        box.run("systemctl start --no-block lifeline-metrics.service")
         done, said = converge(box)
     finally:
-        box.run("rm -r %s && systemctl daemon-reload" % folder)
+        box.remove_drop_in("lifeline-metrics.service")
     assert done, said
     assert STAMP in box.scraped()
 

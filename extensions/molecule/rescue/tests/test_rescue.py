@@ -103,17 +103,15 @@ def test_a_worker_that_can_not_be_started_is_named(boxes, rescue):
 
 def test_a_worker_that_will_not_stop_is_killed_in_the_next_step(boxes, rescue):
     box = of_kind(boxes, "dying")[0]
-    folder = "/run/systemd/system/sidekiq.service.d"
     # The last that systemd reads, it reads while the box has memory left.
-    box.run("systemctl stop sidekiq; mkdir -p %s && "
-            "printf '[Service]\\nExecStop=/bin/sleep 600\\nTimeoutStopSec=600\\n' > %s/stuck.conf && "
-            "systemctl daemon-reload" % (folder, folder))
+    box.run("systemctl stop sidekiq")
+    box.drop_in("sidekiq.service", "ExecStop=/bin/sleep 600", "TimeoutStopSec=600")
     try:
         box.leak()
         before = box.pid()
         succeeded, output, _archives, events = rescue(box, lifeline_rescue_patience=15)
     finally:
-        box.run("rm -r %s && systemctl daemon-reload" % folder)
+        box.remove_drop_in("sidekiq.service")
     assert succeeded, output
     assert [(event["event"], event.get("step")) for event in events] == [
         ("evidence", None), ("step", "restart sidekiq.service"), ("not recovered", "restart sidekiq.service"),

@@ -66,11 +66,10 @@ def converge():
 def drop_in(boxes):
     """Give the worker's unit lines of a test's own, and take them back."""
     def give(box, *lines):
-        box.run("mkdir -p /run/systemd/system/sidekiq.service.d && printf '[Service]\\n%s\\n' "
-                "> /run/systemd/system/sidekiq.service.d/test.conf && systemctl daemon-reload" % "\\n".join(lines))
+        box.drop_in("sidekiq.service", *lines)
 
     def take(box):
-        box.run("rm -rf /run/systemd/system/sidekiq.service.d && systemctl daemon-reload")
+        box.remove_drop_in("sidekiq.service")
         box.run("systemctl reset-failed sidekiq; systemctl restart sidekiq && sidekiq-watchdog resume sidekiq")
 
     yield give

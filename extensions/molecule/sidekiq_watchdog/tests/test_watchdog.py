@@ -150,7 +150,8 @@ def test_a_worker_that_leaks_again_at_once_is_given_up_each_time_until_the_next_
         assert "workers_given_up" in {finding["check"] for finding in answer["findings"] if finding["severity"] == "critical"}
 
     def cure(box):
-        box.run("rm -rf /run/systemd/system/sidekiq.service.d && systemctl daemon-reload && systemctl restart sidekiq")
+        box.remove_drop_in("sidekiq.service")
+        box.run("systemctl restart sidekiq")
 
     def back(box):
         box.watched()
