@@ -9,8 +9,8 @@ import os
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _action_log
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log
 
 _OPTIONS = {
     "path": {"type": "path", "required": True},
@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         result["changed"] = True
         if not self._task.check_mode:
             try:
-                _action_log.append(os.path.expanduser(options["path"]), task_vars["inventory_hostname"], options["event"],
+                action_log.append(os.path.expanduser(options["path"]), task_vars["inventory_hostname"], options["event"],
                                    options["values"])
             except SettingsError as error:
                 raise AnsibleActionFail(str(error)) from error

@@ -11,10 +11,19 @@ import time
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_duration, timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _answer, _down_since, _shell
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
+    format_duration,
+    timestamp,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    answer as probe_answer,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    shell,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import down_since
 
 _OPTIONS = {
     "timeout": {"type": "float", "default": 20},
@@ -45,7 +54,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from error
         seconds = None if since is None else max(0, time.time() - since)
         result.update(changed=False, state=state, said=said, uptime_seconds=uptime, down_since=timestamp(since), down_seconds=seconds,
-                      msg={_answer.UP: said, _answer.UNCLEAR: said}.get(
+                      msg={probe_answer.UP: said, probe_answer.UNCLEAR: said}.get(
                           state, "it has been down for %s: %s" % (format_duration(int(seconds or 0)), said)))
         return result
 
@@ -54,7 +63,7 @@ class ActionModule(ActionBase):
         until = time.monotonic() + wait
         while True:
             state, said, uptime = self._ask(timeout)
-            if state != _answer.DOWN or time.monotonic() + _PAUSE > until:
+            if state != probe_answer.DOWN or time.monotonic() + _PAUSE > until:
                 return state, said, uptime
             time.sleep(_PAUSE)
 
@@ -62,19 +71,19 @@ class ActionModule(ActionBase):
         try:
             with deadline(timeout):
                 # A connection that stands from before answers for nobody.
-                _shell.reset(self._connection)
-                answer = _shell.run(self, _SCRIPT)
+                shell.reset(self._connection)
+                answer = shell.run(self, _SCRIPT)
         except AnsibleConnectionFailure as error:
-            return (*_answer.judge(str(error)), None)
+            return (*probe_answer.judge(str(error)), None)
         word = _WORD.search(answer["stdout"])
         if word is None:
-            return _answer.UP, "it answers, with %r" % " ".join((answer["stdout"] + answer["stderr"]).split())[:200], None
-        return _answer.UP, "it answers", int(word.group(1))
+            return probe_answer.UP, "it answers, with %r" % " ".join((answer["stdout"] + answer["stderr"]).split())[:200], None
+        return probe_answer.UP, "it answers", int(word.group(1))
 
     def _since(self, path, box, state, now):
-        if state == _answer.UNCLEAR or path is None:
-            return now if state == _answer.DOWN else None
+        if state == probe_answer.UNCLEAR or path is None:
+            return now if state == probe_answer.DOWN else None
         path = os.path.expanduser(path)
         if self._task.check_mode:
-            return _down_since.since(path, box, now) if state == _answer.DOWN else None
-        return _down_since.note(path, box, state == _answer.DOWN, now)
+            return down_since.since(path, box, now) if state == probe_answer.DOWN else None
+        return down_since.note(path, box, state == probe_answer.DOWN, now)

@@ -9,9 +9,13 @@ import time
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import parse_duration, timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _json_file, _watch
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
+    parse_duration,
+    timestamp,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import json_file
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import watch
 
 _OPTIONS = {
     "looked": {"type": "str", "required": True},
@@ -39,22 +43,22 @@ class ActionModule(ActionBase):
             for name, least in (("settle", 1), ("rescue_most", 1)):
                 if options[name] < least:
                     raise SettingsError("%s is %d: it must be at least %d" % (name, options[name], least))
-            known, aside = _json_file.read(options["state"], _watch.check)
-            known = known or _watch.empty()
+            known, aside = json_file.read(options["state"], watch.check)
+            known = known or watch.empty()
             looks = self._looks(options, task_vars["hostvars"])
             now = time.time()
-            said, known = _watch.changes(known, looks, now, options["settle"], remind)
+            said, known = watch.changes(known, looks, now, options["settle"], remind)
             chosen, held = [], {}
             if options["rescue"]:
-                chosen, held, known = _watch.rescues(known, looks, now, window, options["rescue_most"])
-            said = [{**change, "time": timestamp(change["time"]), "since": timestamp(change["since"]), "text": _watch.tell(change)}
+                chosen, held, known = watch.rescues(known, looks, now, window, options["rescue_most"])
+            said = [{**change, "time": timestamp(change["time"]), "since": timestamp(change["since"]), "text": watch.tell(change)}
                     for change in said]
             result.update(changed=False, changes=said, boxes=len(looks), rescue=chosen, held=held,
                           msg=[change["text"] for change in said] or "%d boxes, nothing new" % len(looks))
             if not self._task.check_mode:
-                _json_file.write(options["state"], known)
+                json_file.write(options["state"], known)
                 if options["report"]:
-                    _json_file.write(options["report"], {"time": timestamp(now), "boxes": len(looks), "changes": said})
+                    json_file.write(options["report"], {"time": timestamp(now), "boxes": len(looks), "changes": said})
         except SettingsError as error:
             raise AnsibleActionFail(str(error)) from error
         if aside:
@@ -68,7 +72,7 @@ class ActionModule(ActionBase):
         for box in options["boxes"]:
             values = hostvars[box]
             if options["looked"] in values:
-                looks[box] = _watch.findings(box, values[options["looked"]])
+                looks[box] = watch.findings(box, values[options["looked"]])
         return looks
 
 

@@ -11,19 +11,30 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import (
-    _compare,
-    _compare_text,
-    _comparison,
-    _groups,
-    _history,
-    _samples,
-    _table,
-    _whole_file,
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
+    HistoryError,
+    SettingsError,
 )
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import HistoryError, SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._moment import parse_moment
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
+    comparison,
+    spread,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
+    groups as compare_groups,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
+    text as compare_text,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import whole as files_whole
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
+    samples,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
+    store as history_store,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.moment import parse_moment
 
 _OPTIONS = {
     "health": {"type": "str", "default": "compare_health"},
@@ -31,8 +42,8 @@ _OPTIONS = {
     "groups": {"type": "list", "elements": "str"},
     "since": {"type": "str"},
     "ignore": {"type": "list", "elements": "str", "default": []},
-    "score": {"type": "float", "default": _compare.SCORE},
-    "floor": {"type": "float", "default": _compare.FLOOR},
+    "score": {"type": "float", "default": spread.SCORE},
+    "floor": {"type": "float", "default": spread.FLOOR},
     "path": {"type": "path"},
 }
 
@@ -50,20 +61,20 @@ class ActionModule(ActionBase):
             self._check(options)
             since = self._since(options["since"], now)
             read, unreachable = self._read(options, task_vars)
-            groups = _groups.of_inventory(task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"], options["groups"] or ())
+            groups = compare_groups.of_inventory(task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"], options["groups"] or ())
             if since is not None:
                 self._look_back(read, since, task_vars)
             report = {
                 "made": timestamp(now),
                 "since": timestamp(since),
-                "groups": _comparison.compare(groups, read, options["score"], options["floor"], options["ignore"]),
+                "groups": comparison.compare(groups, read, options["score"], options["floor"], options["ignore"]),
                 "unreachable": [one for one in unreachable if any(one["box"] in boxes for _name, boxes in groups)],
             }
             if options["path"] and not self._task.check_mode:
                 _write(options["path"], report)
         except (SettingsError, HistoryError) as error:
             raise AnsibleActionFail(str(error)) from error
-        text = "\n".join(_compare_text.render(report, Display().columns))
+        text = "\n".join(compare_text.render(report, Display().columns))
         # Callbacks print a text of many lines as one line of JSON, which nobody can read.
         Display().display(text)
         result.update(changed=False, msg=text, report=report, _ansible_verbose_override=True)
@@ -97,9 +108,9 @@ class ActionModule(ActionBase):
                 unreachable.append({"box": box, "reason": _table.down(box, missing).reasons[0]})
                 continue
             facts = health["ansible_facts"]
-            known, whole = _samples.state(facts)
-            read[box] = _comparison.Read(
-                numbers={(sample.metric, sample.subject): sample.value for sample in _samples.samples(facts, health["workers"])},
+            known, whole = samples.state(facts)
+            read[box] = comparison.Read(
+                numbers={(sample.metric, sample.subject): sample.value for sample in samples.samples(facts, health["workers"])},
                 state={**known, **state["state"]}, whole=(*whole, *state["whole"]), unread=state["unread"])
         return read, unreachable
 
@@ -114,7 +125,7 @@ class ActionModule(ActionBase):
                                     "file, and run this now and then" % box)
             by_path.setdefault(str(path), []).append(box)
         for path, boxes in by_path.items():
-            with _history.History(path) as history:
+            with history_store.History(path) as history:
                 for box in boxes:
                     read[box].changed = history.changes(box, since)
                     if "kernel" not in history.state(box, at=since):
@@ -125,6 +136,6 @@ class ActionModule(ActionBase):
 def _write(path, report):
     """The report as JSON in the place of the last one, as a whole. Raises SettingsError."""
     try:
-        _whole_file.replace(path, (json.dumps(report, indent=1, sort_keys=True) + "\n").encode(), 0o600)
+        files_whole.replace(path, (json.dumps(report, indent=1, sort_keys=True) + "\n").encode(), 0o600)
     except OSError as error:
         raise SettingsError("path: %s can't be written: %s" % (path, error.strerror)) from error

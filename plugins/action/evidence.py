@@ -11,10 +11,23 @@ from datetime import datetime, timezone
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size, timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _action_log, _archive, _evidence, _shell
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
+    ProbeError,
+    SettingsError,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
+    format_size,
+    timestamp,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import (
+    action_log,
+    archive,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    evidence,
+    shell,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 
 _OPTIONS = {
     "path": {"type": "path", "default": "~/.lifeline/evidence"},
@@ -38,7 +51,7 @@ class ActionModule(ActionBase):
         box, looked = task_vars["inventory_hostname"], options["health"] or {}
         try:
             sources, named = self._take(options, looked)
-            found = _evidence.read(sources, named, looked.get("workers", ()))
+            found = evidence.read(sources, named, looked.get("workers", ()))
             result.update(changed=False, evidence=found, archive=None, msg="evidence was taken, and nothing is kept of it in check mode")
             if not self._task.check_mode:
                 result.update(self._keep(options, box, looked, sources, named))
@@ -54,26 +67,26 @@ class ActionModule(ActionBase):
         workers = looked.get("workers", ())
         pids = [pid for worker in workers for pid in worker["pids"]]
         word = secrets.token_hex(8)
-        script = _evidence.script(word, options["timeout"], int(options["deadline"] - _LAST), pids,
+        script = evidence.script(word, options["timeout"], int(options["deadline"] - _LAST), pids,
                                   ["%s.service" % worker["name"] for worker in workers], self._is_short(looked))
         with deadline(options["deadline"]):
-            answer = _shell.run(self, script)
-        return _evidence.parts(answer["stdout"], answer["stderr"], word)
+            answer = shell.run(self, script)
+        return evidence.parts(answer["stdout"], answer["stderr"], word)
 
     @staticmethod
     def _is_short(looked):
         """Whether the box has so little memory left that some evidence is not worth what it takes."""
         available = looked.get("ansible_facts", {}).get("lifeline_memory", {}).get("limit_available_bytes")
-        return available is not None and available < _evidence.LEAN_BYTES
+        return available is not None and available < evidence.LEAN_BYTES
 
     def _keep(self, options, box, looked, sources, named):
         now = datetime.now(timezone.utc)
         about = {"box": box, "taken": timestamp(now.timestamp()), "verdict": looked.get("verdict"), "findings": looked.get("findings"),
                  "workers": looked.get("workers"), "empty": sorted(name for name, text in named.items() if not text.strip())}
-        members = _evidence.members(sources, named, about)
-        path = _archive.write(os.path.expanduser(options["path"]), _archive.file_name(box, now), members, now)
+        members = evidence.members(sources, named, about)
+        path = archive.write(os.path.expanduser(options["path"]), archive.file_name(box, now), members, now)
         if options["log"]:
-            _action_log.append(options["log"], box, "evidence", {
+            action_log.append(options["log"], box, "evidence", {
                 "archive": path, "verdict": looked.get("verdict"),
                 "findings": [finding["message"] for finding in looked.get("findings", ())]})
         return {"changed": True, "archive": path,

@@ -10,21 +10,34 @@ from contextlib import contextmanager
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import parse_duration
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import (
-    _facts,
-    _forks,
-    _history,
-    _probe,
-    _samples,
-    _settings,
-    _shell,
-    _trends,
-    _verdict,
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
+    ProbeError,
+    SettingsError,
 )
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._recorder import Recorder
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
+    facts as probe_facts,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
+    verdict,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
+    samples,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
+    store as history_store,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    forks,
+    shell,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    health as health_probe,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 _OPTIONS = {
     "thresholds": {"type": "dict"},
@@ -35,7 +48,7 @@ _OPTIONS = {
     "fail_on": {"type": "str", "choices": ["never", "warning", "critical"], "default": "never"},
 }
 
-_forks.spare()
+forks.spare()
 
 
 class Past:
@@ -44,7 +57,7 @@ class Past:
     def __init__(self, recorder, facts, table, booted, thresholds):
         self._recorder, self._facts, self._table, self._thresholds = recorder, facts, table, thresholds
         self._taken = time.time()
-        self._since = self._taken - _trends.PAST_SECONDS
+        self._since = self._taken - trends.PAST_SECONDS
         self._boot_time = booted
         # In a container the first process tells when it was started, and the kernel when its host was.
         self._booted = self._started([1])
@@ -54,21 +67,21 @@ class Past:
         if not self._recorder:
             return []
         started = {worker["name"]: self._started(worker["pids"]) for worker in workers}
-        self._samples = _samples.samples(self._facts, workers, {name: when for name, when in started.items() if when is not None})
+        self._samples = samples.samples(self._facts, workers, {name: when for name, when in started.items() if when is not None})
         box = self._recorder.box
-        wanted = list(_trends.horizons(self._thresholds))
+        wanted = list(trends.horizons(self._thresholds))
         past = self._recorder.ask(lambda history: history.recent(box, wanted, self._since), {}) if wanted else {}
-        self.forecasts = _trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
+        self.forecasts = trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
         return self.forecasts
 
     def record(self, judged):
-        state, whole = _samples.state(self._facts)
+        state, whole = samples.state(self._facts)
         self._recorder.record(source="health", taken=self._taken, verdict=judged["verdict"], booted=self._booted, samples=self._samples,
-                              findings=judged["findings"], kills=_samples.kills(self._facts), state=state, whole=whole)
+                              findings=judged["findings"], kills=samples.kills(self._facts), state=state, whole=whole)
 
     def _whole(self, metric, subject):
         box = self._recorder.box
-        return self._recorder.ask(lambda history: history.series(box, metric, subject, self._since, last=_history.FURTHEST), [])
+        return self._recorder.ask(lambda history: history.series(box, metric, subject, self._since, last=history_store.FURTHEST), [])
 
     def _started(self, pids):
         """When the youngest of these processes was started, in seconds since 1970."""
@@ -84,27 +97,27 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         options = self.validate_argument_spec(_OPTIONS)[1]
         try:
-            thresholds = _settings.thresholds(self._templar, task_vars, options["thresholds"])
-            workers = _settings.workers(self._templar, task_vars, options["workers"])
-            expected = _settings.listeners(self._templar, task_vars) if _settings.tells_purpose(self._templar, task_vars) else None
+            thresholds = box_settings.thresholds(self._templar, task_vars, options["thresholds"])
+            workers = box_settings.workers(self._templar, task_vars, options["workers"])
+            expected = box_settings.listeners(self._templar, task_vars) if box_settings.tells_purpose(self._templar, task_vars) else None
             window, timeout = self._times(options)
             with self._noting_silence(task_vars), deadline(options["deadline"]):
-                sources = self._probe(_probe.script(timeout, listeners=expected is not None))
+                sources = self._probe(health_probe.script(timeout, listeners=expected is not None))
         except (SettingsError, ProbeError) as error:
             raise AnsibleActionFail(str(error)) from error
-        facts = _facts.parse(sources, window, expected)
-        table = _facts.process_table(sources)
+        facts = probe_facts.parse(sources, window, expected)
+        table = probe_facts.process_table(sources)
         with Recorder(self._task, self._templar, task_vars) as recorder:
-            past = Past(recorder, facts, table, _facts.boot_time(sources), thresholds)
-            judged = _verdict.judge(facts, table, _facts.watchdog(sources), thresholds, workers, window, past.foresee)
+            past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
+            judged = verdict.judge(facts, table, probe_facts.watchdog(sources), thresholds, workers, window, past.foresee)
             if recorder:
                 past.record(judged)
                 result["forecasts"] = past.forecasts
         result.update(judged, changed=False, ansible_facts=facts, thresholds=thresholds,
-                      msg=_verdict.summary(judged["verdict"], judged["findings"], facts))
+                      msg=verdict.summary(judged["verdict"], judged["findings"], facts))
         fail_on = options["fail_on"]
         result["failed"] = fail_on != "never" and (
-            _verdict.SEVERITIES.index(judged["verdict"]) >= _verdict.SEVERITIES.index(fail_on))
+            verdict.SEVERITIES.index(judged["verdict"]) >= verdict.SEVERITIES.index(fail_on))
         return result
 
     @contextmanager
@@ -118,8 +131,8 @@ class ActionModule(ActionBase):
             raise
 
     def _probe(self, script):
-        answer = _shell.run(self, script)
-        return _probe.sources(answer["stdout"], answer["stderr"])
+        answer = shell.run(self, script)
+        return health_probe.sources(answer["stdout"], answer["stderr"])
 
     @staticmethod
     def _times(options):

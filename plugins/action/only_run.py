@@ -9,9 +9,9 @@ import os
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _only_run
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run
 
 _OPTIONS = {"path": {"type": "path", "required": True}}
 
@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         options = self.validate_argument_spec(_OPTIONS)[1]
         try:
             # A task has a process of its own; its parent is the run's.
-            other = _only_run.take(options["path"], os.getppid())
+            other = only_run.take(options["path"], os.getppid())
         except SettingsError as error:
             raise AnsibleActionFail(str(error)) from error
         result.update(changed=False, alone=other is None, msg="this run is the only one")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._facts_action import FactsAction
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.facts_action import FactsAction
 
 
 class ActionModule(FactsAction):

@@ -12,10 +12,21 @@ from contextlib import ExitStack
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _groups, _report_gather, _report_page, _table, _whole_file
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import HistoryError, SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._recorder import settings
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
+    HistoryError,
+    SettingsError,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import groups as compare_groups
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import whole
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
+    gather,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
+    page as report_page,
+)
 
 _OPTIONS = {
     "path": {"type": "path", "required": True},
@@ -43,9 +54,9 @@ class ActionModule(ActionBase):
             if not options["boxes"]:
                 raise SettingsError("boxes is empty: name the hosts that the report is about, such as \"{{ ansible_play_hosts_all }}\"")
             fleet = self._gather(options, task_vars)
-            page = _report_page.render(fleet).encode()
+            page = report_page.render(fleet).encode()
             if not self._task.check_mode:
-                _whole_file.replace(path, page, mode)
+                whole.replace(path, page, mode)
         except (HistoryError, SettingsError) as error:
             raise AnsibleActionFail(str(error)) from error
         except OSError as error:
@@ -70,8 +81,8 @@ class ActionModule(ActionBase):
                 history = stack.enter_context(History(path))
             if history is None and not found:
                 raise SettingsError("there is nothing to report: no box was asked, and lifeline_history names no history")
-            groups = _groups.of_inventory(task_vars["hostvars"]._inventory, options["boxes"])
-            return _report_gather.gather(options["boxes"], found, history, time.time(), options["days"], groups)
+            groups = compare_groups.of_inventory(task_vars["hostvars"]._inventory, options["boxes"])
+            return gather.gather(options["boxes"], found, history, time.time(), options["days"], groups)
 
 
 def _place(path):

@@ -10,15 +10,17 @@ import time
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _action_log, _rescue, _shell
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import plan as rescue_plan
 
 _OPTIONS = {
     "evidence": {"type": "dict", "required": True},
     "done": {"type": "list", "elements": "str", "default": []},
     "patience": {"type": "float", "default": 180},
-    "spared": {"type": "list", "elements": "str", "default": list(_rescue.SPARED)},
+    "spared": {"type": "list", "elements": "str", "default": list(rescue_plan.SPARED)},
     "log": {"type": "path"},
 }
 _HEALTH = "lifeline.fleet.health"
@@ -41,10 +43,10 @@ class ActionModule(ActionBase):
         if not 0 < options["patience"] <= 3600:
             raise AnsibleActionFail("patience is %g: it must be more than 0 and at most 3600 seconds" % options["patience"])
         looked = self._look_first(task_vars)
-        steps, reasons = _rescue.plan(looked, options["evidence"], options["spared"])
+        steps, reasons = rescue_plan.plan(looked, options["evidence"], options["spared"])
         left = [step for step in steps if step.name not in options["done"]]
         result.update(changed=False, step=None, plan=[step.name for step in left], reasons=reasons, verdict=looked["verdict"],
-                      findings=looked["findings"], recovered=_rescue.recovered(looked["findings"]))
+                      findings=looked["findings"], recovered=rescue_plan.recovered(looked["findings"]))
         try:
             if result["recovered"] or not left:
                 result["msg"] = self._nothing(looked, reasons, options)
@@ -83,7 +85,7 @@ class ActionModule(ActionBase):
                   "-- \"%s\" > /dev/null 2>&1 < /dev/null; }" % (step.command, _UNSPEAKABLE.sub("_", step.name)))
         try:
             with deadline(_COMMAND_SECONDS):
-                answer = _shell.run(self, script)
+                answer = shell.run(self, script)
         except AnsibleConnectionFailure as error:
             # It may have been done nevertheless: what comes of it tells.
             return " ".join(str(error).split())[:500]
@@ -103,7 +105,7 @@ class ActionModule(ActionBase):
     @staticmethod
     def _worked(step, before, after):
         """Whether nothing critical is left, and the worker that was to be started anew is not the one that was there before."""
-        if not _rescue.recovered(after["findings"]):
+        if not rescue_plan.recovered(after["findings"]):
             return False
         if step.anew is None:
             return True
@@ -133,4 +135,4 @@ class ActionModule(ActionBase):
     @staticmethod
     def _note(options, box, event, **values):
         if options["log"]:
-            _action_log.append(options["log"], box, event, values)
+            action_log.append(options["log"], box, event, values)

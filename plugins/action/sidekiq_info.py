@@ -8,8 +8,8 @@ import time
 
 from ansible.plugins.action.normal import ActionModule as Normal
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _sidekiq_state
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _throughput_history
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import state as sidekiq_state
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import throughput as throughput_history
 
 
 class ActionModule(Normal):
@@ -19,10 +19,10 @@ class ActionModule(Normal):
             return result
         # Both ends of the rate are told by the same clock, which is this machine's.
         now = time.time()
-        with _throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
+        with throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
             if recorder and not any(self._task.args.get(option) for option in ("since", "interval")):
-                earlier = recorder.ask(lambda history: _throughput_history.before(history, recorder.box, result["asked"], now), None)
-                rate, missing = _sidekiq_state.rate(earlier, dict(result["reading"], time=now))
-                result.update(rate=rate, rate_missing=missing, msg=_sidekiq_state.summary(result["sidekiq"], rate))
-            recorder.record(source="sidekiq_info", taken=now, samples=_throughput_history.sidekiq_samples(result))
+                earlier = recorder.ask(lambda history: throughput_history.before(history, recorder.box, result["asked"], now), None)
+                rate, missing = sidekiq_state.rate(earlier, dict(result["reading"], time=now))
+                result.update(rate=rate, rate_missing=missing, msg=sidekiq_state.summary(result["sidekiq"], rate))
+            recorder.record(source="sidekiq_info", taken=now, samples=throughput_history.sidekiq_samples(result))
         return result

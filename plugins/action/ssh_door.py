@@ -9,7 +9,7 @@ import time
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _shell
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell
 
 _MODULE = "lifeline.fleet.ssh_door"
 # A box that puts back how it was has this many seconds more to do so.
@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
         deadline = time.monotonic() + window + _GRACE
         kept_out = None
         while True:
-            _shell.reset(self._connection)
+            shell.reset(self._connection)
             try:
                 confirmed = self._execute_module(module_name=_MODULE, module_args={"confirm": token}, task_vars=self._task_vars)
             except AnsibleConnectionFailure as error:

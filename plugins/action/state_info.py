@@ -9,10 +9,20 @@ import secrets
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _settings, _shell, _state, _state_probe
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._deadline import deadline
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import ProbeError, SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._recorder import Recorder
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
+    ProbeError,
+    SettingsError,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    shell,
+    state_script,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    state as host_state,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 _OPTIONS = {
     "workers": {"type": "list", "elements": "dict", "default": []},
@@ -37,13 +47,13 @@ class ActionModule(ActionBase):
             if options["deadline"] <= _LAST:
                 raise SettingsError("deadline is %g: it must be more than %d seconds" % (options["deadline"], _LAST))
             word = secrets.token_hex(8)
-            script = _state_probe.script(word, options["deadline"] - _LAST, [pid for worker in workers for pid in worker["pids"]], apps)
+            script = state_script.script(word, options["deadline"] - _LAST, [pid for worker in workers for pid in worker["pids"]], apps)
             with deadline(options["deadline"]):
-                answer = _shell.run(self, script)
-            parts = _state_probe.parts(answer["stdout"], answer["stderr"], word)
+                answer = shell.run(self, script)
+            parts = state_script.parts(answer["stdout"], answer["stderr"], word)
         except (SettingsError, ProbeError) as error:
             raise AnsibleActionFail(str(error)) from error
-        state, whole, unread = _state.parse(parts, workers, bool(apps))
+        state, whole, unread = host_state.parse(parts, workers, bool(apps))
         with Recorder(self._task, self._templar, task_vars) as recorder:
             recorder.record(source="state_info", state=state, whole=whole)
         result.update(changed=False, state=state, whole=list(whole), unread=unread, msg=_summary(state, unread))
@@ -63,7 +73,7 @@ class ActionModule(ActionBase):
         """The paths of the applications, as the inventory gives them where the option doesn't."""
         if option is not None:
             return [option] if option else []
-        declared = _settings.sidekiq_workers(self._templar, task_vars)[0]
+        declared = box_settings.sidekiq_workers(self._templar, task_vars)[0]
         return list(dict.fromkeys(worker["app_path"] for worker in declared if worker.get("app_path")))
 
 

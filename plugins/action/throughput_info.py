@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible.plugins.action.normal import ActionModule as Normal
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _throughput_history
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import throughput as throughput_history
 
 
 class ActionModule(Normal):
@@ -14,7 +14,7 @@ class ActionModule(Normal):
         result = super().run(tmp, task_vars)
         if result.get("failed") or "hours" not in result:
             return result
-        with _throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
-            samples = _throughput_history.throughput_samples(result, self._task.args.get("table"))
+        with throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
+            samples = throughput_history.throughput_samples(result, self._task.args.get("table"))
             recorder.record(source="throughput_info", samples=samples, findings=result["findings"])
         return result

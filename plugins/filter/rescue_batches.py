@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _batches
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import batches
 
 
 def rescue_batches(wanted, away=(), groups=None, serial=2, share=25):
     try:
         members = {name: list(boxes) for name, boxes in (groups or {}).items()}
-        made, left = _batches.batches(list(wanted), list(away), members, serial, share)
+        made, left = batches.batches(list(wanted), list(away), members, serial, share)
     except SettingsError as error:
         raise AnsibleFilterError(str(error)) from error
     return {"batches": made, "left": left}

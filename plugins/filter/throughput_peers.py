@@ -55,13 +55,13 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _peers
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import peers
 
 
-def throughput_peers(rates, per=None, warning=_peers.WARNING, critical=_peers.CRITICAL):
+def throughput_peers(rates, per=None, warning=peers.WARNING, critical=peers.CRITICAL):
     try:
-        return _peers.judge(rates, per, warning, critical)
+        return peers.judge(rates, per, warning, critical)
     except SettingsError as error:
         raise AnsibleFilterError("lifeline.fleet.throughput_peers: %s" % error) from error
 

@@ -44,8 +44,17 @@ _raw:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _addresses, _fail2ban, _layers, _settings
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    addresses,
+    layers,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    box as box_settings,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    fail2ban as fail2ban_settings,
+)
 
 _VARIABLES = ("maxretry", "findtime", "bantime", "bantime_increment", "bantime_factor", "bantime_maxtime", "bantime_rndtime", "remember")
 
@@ -55,11 +64,11 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         values = {name: self._templar.template(variables["fail2ban_" + name]) for name in _VARIABLES}
         try:
-            settings = _fail2ban.settings(values)
-            jails = _layers.by_name([("the role's jails", self.get_option("defaults")),
-                                     *_settings.layers("fail2ban_jails", self._templar, variables)])
+            settings = fail2ban_settings.settings(values)
+            jails = layers.by_name([("the role's jails", self.get_option("defaults")),
+                                     *box_settings.layers("fail2ban_jails", self._templar, variables)])
             ignore = [address for name in ("fail2ban_ignore", "ssh_lifeline_allowed")
-                      for address in _addresses.merged(_settings.layers(name, self._templar, variables))]
-            return [{"settings": settings, "jails": _fail2ban.jails(jails), "ignore": _fail2ban.somebody(ignore)}]
+                      for address in addresses.merged(box_settings.layers(name, self._templar, variables))]
+            return [{"settings": settings, "jails": fail2ban_settings.jails(jails), "ignore": fail2ban_settings.somebody(ignore)}]
         except SettingsError as error:
             raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None

@@ -44,8 +44,13 @@ _raw:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _layers, _settings
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    box as box_settings,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    layers as settings_layers,
+)
 
 
 class LookupModule(LookupBase):
@@ -54,8 +59,8 @@ class LookupModule(LookupBase):
         if len(terms) != 1:
             raise AnsibleLookupError("lifeline.fleet.merged wants the name of one variable, not %d" % len(terms))
         layers = [("the defaults", self.get_option("defaults"))]
-        layers += _settings.layers(terms[0], self._templar, variables)
+        layers += box_settings.layers(terms[0], self._templar, variables)
         try:
-            return [_layers.by_name(layers)]
+            return [settings_layers.by_name(layers)]
         except SettingsError as error:
             raise AnsibleLookupError(str(error)) from error

@@ -43,16 +43,17 @@ _raw:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _exporter_settings, _settings
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import settings as exporter_settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return [_exporter_settings.text(
-                _settings.thresholds(self._templar, variables), _settings.workers(self._templar, variables),
+            return [exporter_settings.text(
+                box_settings.thresholds(self._templar, variables), box_settings.workers(self._templar, variables),
                 self.get_option("interval"), self.get_option("oom_window"), self.get_option("timeout"))]
         except SettingsError as error:
             raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from error

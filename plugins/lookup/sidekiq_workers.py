@@ -44,17 +44,25 @@ _raw:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _monit, _settings, _sidekiq
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    box as box_settings,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    monit as monit_settings,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    sidekiq as sidekiq_settings,
+)
 
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            declared, names = _settings.sidekiq_workers(self._templar, variables)
-            workers = _sidekiq.resolve(declared, terms[0] if terms else {}, self.get_option("box"), variables["inventory_hostname"], names,
-                                       _settings.thresholds(self._templar, variables))
+            declared, names = box_settings.sidekiq_workers(self._templar, variables)
+            workers = sidekiq_settings.resolve(declared, terms[0] if terms else {}, self.get_option("box"), variables["inventory_hostname"], names,
+                                       box_settings.thresholds(self._templar, variables))
         except SettingsError as error:
             raise AnsibleLookupError(str(error)) from error
-        return [[{**worker, "check": {"name": worker["name"], "text": _monit.text(worker["check"])}} for worker in workers]]
+        return [[{**worker, "check": {"name": worker["name"], "text": monit_settings.text(worker["check"])}} for worker in workers]]

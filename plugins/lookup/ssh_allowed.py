@@ -35,14 +35,19 @@ _raw:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _addresses, _settings
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    addresses,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
+    box as box_settings,
+)
 
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return [_addresses.merged(_settings.layers("ssh_lifeline_allowed", self._templar, variables))]
+            return [addresses.merged(box_settings.layers("ssh_lifeline_allowed", self._templar, variables))]
         except SettingsError as error:
             raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None

@@ -48,8 +48,8 @@ from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _tmux
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 _FORMATS = {"tmuxinator": _tmux.tmuxinator, "script": _tmux.script}
 

@@ -79,7 +79,7 @@ changed_files:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _files
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import together
 
 
 def main():
@@ -95,13 +95,13 @@ def main():
         },
         supports_check_mode=True,
     )
-    files = [_files.File(module, wanted) for wanted in module.params["files"]]
+    files = [together.File(module, wanted) for wanted in module.params["files"]]
     changed = [file for file in files if file.changed]
     refused = [] if module.check_mode else ["%s: %s" % (file.path, said) for file in changed for said in [file.validate()] if said]
     if refused:
         module.fail_json(msg="nothing was written. " + "; ".join(refused))
     if not module.check_mode:
-        _files.replace(changed, module.fail_json)
+        together.replace(changed, module.fail_json)
     module.exit_json(changed=bool(changed), changed_files=[file.path for file in changed], diff=[file.diff() for file in changed])
 
 

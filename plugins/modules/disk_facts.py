@@ -233,13 +233,17 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import (
-    _deleted_files,
-    _deleted_scan,
-    _disks,
-    _mounts,
-    _reader,
-    _statfs,
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
+    deleted,
+    deleted_reader,
+    statfs,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
+    facts as disk_facts,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
+    mounts as disks_mounts,
 )
 
 
@@ -256,12 +260,12 @@ def main():
     # No comparison holds for a NaN, and poll takes no more than an integer of milliseconds.
     if not 0 < timeout <= 3600:
         module.fail_json(msg="timeout is %g: it must be more than 0 and at most 3600 seconds" % timeout)
-    sources = _reader.read_files(_disks.SOURCES)
-    mounts = _mounts.parse(sources.get(_mounts.SOURCES[0]))
-    sources["statfs"] = _statfs.read(mounts, timeout, module.params["network"])
-    facts = _disks.parse(sources)
+    sources = _reader.read_files(disk_facts.SOURCES)
+    mounts = disks_mounts.parse(sources.get(disks_mounts.SOURCES[0]))
+    sources["statfs"] = statfs.read(mounts, timeout, module.params["network"])
+    facts = disk_facts.parse(sources)
     if module.params["deleted"]:
-        facts["deleted"] = _deleted_files.parse(_deleted_scan.read(mounts))
+        facts["deleted"] = deleted.parse(deleted_reader.read(mounts))
     module.exit_json(changed=False, ansible_facts={"lifeline_disks": facts})
 
 

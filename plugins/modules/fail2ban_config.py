@@ -107,7 +107,13 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _fail2ban, _files, _packages, _ssh_session, _sshd_config
+from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config as fail2ban_config
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import together
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
+    session,
+    sshd_config,
+)
 
 # fail2ban itself tries each command that would configure its daemon. Nothing is started, and no file of the daemon is opened.
 _TRIAL = r"""
@@ -139,7 +145,7 @@ class Box:
     def __init__(self, module):
         self.module = module
         self.client = module.get_bin_path("fail2ban-client")
-        self.session = _ssh_session.find(os.getpid())
+        self.session = session.find(os.getpid())
 
     def ssh_ports(self):
         """Where sshd listens: by its own word, by its socket's, and where this connection came in."""
@@ -147,7 +153,7 @@ class Box:
         sshd = self.module.get_bin_path("sshd", opt_dirs=["/usr/sbin"])
         if sshd:
             code, out, _err = self.module.run_command([sshd, "-T"])
-            ports = _sshd_config.ports(_sshd_config.effective(out)) if not code else ports
+            ports = sshd_config.ports(sshd_config.effective(out)) if not code else ports
         systemctl = self.module.get_bin_path("systemctl")
         if systemctl:
             _code, out, _err = self.module.run_command([systemctl, "show", "-p", "ActiveState", "-p", "Listen", "ssh.socket"])
@@ -169,9 +175,9 @@ class Configuration:
         # Beyond the letters of whatever name somebody else's file has.
         self.jail_file = os.path.join(self.directory, "jail.d", "zz-lifeline.local")
         self.daemon_file = os.path.join(self.directory, "fail2ban.d", "zz-lifeline.local")
-        self.connection = None if box.session is None else _fail2ban.address(box.session.address)
+        self.connection = None if box.session is None else fail2ban_config.address(box.session.address)
         try:
-            self.ignored = _fail2ban.ignored(module.params["ignore"], [] if self.connection is None else [self.connection])
+            self.ignored = fail2ban_config.ignored(module.params["ignore"], [] if self.connection is None else [self.connection])
             self.jails = [(jail["name"], self._settings(jail)) for jail in module.params["jails"]]
         except ValueError as error:
             module.fail_json(msg="ignore: %s" % error)
@@ -181,18 +187,18 @@ class Configuration:
         if settings.get("port") == "sshd":
             settings["port"] = ",".join(map(str, self.box.ssh_ports()))
         if "ignoreip" in settings:
-            settings["ignoreip"] = " ".join(_fail2ban.ignored(self.ignored, settings["ignoreip"]))
+            settings["ignoreip"] = " ".join(fail2ban_config.ignored(self.ignored, settings["ignoreip"]))
         return settings
 
     def files(self, jails, others=()):
         """The files with these jails. V(others) are jails of somebody else, and whom those ignore already."""
         settings = {"ignoreip": " ".join(self.ignored), **(self.module.params["settings"] if jails else {})}
         sections = [("DEFAULT", settings), *jails]
-        sections += [(name, {"ignoreip": " ".join([*own, *_fail2ban.missing(self.ignored, own)])}) for name, own in others]
-        wanted = [(self.jail_file, _fail2ban.text(sections))]
+        sections += [(name, {"ignoreip": " ".join([*own, *fail2ban_config.missing(self.ignored, own)])}) for name, own in others]
+        wanted = [(self.jail_file, fail2ban_config.text(sections))]
         if self.module.params["daemon"] and jails:
-            wanted.append((self.daemon_file, _fail2ban.text([("Definition", self.module.params["daemon"])])))
-        return [_files.File(self.module, {"path": path, "content": text, "mode": "0644", "validate": [], "secret": False})
+            wanted.append((self.daemon_file, fail2ban_config.text([("Definition", self.module.params["daemon"])])))
+        return [together.File(self.module, {"path": path, "content": text, "mode": "0644", "validate": [], "secret": False})
                 for path, text in wanted]
 
     def guard(self):
@@ -230,25 +236,25 @@ class Configuration:
         # In one go they would take a log file that doesn't exist.
         code, tested, err = self.module.run_command([self.box.client, "-c", root, "-t"])
         _code, out, _err = self.module.run_command([self.box.client, "-c", root, "-d"])
-        stream = _fail2ban.commands(out)
+        stream = fail2ban_config.commands(out)
         said = [line.replace(root, self.directory) for line in (err + "\n" + tested).splitlines() if line.strip()]
         # What is wrong in a file, the log says; what it led to, the rest.
         said = [_message(line) for line in said if "OK: configuration test" not in line]
-        said += [error.replace(root, self.directory) for error in _fail2ban.errors(stream)]
+        said += [error.replace(root, self.directory) for error in fail2ban_config.errors(stream)]
         wrong = [line for line in said if "rong value for" in line and any("'%s'" % name in line for name, _settings in self.jails)]
-        if code or _fail2ban.errors(stream) or wrong:
+        if code or fail2ban_config.errors(stream) or wrong:
             self._refuse("; ".join(wrong or dict.fromkeys(said)))
         return stream
 
     def _deaf(self, stream):
         """Jails of somebody else that have a list of their own of whom to ignore, and would ban whom they must not."""
         own = {name for name, _settings in self.jails}
-        return [(name, jail["ignoreip"]) for name, jail in _fail2ban.jails(stream).items()
-                if name not in own and _fail2ban.missing(self.ignored, jail["ignoreip"])]
+        return [(name, jail["ignoreip"]) for name, jail in fail2ban_config.jails(stream).items()
+                if name not in own and fail2ban_config.missing(self.ignored, jail["ignoreip"])]
 
     def _insist(self, stream):
         """Each jail must come out as it was asked for, whatever other files say of it."""
-        running = _fail2ban.jails(stream)
+        running = fail2ban_config.jails(stream)
         for name, settings in self.jails:
             if not settings.get("enabled"):
                 if name in running:
@@ -256,11 +262,11 @@ class Configuration:
                 continue
             if not running.get(name, {}).get("started"):
                 self._refuse("jail %s would not run" % name)
-            differ = _fail2ban.differences({**self.module.params["settings"], **settings}, running[name])
+            differ = fail2ban_config.differences({**self.module.params["settings"], **settings}, running[name])
             if differ:
                 self._refuse("another file has the last word on jail %s: its %s" % (name, ", ".join(differ)))
         for name, jail in running.items():
-            missing = _fail2ban.missing(self.ignored, jail["ignoreip"])
+            missing = fail2ban_config.missing(self.ignored, jail["ignoreip"])
             if missing:
                 self._refuse("another file has the last word on jail %s, which would ban %s" % (name, ", ".join(missing)))
 
@@ -311,7 +317,7 @@ def main():
         files = configuration.files(configuration.jails) if module.check_mode else configuration.guard()
     changed = [file for file in files if file.changed]
     if not module.check_mode:
-        _files.replace(changed, module.fail_json)
+        together.replace(changed, module.fail_json)
     module.exit_json(changed=bool(changed), ignored=configuration.ignored, connection=configuration.connection, missing=missing,
                      diff=[file.diff() for file in changed])
 

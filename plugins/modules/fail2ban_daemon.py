@@ -134,7 +134,12 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _fail2ban, _fail2ban_socket
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import (
+    config as fail2ban_config,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import (
+    control_socket,
+)
 
 # Both are reserved for documentation, so that nobody has them.
 PROBES = ("192.0.2.254", "2001:db8::fe")
@@ -150,14 +155,14 @@ class Daemon:
         self.wanted = {jail["name"]: {**module.params["settings"], **jail["settings"]} for jail in module.params["jails"]}
 
     def ask(self, *words):
-        return _fail2ban_socket.ask(self.socket, words)
+        return control_socket.ask(self.socket, words)
 
     def wait(self, attempt):
         """What V(attempt) returns as soon as it is not a complaint."""
         while True:
             try:
                 said, answer = attempt()
-            except (OSError, _fail2ban_socket.Refusal) as error:
+            except (OSError, control_socket.Refusal) as error:
                 said, answer = "fail2ban doesn't answer at %s: %s" % (self.socket, error), None
                 self._fail_if_dead(said)
             if not said:
@@ -182,7 +187,7 @@ class Daemon:
         try:
             with open(str(self.ask("get", "logtarget")), encoding="utf-8", errors="replace") as log:
                 lines = [line.strip() for line in log if "  ERROR  " in line or " ERROR " in line]
-        except (OSError, _fail2ban_socket.Refusal):
+        except (OSError, control_socket.Refusal):
             return ""
         return ". Its log says: " + " | ".join(lines[-5:]) if lines else ""
 
@@ -193,7 +198,7 @@ class Daemon:
         return "", {name: self._jail(name) for name in names.replace(",", " ").split()}
 
     def _jail(self, name):
-        jail = {key: self.ask("get", name, key) for key in _fail2ban.THRESHOLDS}
+        jail = {key: self.ask("get", name, key) for key in fail2ban_config.THRESHOLDS}
         jail["ignored"] = [str(entry) for entry in self.ask("get", name, "ignoreip")]
         jail["actions"] = [str(entry) for entry in self.ask("get", name, "actions")]
         jail["banned"] = [str(entry) for entry in self.ask("get", name, "banip")]
@@ -208,9 +213,9 @@ class Daemon:
             elif name not in jails:
                 found.append("jail %s doesn't run" % name)
             else:
-                found += ["jail %s: %s" % (name, difference) for difference in _fail2ban.differences(settings, jails[name])]
+                found += ["jail %s: %s" % (name, difference) for difference in fail2ban_config.differences(settings, jails[name])]
         for name, jail in jails.items():
-            missing = _fail2ban.missing(self.module.params["ignored"], jail["ignored"])
+            missing = fail2ban_config.missing(self.module.params["ignored"], jail["ignored"])
             if missing:
                 found.append("jail %s would ban %s" % (name, ", ".join(missing)))
         return "; ".join(found)
@@ -253,13 +258,13 @@ class Daemon:
         """Jails whose actions are to be others. A reload lets their rules stand as they are, for the old ports and all."""
         _code, out, _err = self.module.run_command([self.client, "-c", self.module.params["directory"], "-d"])
         found = []
-        for (jail, action), properties in _fail2ban.actions(_fail2ban.commands(out)).items():
+        for (jail, action), properties in fail2ban_config.actions(fail2ban_config.commands(out)).items():
             if jail not in jails or jail in found or action not in jails[jail]["actions"]:
                 continue
             for key, value in properties:
                 try:
                     same = str(self.ask("get", jail, "action", action, key)).strip() == str(value).strip()
-                except _fail2ban_socket.Refusal:
+                except control_socket.Refusal:
                     same = False
                 if not same:
                     found.append(jail)
@@ -270,7 +275,7 @@ class Daemon:
         """Lift the bans of those who are to be ignored."""
         freed = {}
         for name, jail in jails.items():
-            found = [banned for banned in jail["banned"] if _fail2ban.is_ignored(banned, self.module.params["ignored"])]
+            found = [banned for banned in jail["banned"] if fail2ban_config.is_ignored(banned, self.module.params["ignored"])]
             if found:
                 freed[name] = found
             if not self.module.check_mode:
@@ -285,7 +290,7 @@ class Daemon:
         code, out, err = self.module.run_command([self.nft, "-j", "list", "ruleset"])
         if code:
             self.module.fail_json(msg="nft can't list its rules, so that no ban can be seen to be one: %s" % " ".join((err or out).split()))
-        return _fail2ban.Rules(json.loads(out), name)
+        return fail2ban_config.Rules(json.loads(out), name)
 
     def by_nftables(self, jails):
         return [name for name, jail in jails.items()
@@ -311,7 +316,7 @@ class Daemon:
         for action in self.ask("get", name, "actions"):
             try:
                 ports = str(self.ask("get", name, "action", action, "port"))
-            except _fail2ban_socket.Refusal:
+            except control_socket.Refusal:
                 continue
             if rules.differ(ports):
                 return "jail %s bans from the ports %s, and the rule of nftables is for others" % (name, ports)

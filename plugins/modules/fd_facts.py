@@ -243,31 +243,37 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _descriptor_reader, _fds, _page_size, _reader, _sockets
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    descriptor_reader,
+    fds,
+    page_size,
+    sockets,
+)
 
 _INOTIFY = tuple("/proc/sys/fs/inotify/" + name for name in ("max_user_instances", "max_user_watches", "max_queued_events"))
 
 
 def read(pids):
-    sources = _reader.read_files(_page_size.SOURCES, limit=_page_size.READ_LIMIT)
-    _reader.read_files(_fds.SOURCES + _sockets.SOURCES + _INOTIFY, sources)
+    sources = _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT)
+    _reader.read_files(fds.SOURCES + sockets.SOURCES + _INOTIFY, sources)
     _reader.read_files(_reader.process_paths(("stat", "limits"), pids), sources)
-    sources["fds"] = _descriptor_reader.count_all(pids)
+    sources["fds"] = descriptor_reader.count_all(pids)
     return sources
 
 
 def tell_kinds(facts):
     """Say of the processes that are shown what their descriptors are. Reading that of all would take long."""
-    links = _descriptor_reader.links([process["pid"] for process in facts["processes"]])
+    links = descriptor_reader.links([process["pid"] for process in facts["processes"]])
     for process in facts["processes"]:
         if process["pid"] in links:
-            process["kinds"] = _fds.kinds(links[process["pid"]])
+            process["kinds"] = fds.kinds(links[process["pid"]])
 
 
 def count_inotify(facts, pids):
-    counts = {pid: targets.count(_descriptor_reader.INOTIFY) for pid, targets in _descriptor_reader.links(pids).items()}
+    counts = {pid: targets.count(descriptor_reader.INOTIFY) for pid, targets in descriptor_reader.links(pids).items()}
     facts["inotify"]["instances"] = sum(counts.values())
-    facts["inotify"]["watches"] = sum(_descriptor_reader.inotify_watches(pid) for pid, count in counts.items() if count)
+    facts["inotify"]["watches"] = sum(descriptor_reader.inotify_watches(pid) for pid, count in counts.items() if count)
 
 
 def main():
@@ -279,7 +285,7 @@ def main():
     if top < 1:
         module.fail_json(msg="top is %d: it must be 1 or more" % top)
     pids = _reader.list_pids()
-    facts = _fds.parse(read(pids), top)
+    facts = fds.parse(read(pids), top)
     tell_kinds(facts)
     if module.params["inotify"]:
         count_inotify(facts, pids)

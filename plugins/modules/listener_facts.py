@@ -194,14 +194,14 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import (
-    _descriptor_reader,
-    _listeners,
-    _page_size,
-    _processes,
-    _reader,
-    _system_units,
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    descriptor_reader,
+    listeners,
+    page_size,
+    processes,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
 # dpkg-query takes these for wildcards.
@@ -212,20 +212,20 @@ _MOST_PATHS = 2000
 
 def read():
     pids = _reader.list_pids()
-    sources = _reader.read_files(_page_size.SOURCES, limit=_page_size.READ_LIMIT)
-    _reader.read_files(_listeners.SOURCES + _processes.SOURCES + _system_units.SOURCES, sources)
+    sources = _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT)
+    _reader.read_files(listeners.SOURCES + processes.SOURCES + cgroup_units.SOURCES, sources)
     _reader.read_files(_reader.process_paths(("stat",), pids), sources)
-    inodes = _listeners.inodes(sources)
+    inodes = listeners.inodes(sources)
     held = {}
-    for pid, targets in _descriptor_reader.links(pids).items():
+    for pid, targets in descriptor_reader.links(pids).items():
         for target in targets:
             found = _SOCKET.match(target)
             if found and found.group(1) in inodes:
                 held.setdefault(found.group(1), set()).add(pid)
     sources["sockets"] = "".join("%s %d\n" % (inode, pid) for inode in sorted(held) for pid in sorted(held[inode]))
-    table = _processes.parse_table(sources)
-    holders = sorted({_listeners.holder_of(table, pids_of_one) for pids_of_one in held.values()})
-    below = sorted(_processes.tree(table, [pid for pid in holders if pid != 1]) | set(holders))
+    table = processes.parse_table(sources)
+    holders = sorted({listeners.holder_of(table, pids_of_one) for pids_of_one in held.values()})
+    below = sorted(processes.tree(table, [pid for pid in holders if pid != 1]) | set(holders))
     _reader.read_files(_reader.process_paths(("cgroup",), below), sources)
     _reader.read_files(_reader.process_paths(("cmdline",), holders), sources)
     executables = {pid: path for pid, path in ((pid, executable(pid)) for pid in holders) if path}
@@ -251,9 +251,9 @@ def executable(pid):
 
 def packages(sources, holders, executables):
     """What dpkg knows of the programs and of the files of their units, asked once."""
-    units = {_system_units.system_unit(sources, pid) for pid in holders}
-    paths = [place for path in executables for place in _listeners.both_places(path)]
-    paths += [path for unit in units for path in _listeners.unit_paths(unit)]
+    units = {cgroup_units.system_unit(sources, pid) for pid in holders}
+    paths = [place for path in executables for place in listeners.both_places(path)]
+    paths += [path for unit in units for path in listeners.unit_paths(unit)]
     wanted = sorted({path for path in paths if not _WILDCARDS.search(path)})[:_MOST_PATHS]
     # It fails when it doesn't know one of them, and tells the others all the same.
     return _reader.run(["sh", "-c", 'dpkg-query --search "$@"; true', "sh", *wanted]) if wanted else None
@@ -266,11 +266,11 @@ def main():
     )
     expected = module.params["expected"]
     try:
-        _listeners.check_expected(expected or ())
+        listeners.check_expected(expected or ())
     except ValueError as error:
         module.fail_json(msg="expected: %s" % error)
     users = {entry.pw_uid: entry.pw_name for entry in pwd.getpwall()}
-    module.exit_json(ansible_facts={"lifeline_listeners": _listeners.parse(read(), expected, users)})
+    module.exit_json(ansible_facts={"lifeline_listeners": listeners.parse(read(), expected, users)})
 
 
 if __name__ == "__main__":

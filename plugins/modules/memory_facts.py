@@ -253,14 +253,15 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _memory, _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import memory
 
 
 def main():
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    sources = _reader.read_files(_memory.SOURCES)
-    _reader.read_files(_memory.paths(sources), sources)
-    module.exit_json(ansible_facts={"lifeline_memory": _memory.parse(sources)})
+    sources = _reader.read_files(memory.SOURCES)
+    _reader.read_files(memory.paths(sources), sources)
+    module.exit_json(ansible_facts={"lifeline_memory": memory.parse(sources)})
 
 
 if __name__ == "__main__":

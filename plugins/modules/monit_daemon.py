@@ -97,7 +97,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _monit_status
+from ansible_collections.lifeline.fleet.plugins.module_utils._monit import status as monit_status
 
 _INCLUDE = re.compile(r"^\s*include\s+[\"']?([^\s\"']+)", re.IGNORECASE | re.MULTILINE)
 _SOCKET = re.compile(r"^\s*set\s+httpd\s+unixsocket\s+[\"']?([^\s\"']+)", re.IGNORECASE | re.MULTILINE)
@@ -129,7 +129,7 @@ def status(path, timeout=10):
         connection.close()
     if answer.status != 200:
         raise ValueError("it answers %d %s" % (answer.status, answer.reason))
-    return _monit_status.parse(body)
+    return monit_status.parse(body)
 
 
 def newest(control_file, text):

@@ -333,7 +333,17 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _log_reader, _log_time, _oom, _reader, _units
+from ansible_collections.lifeline.fleet.plugins.module_utils import (
+    _quantities,
+    _reader,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import (
+    reader as log_reader,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import (
+    stamps,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 
 
 def utc_offset(local):
@@ -346,11 +356,11 @@ def utc_offset(local):
 
 def since_epoch(value, now):
     """Seconds since 1970 of the option C(since). Raises ValueError where it is neither a duration nor a time."""
-    epoch = _log_time.parse_time(value, _log_time.Clock(now, None, utc_offset)) if "-" in value[4:5] else None
+    epoch = stamps.parse_time(value, stamps.Clock(now, None, utc_offset)) if "-" in value[4:5] else None
     if epoch is not None:
         return epoch
     try:
-        return now - _units.parse_duration(value)
+        return now - _quantities.parse_duration(value)
     except ValueError:
         allowed = "a duration such as 24h nor a time such as 2026-10-03T22:19:59Z"
         raise ValueError("since: %r is neither %s" % (value, allowed)) from None
@@ -362,7 +372,7 @@ def main():
             "logs": {"type": "list", "elements": "path"},
             "since": {"type": "str"},
             "max_events": {"type": "int", "default": 50},
-            "workers": {"type": "list", "elements": "str", "default": list(_oom.DEFAULT_WORKERS)},
+            "workers": {"type": "list", "elements": "str", "default": list(oom_facts.DEFAULT_WORKERS)},
         },
         supports_check_mode=True,
     )
@@ -372,13 +382,13 @@ def main():
         if module.params["max_events"] < 0:
             raise ValueError("max_events: %d is less than 0" % module.params["max_events"])
         if module.params["logs"] is not None:
-            sources, names, unread = _log_reader.read_named(module.params["logs"])
+            sources, names, unread = log_reader.read_named(module.params["logs"])
         else:
-            sources, names, unread = _log_reader.read_box(since)
-        _reader.read_files(_oom.SOURCES, sources)
-        _reader.read_files(_oom.paths(sources), sources)
-        _reader.read_files(_oom.paths(sources), sources)
-        facts = _oom.parse(
+            sources, names, unread = log_reader.read_box(since)
+        _reader.read_files(oom_facts.SOURCES, sources)
+        _reader.read_files(oom_facts.paths(sources), sources)
+        _reader.read_files(oom_facts.paths(sources), sources)
+        facts = oom_facts.parse(
             sources,
             logs=names,
             now=now,
@@ -388,7 +398,7 @@ def main():
             workers=module.params["workers"],
             unread=unread,
         )
-    except (ValueError, _log_reader.LogError) as error:
+    except (ValueError, log_reader.LogError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(ansible_facts={"lifeline_oom": facts})
 

@@ -200,11 +200,15 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _page_size, _pressure, _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    page_size,
+    pressure,
+)
 
 
 def read(paths):
-    return _reader.read_files(paths, _reader.read_files(_page_size.SOURCES, limit=_page_size.READ_LIMIT))
+    return _reader.read_files(paths, _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT))
 
 
 def main():
@@ -214,9 +218,9 @@ def main():
         module.fail_json(msg="sample_seconds is %s: it must be 0 (since boot) or a length of at most 60 seconds" % seconds)
     earlier = None
     if seconds > 0:
-        earlier = read(_pressure.COUNTERS)
+        earlier = read(pressure.COUNTERS)
         time.sleep(seconds)
-    module.exit_json(ansible_facts={"lifeline_pressure": _pressure.parse(read(_pressure.SOURCES), earlier)})
+    module.exit_json(ansible_facts={"lifeline_pressure": pressure.parse(read(pressure.SOURCES), earlier)})
 
 
 if __name__ == "__main__":

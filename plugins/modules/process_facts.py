@@ -245,30 +245,38 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _descriptor_reader, _page_size, _process_maps, _processes, _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    descriptor_reader,
+    maps,
+    page_size,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    processes as proc_processes,
+)
 
 _DEFAULT_TOP = 10
 
 
 def read_table():
-    sources = _reader.read_files(_page_size.SOURCES, limit=_page_size.READ_LIMIT)
-    _reader.read_files((path for path in _processes.SOURCES if path not in sources), sources)
-    return _reader.read_files(_reader.process_paths(_processes.TABLE_FILES, _reader.list_pids()), sources)
+    sources = _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT)
+    _reader.read_files((path for path in proc_processes.SOURCES if path not in sources), sources)
+    return _reader.read_files(_reader.process_paths(proc_processes.TABLE_FILES, _reader.list_pids()), sources)
 
 
 def describe(process, sources, users, params):
     """One process's facts, with what was asked for besides. Read anew for each: only few were chosen."""
     pid = process["pid"]
-    _reader.read_files(_reader.process_paths(_processes.DETAIL_FILES, [pid]), sources)
-    facts = _processes.details(process, sources, users)
-    facts["open_fds"] = _descriptor_reader.count(pid)
+    _reader.read_files(_reader.process_paths(proc_processes.DETAIL_FILES, [pid]), sources)
+    facts = proc_processes.details(process, sources, users)
+    facts["open_fds"] = descriptor_reader.count(pid)
     if not params["command_line"]:
         facts["command_line"] = None
     facts["maps"] = None
     if params["maps"]:
         path = "/proc/%d/smaps" % pid
         text = _reader.read_files([path]).get(path)
-        facts["maps"] = None if text is None else _process_maps.parse(text)
+        facts["maps"] = None if text is None else maps.parse(text)
     return facts
 
 
@@ -300,9 +308,9 @@ def main():
     fail_on_nonsense(module)
     params = module.params
     sources = read_table()
-    table = _processes.parse_table(sources)
+    table = proc_processes.parse_table(sources)
     if params["name"] or params["pid"] or params["pattern"]:
-        chosen, top = _processes.choose(table, params["name"], params["pid"], params["pattern"]), params["top"]
+        chosen, top = proc_processes.choose(table, params["name"], params["pid"], params["pattern"]), params["top"]
     else:
         chosen, top = list(table), params["top"] or _DEFAULT_TOP
     chosen.sort(key=lambda pid: (-table[pid]["rss_bytes"], pid))

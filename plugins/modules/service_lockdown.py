@@ -166,7 +166,16 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _lockdown, _lockdown_choice, _lockdown_files, _systemd
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
+    choice as lockdown_choice,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
+    files as lockdown_files,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
+    protection,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import systemctl
 
 _LOCK = "/run/lifeline-service_lockdown.lock"
 _LOCK_SECONDS = 120
@@ -178,8 +187,8 @@ class Lockdown:
     def __init__(self, module):
         self.module = module
         self.options = module.params
-        self.systemd = _systemd.Systemd(module)
-        self.files = _lockdown_files.Files()
+        self.systemd = systemctl.Systemd(module)
+        self.files = lockdown_files.Files()
         self.changes, self.before, self.after = [], [], []
         self.choice = None
         self.touched = False
@@ -189,11 +198,11 @@ class Lockdown:
     def lock(self):
         record = self.files.load()
         try:
-            self.choice = choice = _lockdown_choice.Choice(self.systemd, self.options, record)
-        except _lockdown.Refused as error:
+            self.choice = choice = lockdown_choice.Choice(self.systemd, self.options, record)
+        except protection.Refused as error:
             self.module.fail_json(msg="stopped: %s. Nothing was touched." % error)
         plan = {unit_id: self.plan(unit, record) for unit_id, unit in sorted(choice.units.items())}
-        jobs = self.files.jobs({_lockdown.stem(name) for unit in choice.units.values() for name in (unit["Id"], *unit["Names"])
+        jobs = self.files.jobs({protection.stem(name) for unit in choice.units.values() for name in (unit["Id"], *unit["Names"])
                                 if name.endswith(".service")})
         wanted_files = self.guards(record)
         for unit_id, steps in plan.items():
@@ -210,9 +219,9 @@ class Lockdown:
         unit_id = unit["Id"]
         masked, kept = self.files.is_masked(unit_id), record["units"].get(unit_id, {})
         # The mask of a template holds all of its instances.
-        wants_mask = self.choice.masked[unit_id] and _lockdown.template_of(unit_id) not in self.choice.units
+        wants_mask = self.choice.masked[unit_id] and protection.template_of(unit_id) not in self.choice.units
         return {
-            "stop": _lockdown.runs(unit),
+            "stop": protection.runs(unit),
             "links": self.files.links(unit),
             "start_links": self.files.start_links(unit_id),
             "mask": wants_mask and not masked,
@@ -250,11 +259,11 @@ class Lockdown:
         scripts = self.files.scripts()
         before = scripts if record["scripts"] is None else record["scripts"]
         stopped = self.choice.named
-        known = [*_lockdown.STARTED, *started]
+        known = [*protection.STARTED, *started]
         allowed = [unit for unit in scripts if unit not in stopped
-                   and (unit in before or _lockdown.matches(unit, known) or _lockdown.protection([unit], (), ()))]
+                   and (unit in before or protection.matches(unit, known) or protection.protection([unit], (), ()))]
         guarded = [unit for unit in _START_THEMSELVES if unit in stopped]
-        return _lockdown_files.guards(_lockdown.preset(started), allowed, guarded)
+        return lockdown_files.guards(protection.preset(started), allowed, guarded)
 
     def remember(self, record, plan, jobs):
         """Write down how it is before anything is touched. What was written once is never overwritten."""
@@ -273,11 +282,11 @@ class Lockdown:
             })
             if steps["mask"]:
                 kept["masked_here"] = True
-                own_file = "%s/%s" % (_lockdown_files.UNITS, unit_id)
+                own_file = "%s/%s" % (lockdown_files.UNITS, unit_id)
                 if os.path.lexists(own_file):
-                    kept["kept"] = "%s/units/%s" % (_lockdown_files.STORE, unit_id)
+                    kept["kept"] = "%s/units/%s" % (lockdown_files.STORE, unit_id)
         for path in jobs:
-            record["cron"].setdefault(path, "%s/cron.d/%s" % (_lockdown_files.STORE, os.path.basename(path)))
+            record["cron"].setdefault(path, "%s/cron.d/%s" % (lockdown_files.STORE, os.path.basename(path)))
         self.files.save(record)
 
     def apply(self, record, plan, jobs, wanted_files):
@@ -312,10 +321,10 @@ class Lockdown:
 
     def verify(self, plan):
         """Ask systemd itself whether it is so."""
-        names = [unit_id for unit_id in plan if not _lockdown.is_template(unit_id)]
+        names = [unit_id for unit_id in plan if not protection.is_template(unit_id)]
         wrong = []
         for name, unit in zip(names, self.systemd.show(names)):
-            if _lockdown.runs(unit):
+            if protection.runs(unit):
                 wrong.append("%s has started again: something else starts it; mask it" % name)
             elif (plan[name]["mask"] and unit["LoadState"] != "masked") or unit["UnitFileState"] == "enabled":
                 wrong.append("%s is %s, %s" % (name, unit["LoadState"], unit["UnitFileState"]))
@@ -326,11 +335,11 @@ class Lockdown:
 
     def revert(self):
         record = self.files.load()
-        names = [unit_id for unit_id in sorted(record["units"]) if not _lockdown.is_template(unit_id)]
+        names = [unit_id for unit_id in sorted(record["units"]) if not protection.is_template(unit_id)]
         now = dict(zip(names, self.systemd.show(names)))
         for unit_id, kept in sorted(record["units"].items()):
             enabled = bool(kept["links"] or kept["start_links"])
-            running = unit_id in now and _lockdown.runs(now[unit_id])
+            running = unit_id in now and protection.runs(now[unit_id])
             self.changes.append("%s: put back" % unit_id)
             self.before.append("%s: %s" % (unit_id, _words(running, False, self.files.is_masked(unit_id))))
             self.after.append("%s: %s" % (unit_id, _words(kept["active"] or running, enabled, kept["masked"])))
@@ -353,7 +362,7 @@ class Lockdown:
     def put_back(self, record, names):
         """Enable and start what was enabled and ran. What has been uninstalled since, or masked by others, is left out."""
         there = {name for name, unit in zip(names, self.systemd.show(names)) if unit["LoadState"] not in ("not-found", "masked")}
-        there |= {unit_id for unit_id in record["units"] if _lockdown.is_template(unit_id)}
+        there |= {unit_id for unit_id in record["units"] if protection.is_template(unit_id)}
         for unit_id in there:
             self.files.put_back_links(record["units"][unit_id]["links"])
             self.files.enable_script(record["units"][unit_id]["start_links"])
@@ -364,7 +373,7 @@ class Lockdown:
         if not start:
             return
         _rc, out, err = self.systemd.call("start", "--", *start, check=False)
-        left = [unit["Id"] for unit in self.systemd.show(start) if not _lockdown.runs(unit)]
+        left = [unit["Id"] for unit in self.systemd.show(start) if not protection.runs(unit)]
         # What runs once and is done was not running for long either.
         left = [unit_id for unit_id in left if not unit_id.endswith(".timer")] if not _rc else left
         if left:
@@ -421,7 +430,7 @@ def main():
             lockdown.lock()
         else:
             lockdown.revert()
-    except (_lockdown_files.FilesError, OSError) as error:
+    except (lockdown_files.FilesError, OSError) as error:
         module.fail_json(msg="%s%s" % (error, "" if lockdown.touched else ". Nothing was touched."), changes=lockdown.changes)
     finally:
         lock.close()

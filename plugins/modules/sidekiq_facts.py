@@ -120,8 +120,12 @@ import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _memory, _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._watchdog import STATE, parse
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import memory
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import (
+    STATE,
+    parse,
+)
 
 NOTIFY_SINCE = (6, 0, 6)
 
@@ -194,11 +198,11 @@ def main():
         },
         supports_check_mode=True,
     )
-    sources = _reader.read_files(_memory.SOURCES)
-    _reader.read_files(_memory.paths(sources), sources)
+    sources = _reader.read_files(memory.SOURCES)
+    _reader.read_files(memory.paths(sources), sources)
     systemd = re.match(r"systemd (\d+)", _reader.run(["systemctl", "--version"]) or "")
     module.exit_json(ansible_facts={"lifeline_sidekiq": {
-        "memory_bytes": _memory.parse(sources)["limit_bytes"],
+        "memory_bytes": memory.parse(sources)["limit_bytes"],
         "systemd_version": int(systemd.group(1)) if systemd else None,
         "workers": {spec["name"]: Worker(module, spec).facts() for spec in module.params["workers"]},
     }})

@@ -398,9 +398,14 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _redis, _sidekiq_state
-from ansible_collections.lifeline.fleet.plugins.module_utils._resp import Refusal
-from ansible_collections.lifeline.fleet.plugins.module_utils._waiting import Failure
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import (
+    redis,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import (
+    state as sidekiq_state,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Refusal
 
 
 def counts(now, state):
@@ -409,17 +414,17 @@ def counts(now, state):
 
 def read(options):
     """The state of Sidekiq, and a reading of its counts."""
-    connection = _redis.connect(options, options["timeout"])
+    connection = redis.connect(options, options["timeout"])
     try:
-        raw = _sidekiq_state.read(connection, options["prefix"])
-        if not _sidekiq_state.is_there(raw):
-            raise _sidekiq_state.nothing(connection, options["prefix"])
+        raw = sidekiq_state.read(connection, options["prefix"])
+        if not sidekiq_state.is_there(raw):
+            raise sidekiq_state.nothing(connection, options["prefix"])
     except Refusal as refusal:
-        raise _redis.refused(connection, refusal) from refusal
+        raise redis.refused(connection, refusal) from refusal
     finally:
         connection.close()
     now = round(time.time(), 3)
-    state = _sidekiq_state.parse(raw, now)
+    state = sidekiq_state.parse(raw, now)
     return state, counts(now, state)
 
 
@@ -469,9 +474,9 @@ def main():
         module.fail_json(msg=str(error))
     except Failure as failure:
         module.fail_json(msg=str(failure), cause=failure.cause)
-    rate, missing = _sidekiq_state.rate(before, reading)
-    module.exit_json(asked=_redis.asked(options), sidekiq=state, rate=rate, rate_missing=missing, reading=reading,
-                     msg=_sidekiq_state.summary(state, rate))
+    rate, missing = sidekiq_state.rate(before, reading)
+    module.exit_json(asked=redis.asked(options), sidekiq=state, rate=rate, rate_missing=missing, reading=reading,
+                     msg=sidekiq_state.summary(state, rate))
 
 
 def check(module):
@@ -479,13 +484,13 @@ def check(module):
     options = module.params
     if not 0 < options["timeout"] <= 300:
         raise ValueError("timeout is %g: it must be more than 0 and at most 300 seconds" % options["timeout"])
-    if options["interval"] is not None and not _sidekiq_state.SHORTEST <= options["interval"] <= 600:
-        raise ValueError("interval is %g: it must be from %d to 600 seconds" % (options["interval"], _sidekiq_state.SHORTEST))
+    if options["interval"] is not None and not sidekiq_state.SHORTEST <= options["interval"] <= 600:
+        raise ValueError("interval is %g: it must be from %d to 600 seconds" % (options["interval"], sidekiq_state.SHORTEST))
     if options["sentinels"] == []:
         raise ValueError("sentinels is empty: it must have one address or more")
     if options["url"]:
         # As it is written there, and as it is meant.
-        password = _redis.from_url(options["url"])["password"]
+        password = redis.from_url(options["url"])["password"]
         if password:
             module.no_log_values.update((password, urlsplit(options["url"]).password))
 

@@ -113,9 +113,24 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _packages, _ssh_door, _ssh_firewall, _ssh_session, _sshd_config
-from ansible_collections.lifeline.fleet.plugins.module_utils import _ssh_door_files as where
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import Busy, DoorError
+from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
+    change as ssh_door_change,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
+    firewall as ssh_door_firewall,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import restore_units as where
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
+    session as ssh_door_session,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
+    sshd_config,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import (
+    Busy,
+    DoorError,
+)
 
 # They would move the door, or make of the next line something that it isn't.
 _REFUSED = {"port", "listenaddress", "addressfamily", "match", "include"}
@@ -160,7 +175,7 @@ class Sshd:
     def __init__(self, box, settings, session):
         self.box, self.session = box, session
         self.settings = self._words(settings)
-        self.present = {path: _ssh_door.read(path) for path in (_sshd_config.MAIN, _sshd_config.DROP_IN)}
+        self.present = {path: ssh_door_change.read(path) for path in (sshd_config.MAIN, sshd_config.DROP_IN)}
         self.files = {}
         self.values = {}
 
@@ -189,15 +204,15 @@ class Sshd:
             if self.settings:
                 raise DoorError("there is no sshd on this box that could be configured")
             return
-        main = self.present[_sshd_config.MAIN] or ""
-        plain = _sshd_config.without_include(main)
-        drop_in = _sshd_config.drop_in(self.settings)
+        main = self.present[sshd_config.MAIN] or ""
+        plain = sshd_config.without_include(main)
+        drop_in = sshd_config.drop_in(self.settings)
         privileges = "/run/sshd"
         if not os.path.isdir(privileges):
             # Where systemd starts sshd at each connection it comes and goes, but sshd wants it even for a look at its configuration.
             os.mkdir(privileges, 0o755)
         chosen = None
-        candidates = [plain] if drop_in is None else [plain, _sshd_config.with_include(main)]
+        candidates = [plain] if drop_in is None else [plain, sshd_config.with_include(main)]
         for candidate in candidates:
             chosen, effectless = candidate, self._effectless(candidate, drop_in)
             if effectless is None:
@@ -206,16 +221,16 @@ class Sshd:
             raise DoorError("sshd would not follow %s %s: its configuration says %s elsewhere" % (
                 effectless[0], self.settings[effectless[0]], effectless[1]))
         self._judge(chosen, drop_in)
-        self.files = {path: text for path, text in ((_sshd_config.MAIN, chosen), (_sshd_config.DROP_IN, drop_in))
-                      if text != (main if path == _sshd_config.MAIN else self.present[path])}
+        self.files = {path: text for path, text in ((sshd_config.MAIN, chosen), (sshd_config.DROP_IN, drop_in))
+                      if text != (main if path == sshd_config.MAIN else self.present[path])}
 
     def _effectless(self, main, drop_in):
         """The first setting that doesn't come into effect, and what does."""
         if drop_in is None:
             return None
-        own = self._ask(drop_in, None, name=_sshd_config.DROP_IN)
-        common = self._ask(main, drop_in, _sshd_config.without_match)
-        return _sshd_config.overridden(self.settings, own, common)
+        own = self._ask(drop_in, None, name=sshd_config.DROP_IN)
+        common = self._ask(main, drop_in, sshd_config.without_match)
+        return sshd_config.overridden(self.settings, own, common)
 
     def _judge(self, main, drop_in):
         if self.session is None:
@@ -223,7 +238,7 @@ class Sshd:
             return
         user = self._user()
         self.values = self._ask(main, drop_in)
-        refused = _sshd_config.login_refused(self.values, user, _ssh_door.read)
+        refused = sshd_config.login_refused(self.values, user, ssh_door_change.read)
         if refused and self.settings:
             raise DoorError("these settings would lock out the user of this connection: " + refused)
 
@@ -236,27 +251,27 @@ class Sshd:
                 groups.append(grp.getgrgid(number).gr_name)
             except KeyError:
                 groups.append(str(number))
-        shadow = [line.split(":") for line in (_ssh_door.read("/etc/shadow") or "").splitlines() if line.startswith(name + ":")]
+        shadow = [line.split(":") for line in (ssh_door_change.read("/etc/shadow") or "").splitlines() if line.startswith(name + ":")]
         # Who is not in the file has the password elsewhere, which only a login can tell.
         password = not shadow or (shadow[0][1] != "" and shadow[0][1][0] not in "!*")
-        return _sshd_config.User(name, entry.pw_uid, groups, entry.pw_dir, password, session.address)
+        return sshd_config.User(name, entry.pw_uid, groups, entry.pw_dir, password, session.address)
 
-    def _ask(self, main, drop_in, only=lambda text: text, name=_sshd_config.MAIN):
+    def _ask(self, main, drop_in, only=lambda text: text, name=sshd_config.MAIN):
         """What all files mean together for this connection, by sshd's own judgement."""
         stage = tempfile.mkdtemp(prefix="sshd.", dir=self.box.module.tmpdir)
         folder = os.path.join(stage, "sshd_config.d")
         try:
             os.mkdir(folder)
-            others = os.listdir(_sshd_config.FOLDER) if os.path.isdir(_sshd_config.FOLDER) else []
-            texts = {name: _ssh_door.read(os.path.join(_sshd_config.FOLDER, name)) for name in others
-                     if os.path.isfile(os.path.join(_sshd_config.FOLDER, name))}
-            texts.pop(os.path.basename(_sshd_config.DROP_IN), None)
+            others = os.listdir(sshd_config.FOLDER) if os.path.isdir(sshd_config.FOLDER) else []
+            texts = {name: ssh_door_change.read(os.path.join(sshd_config.FOLDER, name)) for name in others
+                     if os.path.isfile(os.path.join(sshd_config.FOLDER, name))}
+            texts.pop(os.path.basename(sshd_config.DROP_IN), None)
             if drop_in is not None:
-                texts[os.path.basename(_sshd_config.DROP_IN)] = drop_in
+                texts[os.path.basename(sshd_config.DROP_IN)] = drop_in
             path = os.path.join(stage, "sshd_config")
             for staged, text in [(os.path.join(folder, name), text) for name, text in texts.items()] + [(path, main)]:
                 with open(staged, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                    stream.write(_sshd_config.staged(only(text), folder))
+                    stream.write(sshd_config.staged(only(text), folder))
             specification = []
             if self.session is not None:
                 specification = ["-C", "user=%s,host=%s,addr=%s,laddr=%s,lport=%s" % (
@@ -267,12 +282,12 @@ class Sshd:
         finally:
             shutil.rmtree(stage, ignore_errors=True)
         if code:
-            said = said.replace(folder, _sshd_config.FOLDER).replace(path, name)
-            line = re.search(re.escape(_sshd_config.DROP_IN) + r":? line (\d+)", said)
-            lines = (main if name == _sshd_config.DROP_IN else drop_in or "").splitlines()
+            said = said.replace(folder, sshd_config.FOLDER).replace(path, name)
+            line = re.search(re.escape(sshd_config.DROP_IN) + r":? line (\d+)", said)
+            lines = (main if name == sshd_config.DROP_IN else drop_in or "").splitlines()
             which = " (%s)" % lines[int(line.group(1)) - 1] if line and 0 < int(line.group(1)) <= len(lines) else ""
             raise DoorError("sshd refuses its configuration with these settings%s: %s" % (which, said))
-        return _sshd_config.effective(out)
+        return sshd_config.effective(out)
 
 
 class Firewall:
@@ -280,16 +295,16 @@ class Firewall:
 
     def __init__(self, box, allowed, session):
         self.box, self.allowed, self.session = box, allowed, session
-        self.kept = _ssh_door.read(_ssh_door.FIREWALL)
+        self.kept = ssh_door_change.read(ssh_door_change.FIREWALL)
         self.text = None
         try:
-            _ssh_firewall.networks(allowed)
+            ssh_door_firewall.networks(allowed)
         except ValueError as error:
             raise DoorError("allowed: %s" % error) from error
 
     def plan(self, ports):
-        self.text = _ssh_firewall.text(self.allowed, ports)
-        if self.session is not None and self.allowed and not _ssh_firewall.allows(self.allowed, self.session.address):
+        self.text = ssh_door_firewall.text(self.allowed, ports)
+        if self.session is not None and self.allowed and not ssh_door_firewall.allows(self.allowed, self.session.address):
             raise DoorError("allowed doesn't hold %s, which is where this connection comes from: it would be the last one. Allowed are %s"
                             % (self.session.address, ", ".join(self.allowed)))
         if self.text is None and self.kept is None:
@@ -305,26 +320,26 @@ class Firewall:
             finally:
                 os.unlink(path)
             if code:
-                raise DoorError("nft refuses the table: " + said.replace(path, _ssh_door.FIREWALL))
+                raise DoorError("nft refuses the table: " + said.replace(path, ssh_door_change.FIREWALL))
 
     def listing(self):
         """The table that is at work, None if there is none."""
         if self.box.nft is None:
             return None
         # In numbers: the names that nft has for them come from /etc/protocols, which a package may bring at any time.
-        code, out, _said = self.box.call(self.box.nft, "-s", "-n", "list", "table", *_ssh_firewall.TABLE.split())
+        code, out, _said = self.box.call(self.box.nft, "-s", "-n", "list", "table", *ssh_door_firewall.TABLE.split())
         return None if code else out
 
     def changed(self, listing):
         if self.text != self.kept:
             return True
-        return listing is not None if self.text is None else listing != _ssh_door.read(_ssh_door.LISTING)
+        return listing is not None if self.text is None else listing != ssh_door_change.read(ssh_door_change.LISTING)
 
 
 class Door:
     def __init__(self, module):
         self.module, self.box = module, Box(module)
-        self.session = _ssh_session.find(os.getpid())
+        self.session = ssh_door_session.find(os.getpid())
         self.unit, self.pid, self.listens = "", 0, []
 
     def look(self):
@@ -350,7 +365,7 @@ class Door:
         sshd = Sshd(self.box, self.module.params["settings"], self.session)
         sshd.plan()
         firewall = Firewall(self.box, self.module.params["allowed"], self.session)
-        ports = _sshd_config.ports(sshd.values) | set(self.listens)
+        ports = sshd_config.ports(sshd.values) | set(self.listens)
         if self.session is not None:
             ports.add(int(self.session.server_port))
         firewall.plan(ports or {22})
@@ -367,18 +382,18 @@ class Door:
         if self.module.check_mode:
             return result
         self._install()
-        change = _ssh_door.Change(sshd.files, (firewall.text or _ssh_firewall.REMOVAL) if closes else None,
-                                  _ssh_firewall.REMOVAL + (listing or ""), self.unit if sshd.files else "")
+        change = ssh_door_change.Change(sshd.files, (firewall.text or ssh_door_firewall.REMOVAL) if closes else None,
+                                  ssh_door_firewall.REMOVAL + (listing or ""), self.unit if sshd.files else "")
         change.prepare(self.session.connection)
         try:
             self._arm_timer()
             if closes:
-                self.box.must(self.box.nft, "-f", os.path.join(_ssh_door.ARMED, "firewall.nft"))
+                self.box.must(self.box.nft, "-f", os.path.join(ssh_door_change.ARMED, "firewall.nft"))
             change.replace()
             if sshd.files:
                 self._reload()
             self._greeting()
-            _ssh_door.note_mark(_ssh_session.now())
+            ssh_door_change.note_mark(ssh_door_session.now())
         except (OSError, DoorError) as error:
             change.discard()
             self._restore()
@@ -388,13 +403,13 @@ class Door:
     def _diff(self, sshd, firewall):
         files = [(path, sshd.present[path], text) for path, text in sorted(sshd.files.items())]
         if firewall.text != firewall.kept:
-            files.append((_ssh_door.FIREWALL, firewall.kept, firewall.text))
+            files.append((ssh_door_change.FIREWALL, firewall.kept, firewall.text))
         return [{"before_header": path, "after_header": path, "before": before or "", "after": after or ""}
                 for path, before, after in files]
 
     def _end_orphan(self):
         """Put back a change whose run is gone and whose timer is, too; wait for one that may still be confirmed."""
-        if _ssh_door.noted("token") is None:
+        if ssh_door_change.noted("token") is None:
             return
         states = self.box.call("systemctl", "is-active", where.RESTORE_TIMER, where.RESTORE_UNIT)[1].split()
         if any(state in ("active", "activating") for state in states):
@@ -404,10 +419,10 @@ class Door:
 
     def _install(self):
         """Have the way back on the disk, and known to systemd, before anything is changed."""
-        changed = [path for path, (text, _mode) in self._files().items() if _ssh_door.read(path) != text]
+        changed = [path for path, (text, _mode) in self._files().items() if ssh_door_change.read(path) != text]
         for path in changed:
             text, mode = self._files()[path]
-            _ssh_door.write(path, text, mode)
+            ssh_door_change.write(path, text, mode)
         if changed:
             self.box.must("systemctl", "daemon-reload")
         if self.box.units(where.BOOT_UNIT).get(where.BOOT_UNIT, {}).get("UnitFileState") != "enabled":
@@ -428,10 +443,10 @@ class Door:
 
     def _reload(self):
         if self.unit:
-            before = _ssh_session.program_of(self.pid)
+            before = ssh_door_session.program_of(self.pid)
             self.box.must("systemctl", "reload", self.unit)
             # It answers before it has done so, and a connection of that moment would still meet the old settings.
-            _ssh_session.wait_for_new_program(self.pid, before, 5)
+            ssh_door_session.wait_for_new_program(self.pid, before, 5)
 
     def _greeting(self):
         """Wait until sshd itself greets a connection."""
@@ -459,7 +474,7 @@ class Door:
         if not self.module.check_mode and (firewall.text is not None or os.path.exists(where.RESTORE)):
             changed = self._install()
         else:
-            changed = any(_ssh_door.read(path) != text for path, (text, _mode) in self._files().items()) and firewall.text is not None
+            changed = any(ssh_door_change.read(path) != text for path, (text, _mode) in self._files().items()) and firewall.text is not None
         return self._enable(units, firewall.text is not None) or changed
 
     def _enable(self, units, wanted):
@@ -478,19 +493,19 @@ class Door:
     # --- the second call --------------------------------------------------------------------------------------------
 
     def confirm(self, token):
-        if _ssh_door.noted("token") != token:
+        if ssh_door_change.noted("token") != token:
             raise DoorError("the changes are no longer there to be confirmed: the box has put back how it was")
-        known = _ssh_door.noted("connection")
-        if self.session is None or not self.session.is_new(known, int(_ssh_door.noted("mark"))):
+        known = ssh_door_change.noted("connection")
+        if self.session is None or not self.session.is_new(known, int(ssh_door_change.noted("mark"))):
             self._restore()
             raise DoorError("this is no new connection, so that it proves nothing: it is %s still. The box has put back how it was"
                             % (self.session.connection if self.session else "no SSH connection"))
-        _ssh_door.keep_firewall()
-        _ssh_door.forget_armed()
+        ssh_door_change.keep_firewall()
+        ssh_door_change.forget_armed()
         self.box.call("systemctl", "stop", where.RESTORE_TIMER)
-        closed = _ssh_door.read(_ssh_door.FIREWALL) is not None
+        closed = ssh_door_change.read(ssh_door_change.FIREWALL) is not None
         if closed:
-            _ssh_door.write(_ssh_door.LISTING, Firewall(self.box, [], None).listing() or "", 0o600)
+            ssh_door_change.write(ssh_door_change.LISTING, Firewall(self.box, [], None).listing() or "", 0o600)
         self._enable(self.box.units(where.FIREWALL_UNIT), closed)
         return {"connection": self.describe(), "changed": True, "confirmed": True}
 
@@ -514,7 +529,7 @@ def main():
     door = Door(module)
     token = module.params["confirm"]
     try:
-        with _ssh_door.lock():
+        with ssh_door_change.lock():
             result = door.arm() if token is None else door.confirm(token)
     except Busy as error:
         module.fail_json(msg=str(error), busy=True)

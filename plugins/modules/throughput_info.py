@@ -278,21 +278,30 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _row_count, _sql, _throughput
-from ansible_collections.lifeline.fleet.plugins.module_utils._waiting import Failure, within
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import (
+    Failure,
+    within,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._database import (
+    database as database_database,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._database import (
+    row_count,
+    throughput,
+)
 
 
 def check(options):
     """Raise ValueError for options that can't be followed."""
     if not 0 < options["timeout"] <= 300:
         raise ValueError("timeout is %g: it must be more than 0 and at most 300 seconds" % options["timeout"])
-    if not 1 <= options["hours"] <= _row_count.MOST_HOURS:
-        raise ValueError("hours is %d: it must be from 1 to %d" % (options["hours"], _row_count.MOST_HOURS))
+    if not 1 <= options["hours"] <= row_count.MOST_HOURS:
+        raise ValueError("hours is %d: it must be from 1 to %d" % (options["hours"], row_count.MOST_HOURS))
     if not 1 < options["warning"] <= options["critical"]:
         raise ValueError("warning is %g and critical %g: they must be more than 1, and warning at most critical"
                          % (options["warning"], options["critical"]))
     for column, value in options["where"].items():
-        _row_count.name(column, "where")
+        row_count.name(column, "where")
         if isinstance(value, (dict, list)):
             raise ValueError("where: %s is %r: it must be one value" % (column, value))
 
@@ -304,11 +313,11 @@ def count(database, options, table, until):
         for column in [options["time_column"], *options["where"]]:
             if column not in columns:
                 raise Failure("schema", "%s: table %s has no column %s: it has %s" % (
-                    database.name, options["table"], column, _sql.some(list(columns))))
-        kind = _row_count.kind(options["engine"], columns[options["time_column"]], options["time_column"])
+                    database.name, options["table"], column, database_database.some(list(columns))))
+        kind = row_count.kind(options["engine"], columns[options["time_column"]], options["time_column"])
         until = until or datetime.fromtimestamp(database.now(), timezone.utc)
-        rows = _row_count.Count(options["engine"], table, options["time_column"], kind, hours=options["hours"], until=until,
-                                time_zone=_row_count.zone(options["time_zone"]), equals=options["where"],
+        rows = row_count.Count(options["engine"], table, options["time_column"], kind, hours=options["hours"], until=until,
+                                time_zone=row_count.zone(options["time_zone"]), equals=options["where"],
                                 unit=1000 if options["time_unit"] == "milliseconds" else 1)
         hours, current = rows.hours(database.ask(*rows.query()))
     return hours, current, rows.resolution
@@ -334,8 +343,8 @@ def main():
             "where": {"type": "dict", "default": {}},
             "hours": {"type": "int", "default": 24},
             "until": {"type": "str"},
-            "warning": {"type": "float", "default": _throughput.WARNING},
-            "critical": {"type": "float", "default": _throughput.CRITICAL},
+            "warning": {"type": "float", "default": throughput.WARNING},
+            "critical": {"type": "float", "default": throughput.CRITICAL},
             "timeout": {"type": "float", "default": 10},
         },
         mutually_exclusive=[("socket", "port"), ("socket", "tls")],
@@ -343,14 +352,14 @@ def main():
     )
     options = module.params
     engine = options["engine"]
-    if _sql.MISSING[engine]:
-        module.fail_json(msg=missing_required_lib(_sql.LIBRARIES[engine]), exception=_sql.MISSING[engine])
+    if database_database.MISSING[engine]:
+        module.fail_json(msg=missing_required_lib(database_database.LIBRARIES[engine]), exception=database_database.MISSING[engine])
     try:
         check(options)
-        table, until = _row_count.table(options["table"]), _row_count.moment(options["until"]) if options["until"] else None
-        _row_count.name(options["time_column"], "time_column")
-        _row_count.zone(options["time_zone"])
-        database = _sql.Database(options, options["timeout"])
+        table, until = row_count.table(options["table"]), row_count.moment(options["until"]) if options["until"] else None
+        row_count.name(options["time_column"], "time_column")
+        row_count.zone(options["time_zone"])
+        database = database_database.Database(options, options["timeout"])
         # The drivers know limits for most waits, not for all.
         hours, current, resolution = within(options["timeout"], lambda: count(database, options, table, until))
     except ValueError as error:
@@ -360,7 +369,7 @@ def main():
         module.fail_json(msg=str(failure), cause=failure.cause)
     except Failure as failure:
         module.fail_json(msg=str(failure), cause=failure.cause)
-    found = _throughput.judge(hours, options["warning"], options["critical"], resolution, options["table"])
+    found = throughput.judge(hours, options["warning"], options["critical"], resolution, options["table"])
     module.exit_json(msg=found.pop("message"), hours=hours, current=current, resolution=resolution, **found)
 
 

@@ -8,8 +8,11 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size, percent
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _answer
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
+    format_size,
+    percent,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer
 
 # What can be said of a box, worst first. A box is down when it can't be reached, and unknown when it could not be judged.
 VERDICTS = ("down", "critical", "unknown", "warning", "ok")
@@ -119,7 +122,7 @@ def count(rows):
 
 
 def _reason(result):
-    return _answer.reason(result.get("msg", "")) or "no reason given"
+    return answer.reason(result.get("msg", "")) or "no reason given"
 
 
 def _memory(memory):

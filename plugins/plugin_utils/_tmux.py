@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
 # Of two names for the same, Ansible takes the second.
 _NAMES = {

@@ -15,7 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache" / "collections"))
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _descriptor_reader, _reader  # noqa: E402 - the path comes first
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import descriptor_reader  # noqa: E402 - the path comes first
 
 # Forked from a small process of their own, so that each costs next to nothing, and all end with their parent.
 _HOLDERS = """
@@ -40,7 +41,7 @@ def holders(processes, descriptors):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
     try:
         parent.stdout.readline()
-        while _descriptor_reader.count_all(_reader.list_pids()).count("\n%d /" % descriptors) < processes:
+        while descriptor_reader.count_all(_reader.list_pids()).count("\n%d /" % descriptors) < processes:
             time.sleep(0.05)
         yield
     finally:
@@ -52,7 +53,7 @@ def scan():
     """What fd_facts does for the counts and limits of all processes."""
     pids = _reader.list_pids()
     _reader.read_files(_reader.process_paths(("stat", "limits"), pids))
-    return _descriptor_reader.count_all(pids)
+    return descriptor_reader.count_all(pids)
 
 
 def lsof():
@@ -71,7 +72,7 @@ def measure(processes=2000, descriptors=50, runs=5):
     with holders(processes, descriptors):
         pids = _reader.list_pids()
         for _run in range(runs):
-            taken["count"].append(seconds(lambda: _descriptor_reader.count_all(pids)))
+            taken["count"].append(seconds(lambda: descriptor_reader.count_all(pids)))
             taken["scan"].append(seconds(scan))
             taken["lsof"].append(seconds(lsof))
     medians = {name: statistics.median(times) for name, times in taken.items()}

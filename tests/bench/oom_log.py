@@ -18,7 +18,8 @@ import sys
 import tempfile
 import time
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _log_reader, _oom
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import reader as log_reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 
 WORDS = [
     *(
@@ -96,8 +97,8 @@ def measure(size=200 << 20, kills=5, runs=7):
     with tempfile.TemporaryDirectory(prefix="oom_log.") as folder:
         path = os.path.join(folder, "syslog")
         expected = write_log(path, size, kills)
-        large = os.path.getsize(path) > _log_reader.USERSPACE_LIMIT
-        anchors = _log_reader.ANCHORS if large else _log_reader.ANCHORS + _log_reader.USERSPACE_ANCHORS
+        large = os.path.getsize(path) > log_reader.USERSPACE_LIMIT
+        anchors = log_reader.ANCHORS if large else log_reader.ANCHORS + log_reader.USERSPACE_ANCHORS
         grep = ["grep", "-c"] + [part for anchor in anchors for part in ("-e", anchor.decode())] + [path]
         times = {"grep": [], "oom_facts": []}
         for _run in range(runs):
@@ -105,8 +106,8 @@ def measure(size=200 << 20, kills=5, runs=7):
             subprocess.run(grep, env=environment, stdout=subprocess.PIPE, check=False)
             times["grep"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            text, _remark = _log_reader.read_log(path)
-            facts = _oom.parse({path: text}, logs=[path], now=time.time())
+            text, _remark = log_reader.read_log(path)
+            facts = oom_facts.parse({path: text}, logs=[path], now=time.time())
             times["oom_facts"].append(time.perf_counter() - start)
             if facts["kills_in_log"] != expected:
                 raise AssertionError("%d kills found of %d" % (facts["kills_in_log"], expected))

@@ -7,14 +7,16 @@ from __future__ import annotations
 import statistics
 from typing import NamedTuple
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _history, _thresholds, _trends
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import forecast
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import forecast
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import store as history_store
 from forecast import traces
 
 # The forecast's constants were chosen with an eye on the traces of the seeds below 1000: those say nothing of how good it is.
 FIRST_SEED = 1000
 
-_THRESHOLDS = _thresholds.defaults()
+_THRESHOLDS = thresholds.defaults()
 # Every reading of a trace is judged, but the first few, with which nothing can be said.
 _FIRST = 8
 
@@ -58,7 +60,7 @@ def accuracy(chosen, readings):
         count += 1
         place = leaking[readings - 1]
         true = trace.ends - trace.points[place].taken
-        told = forecast(trace.points[max(0, place + 1 - _history.FURTHEST):place + 1])
+        told = forecast(trace.points[max(0, place + 1 - history_store.FURTHEST):place + 1])
         if told is not None:
             errors.append(abs(told.seconds - true) / true)
             covered += told.low - 1 <= true <= told.high + 1
@@ -94,11 +96,11 @@ def notice(chosen):
 
 def findings(trace, place):
     """What health finds at one reading."""
-    points, now = trace.points[max(0, place - _history.FURTHEST):place], trace.points[place]
+    points, now = trace.points[max(0, place - history_store.FURTHEST):place], trace.points[place]
     metric = "disk_used_bytes" if trace.disk else "memory_used_bytes"
-    few = [points[-number] for number in reversed(_history.PLACES) if number <= len(points)]
-    sample = _history.Sample(metric, "", now.value, now.capacity, now.started)
-    return _trends.foresee({(metric, ""): few}, [sample], now.taken, now.started, _THRESHOLDS, lambda metric, subject: points)
+    few = [points[-number] for number in reversed(history_store.PLACES) if number <= len(points)]
+    sample = history_store.Sample(metric, "", now.value, now.capacity, now.started)
+    return trends.foresee({(metric, ""): few}, [sample], now.taken, now.started, _THRESHOLDS, lambda metric, subject: points)
 
 
 def leaks(name, count):

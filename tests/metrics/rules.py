@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 import yaml
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS, LEVELS
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import (
+    CHECKS,
+    LEVELS,
+)
 
 _HEADER = """\
 # SPDX-License-Identifier: GPL-3.0-or-later

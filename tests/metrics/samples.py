@@ -7,10 +7,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _prometheus
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
+    facts as probe_facts,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
+    thresholds as judge_thresholds,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
+    verdict,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import workers
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
+    exporter,
+    prometheus,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
+    settings as exporter_settings,
+)
 from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _exporter, _exporter_settings, _facts, _thresholds, _verdict
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._workers import workers
 
 BOXES = Path(__file__).resolve().parents[1] / "boxes"
 RECORDED = ("debian-11", "debian-12", "debian-13", "debian-14", "docker-host", "podman-trixie", "seed-crawler")
@@ -57,19 +71,19 @@ def _ill():
 
 
 def settings(thresholds=None):
-    return _exporter_settings.parse(_exporter_settings.text(
-        _thresholds.merge([("test", thresholds)]), workers(WORKERS, None), 60, "24h", 5))
+    return exporter_settings.parse(exporter_settings.text(
+        judge_thresholds.merge([("test", thresholds)]), workers(WORKERS, None), 60, "24h", 5))
 
 
 def families(found, told):
-    return _exporter.families(found, told, READ_AT, 0.25)
+    return exporter.families(found, told, READ_AT, 0.25)
 
 
 def text(found, told):
-    return _prometheus.text(families(found, told))
+    return prometheus.text(families(found, told))
 
 
 def judged(found, told):
     """What health makes of the box."""
-    return _verdict.judge(_facts.parse(found, DAY), _facts.process_table(found), _facts.watchdog(found), told["thresholds"],
+    return verdict.judge(probe_facts.parse(found, DAY), probe_facts.process_table(found), probe_facts.watchdog(found), told["thresholds"],
                           told["workers"], DAY)

@@ -4,8 +4,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _report_gather, _report_page
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
+    gather,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
+    page as report_page,
+)
 
 END = 1795257600.0
 MADE = END + 40
@@ -14,4 +19,4 @@ MADE = END + 40
 def page_of(path, names=None, fresh=None, days=7, groups=None):
     """The page about a history."""
     with History(path) as history:
-        return _report_page.render(_report_gather.gather(names or history.boxes(), fresh or {}, history, MADE, days, groups))
+        return report_page.render(gather.gather(names or history.boxes(), fresh or {}, history, MADE, days, groups))

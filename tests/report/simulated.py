@@ -11,8 +11,12 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import format_size
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History, Kill, Reading
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
+    History,
+    Kill,
+    Reading,
+)
 
 GB = 1 << 30
 DAY = 86400

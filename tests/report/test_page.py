@@ -9,8 +9,18 @@ from report.pages import END, page_of
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _report_gather, _report_page
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History, Kill, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
+    History,
+    Kill,
+    Reading,
+    Sample,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
+    gather,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
+    page as report_page,
+)
 
 WIDTHS = (390, 820, 1100, 1440)
 SCHEMES = ("light", "dark")
@@ -259,9 +269,9 @@ def test_what_boxes_say_is_text_and_nothing_else(browser, tmp_path):
 
 
 def test_without_a_history_it_says_so(browser, tmp_path):
-    fleet = _report_gather.gather(["web1", "web2"], {"web1": {"unreachable": True, "msg": "no route to host"}}, None, END, 7)
+    fleet = gather.gather(["web1", "web2"], {"web1": {"unreachable": True, "msg": "no route to host"}}, None, END, 7)
     file = tmp_path / "bare.html"
-    file.write_text(_report_page.render(fleet), encoding="utf-8")
+    file.write_text(report_page.render(fleet), encoding="utf-8")
     browser.open(file)
     text = browser.driver.find_element(By.TAG_NAME, "body").text
     assert "There is no history" in text and "no route to host" in text and "lifeline_history" in text

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pymysql
 from servers import serving
-from zoneinfo import ZoneInfo
 
 # Pages crawled per hour on the day on which the box died.
 SEED = (11671, 9219, 8588, 7098, 2779, 481, 271, 135)

@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, settings
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
+from paths import BOXES
 
 # How long an example takes says something about the machine, and nothing about the parsers.
 settings.register_profile("lifeline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lifeline")
 
-BOXES = Path(__file__).resolve().parents[1] / "boxes"
 
 
 def recorded(name):

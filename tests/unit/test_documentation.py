@@ -5,15 +5,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import yaml
 
 from ansible_collections.lifeline.fleet.plugins.action import health as action
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
 from ansible_collections.lifeline.fleet.plugins.modules import health as manual
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
-
-ROOT = Path(__file__).resolve().parents[2]
+from paths import ROOT
 
 
 def level(value):

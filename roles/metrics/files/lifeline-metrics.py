@@ -4,6 +4,6 @@
 
 import sys
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._exporter import main
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.exporter import main
 
 sys.exit(main(sys.argv[1:]))

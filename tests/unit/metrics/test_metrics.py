@@ -9,7 +9,7 @@ import re
 import pytest
 from metrics import promtool, samples
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _facts
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts
 
 
 def exported(name, told=None):
@@ -41,7 +41,7 @@ def test_every_metric_has_a_value_somewhere():
 
 
 def test_the_values_are_those_of_the_facts():
-    facts, found = _facts.parse(samples.sources("ill"), samples.DAY), exported("ill")
+    facts, found = probe_facts.parse(samples.sources("ill"), samples.DAY), exported("ill")
     memory, disks, fds = facts["lifeline_memory"], facts["lifeline_disks"]["filesystems"], facts["lifeline_fds"]
     assert found["lifeline_memory_limit_available_bytes"] == memory["limit_available_bytes"]
     assert found["lifeline_memory_limit_available_ratio"] == round(memory["limit_available_percent"] / 100, 4)
@@ -69,7 +69,7 @@ def test_a_threshold_that_is_switched_off_is_not_there():
 def test_processes_of_one_name_are_one_series():
     """sshd and its sessions, say: the memory is that of all, the descriptors those of the one that is nearest to its limit."""
     sources = samples.sources("ill")
-    table, found = _facts.process_table(sources), exported("ill")
+    table, found = probe_facts.process_table(sources), exported("ill")
     for name in {process["name"] for process in table.values()}:
         held = sum(process["rss_bytes"] for process in table.values() if process["name"] == name)
         assert found.get('lifeline_process_resident_memory_bytes{process="%s"}' % name, held) == held

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import yaml
 from metrics import document, promtool, rules, samples
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 RULES = ROOT / "extensions" / "prometheus" / "lifeline.rules.yml"
 _SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A role's variables: what its documentation says is what its defaults are."""
 
-import pathlib
 import re
 
 import pytest
 
+from paths import ROOT
+
 yaml = pytest.importorskip("yaml", reason="roles are the controller's, where there is PyYAML")
 
-ROLES = sorted(path for path in (pathlib.Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir())
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

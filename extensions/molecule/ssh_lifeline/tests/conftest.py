@@ -17,8 +17,8 @@ import pytest
 SCENARIO = pathlib.Path(__file__).resolve().parents[1]
 STATE = "/etc/lifeline/ssh_door"
 # What comes back when something is put back.
-RULES = ("nft -s -n list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {0}/firewall.nft; "
-         "ls -A /etc/ssh/sshd_config.d; ls -A {0} | grep -v restored").format(STATE)
+RULES = (f"nft -s -n list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {STATE}/firewall.nft; "
+         f"ls -A /etc/ssh/sshd_config.d; ls -A {STATE} | grep -v restored")
 # A network that is gone for whoever is not connected yet, the box itself excepted.
 CUT = ("table inet test { chain c { type filter hook input priority -300; "
        "iifname != lo tcp dport 22 tcp flags & (syn | ack) == syn drop; }; }")

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 SOURCE = ROOT / "extensions" / "eda" / "plugins" / "event_source" / "health.py"
 RULEBOOK = ROOT / "extensions" / "eda" / "rulebooks" / "rescue.yml"
 ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))

@@ -15,12 +15,13 @@ import pytest
 import yaml
 
 from ansible_collections.lifeline.fleet.plugins.action import changes as action
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
 from ansible_collections.lifeline.fleet.plugins.modules import changes as manual
-from ansible_collections.lifeline.fleet.plugins.plugin_utils import _json_file, _only_run
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import json_file
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 
 
@@ -91,7 +92,7 @@ def test_a_damaged_file_is_set_aside_and_said_so(watch, tmp_path):
 def test_another_run_that_goes_on_has_the_boxes_for_itself(watch, tmp_path):
     other = subprocess.Popen(["sleep", "1000"])
     try:
-        _only_run.take(str(tmp_path / "state" / "watch.json.lock"), other.pid)
+        only_run.take(str(tmp_path / "state" / "watch.json.lock"), other.pid)
         code, output, report = watch()
         assert (code, report) == (0, None), output
         assert "another run (pid %d" % other.pid in output
@@ -122,14 +123,14 @@ def test_what_cannot_be_followed_is_named(watch, variables, reason):
 
 def test_a_run_is_told_from_a_later_one_of_the_same_number(tmp_path):
     path = tmp_path / "deep" / "lock"
-    assert _only_run.take(str(path), os.getpid()) is None
-    assert _only_run.take(str(path), os.getpid()) is None
-    other = _only_run.take(str(path), 1)
+    assert only_run.take(str(path), os.getpid()) is None
+    assert only_run.take(str(path), os.getpid()) is None
+    other = only_run.take(str(path), 1)
     assert other["pid"] == os.getpid()
     assert abs(time.time() - other["since"]) < 600
     holder = json.loads(path.read_text())
     path.write_text(json.dumps({**holder, "birth": "1"}))
-    assert _only_run.take(str(path), 1) is None
+    assert only_run.take(str(path), 1) is None
 
 
 @pytest.mark.parametrize("damaged", ["", "{", "[]", "null", '{"pid": "x", "birth": 1, "since": 1}',
@@ -137,12 +138,12 @@ def test_a_run_is_told_from_a_later_one_of_the_same_number(tmp_path):
 def test_a_damaged_lock_locks_nobody_out(tmp_path, damaged):
     path = tmp_path / "lock"
     path.write_text(damaged)
-    assert _only_run.take(str(path), os.getpid()) is None
+    assert only_run.take(str(path), os.getpid()) is None
 
 
 def test_of_many_that_begin_at_once_one_is_alone(tmp_path):
-    script = ("import os, sys; from ansible_collections.lifeline.fleet.plugins.plugin_utils import _only_run; "
-              "print(_only_run.take(sys.argv[1], os.getpid()) is None, flush=True); sys.stdin.read()")
+    script = ("import os, sys; from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run; "
+              "print(only_run.take(sys.argv[1], os.getpid()) is None, flush=True); sys.stdin.read()")
     runs = [subprocess.Popen([sys.executable, "-c", script, tmp_path / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for _run in range(8)]
     try:
@@ -155,17 +156,17 @@ def test_of_many_that_begin_at_once_one_is_alone(tmp_path):
 def test_what_is_no_text_is_damaged_too(tmp_path):
     path = tmp_path / "watch.json"
     path.write_bytes(b"\xff\xfe{}")
-    value, aside = _json_file.read(str(path), lambda value: None)
+    value, aside = json_file.read(str(path), lambda value: None)
     assert value is None
     assert "was damaged" in aside
     assert not path.exists()
-    assert _json_file.read(str(path), lambda value: None) == (None, None)
+    assert json_file.read(str(path), lambda value: None) == (None, None)
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="file/watch.json can't be written: File exists"):
-        _json_file.write(str(tmp_path / "file" / "watch.json"), {})
+        json_file.write(str(tmp_path / "file" / "watch.json"), {})
 
 
 def test_the_manual_has_the_options_that_are_taken():

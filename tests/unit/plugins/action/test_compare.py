@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.action import compare as action
-from ansible_collections.lifeline.fleet.plugins.module_utils._units import timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History, Reading
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
+    History,
+    Reading,
+)
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 HERE = "{ansible_connection: local, ansible_python_interpreter: /nowhere/python}"
 GONE = "{ansible_host: 127.0.0.1, ansible_port: 1}"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[4]
+from paths import ROOT
+
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 # A threshold that any machine has reached, and the same one switched off.
@@ -152,7 +153,7 @@ def test_the_exit_code_is_for_cron_and_ci(health, fail_on, code):
 
 
 def _check_names():
-    from ansible_collections.lifeline.fleet.plugins.plugin_utils._thresholds import CHECKS
+    from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
     return CHECKS
 
 

@@ -15,9 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
+    History,
+    Reading,
+    Sample,
+)
+from paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[4]
+from paths import ROOT
+
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 # One box answers, one can't be reached, and one can't be judged.
 BOXES = """

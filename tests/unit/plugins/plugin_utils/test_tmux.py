@@ -10,8 +10,8 @@ import subprocess
 import pytest
 import yaml
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _tmux
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._errors import SettingsError
 
 HOSTILE = ["a'; touch pwned #", "$(touch pwned)", "`touch pwned`", 'a"; touch pwned; "', "-oProxyCommand=touch pwned",
            "<%= `touch pwned` %>", "a b  c", "!x", "=ls", "~root", "*", "{a,b}", "x;", "\\", "#(touch pwned)", "ä"]

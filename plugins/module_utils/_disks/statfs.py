@@ -1,0 +1,116 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the mounted file systems of a box how full they are, and waits for none that may never answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import time
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
+
+_ANSWER_LIMIT = 4096
+# What the process that asks a mount calls itself: statfs and the mount's number.
+_ASKER = re.compile(r"\d+ \(statfs (\d{1,8})\) ")
+
+
+def read(mounts, timeout, network=True, waiting=()):
+    """The source C(statfs) of the real file systems among V(mounts), all that V(mounts) names if the network is asked
+    too.
+
+    What may hang is asked at the same time, each by a process of its own. V(timeout) is how many seconds all of them
+    have. V(waiting) are the numbers of mounts that somebody waits for already: they hang, and nobody else is sent there.
+    """
+    may_hang = disks_mounts.guarded(mounts)
+    asked = [group[0] for group in disks_mounts.file_systems(mounts)]
+    answers = {mount.id: _ask(mount) for mount in asked if mount.id not in may_hang}
+    if network:
+        answers.update((mount.id, "hung") for mount in asked if mount.id in may_hang and mount.id in waiting)
+        answers.update(_ask_guarded([mount for mount in asked if mount.id in may_hang and mount.id not in waiting], timeout))
+    return "".join("%s %s\n" % (answers[mount.id], mount.point) for mount in asked if mount.id in answers)
+
+
+def mount_waited_for(stat):
+    """The number of the mount that a process waits for, which C(/proc/PID/stat) tells of; None where it is no such process."""
+    asker = _ASKER.match(stat)
+    return int(asker.group(1)) if asker else None
+
+
+def _ask(mount):
+    try:
+        found = os.statvfs(disks_mounts.path_bytes(mount.raw))
+    except (OSError, ValueError):
+        return "error"
+    return "%d %d %d %d %d %d %d" % (
+        found.f_frsize, found.f_bsize, found.f_blocks, found.f_bfree, found.f_bavail, found.f_files, found.f_ffree)
+
+
+def _ask_guarded(mounts, timeout):
+    deadline = time.monotonic() + timeout
+    answers = dict.fromkeys((mount.id for mount in mounts), "error")
+    asking = {}
+    poll = select.poll()
+    for mount in mounts:
+        try:
+            pid, pipe = _start(mount)
+        except OSError:
+            continue
+        asking[pipe] = mount, pid
+        poll.register(pipe, select.POLLIN)
+    while asking:
+        ready = poll.poll(max(0, deadline - time.monotonic()) * 1000)
+        for pipe, _event in ready:
+            mount, pid = asking.pop(pipe)
+            poll.unregister(pipe)
+            # Less than PIPE_BUF is written at once, so that one read gets all of it.
+            answers[mount.id] = os.read(pipe, _ANSWER_LIMIT).decode("ascii") or "error"
+            os.close(pipe)
+            os.waitpid(pid, 0)
+        if not ready and time.monotonic() >= deadline:
+            break
+    for pipe, (mount, pid) in asking.items():
+        answers[mount.id] = "hung"
+        os.close(pipe)
+        # It may well not die before the mount answers, so nobody waits for it: init will.
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, os.WNOHANG)
+    return answers
+
+
+def _start(mount):
+    """A process that asks one mount, and the pipe that its answer comes through."""
+    reading, writing = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
+    if pid == 0:
+        try:
+            _answer(mount, writing)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    return pid, reading
+
+
+def _answer(mount, pipe):
+    """Runs in the process that may hang. It leaves the session and holds nothing of it open: SSH would wait for it."""
+    os.setsid()
+    os.dup2(pipe, 0)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    for descriptor in os.listdir("/proc/self/fd"):
+        if int(descriptor) > 2:
+            with contextlib.suppress(OSError):
+                os.close(int(descriptor))
+    os.chdir("/")
+    with open("/proc/self/comm", "wb") as name:
+        name.write(b"statfs %d" % mount.id)
+    os.write(0, _ask(mount).encode("ascii"))

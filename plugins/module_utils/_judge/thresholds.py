@@ -1,0 +1,131 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The thresholds that a box is judged by: one dictionary a box, layered from the collection's defaults down to the host.
+
+V(lifeline_thresholds) maps a check's name to its C(warning) and C(critical), in the check's own unit. A layer names only what
+differs from the one before. V(null) switches a level off.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+
+LEVELS = ("warning", "critical")
+
+_NUMBER = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*%?\s*$")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a box is watched for.
+
+    V(warning) and V(critical) are its defaults. The check strikes when its value reaches the threshold from below, or
+    from above where V(falling) says that less is worse.
+    """
+
+    name: str
+    unit: str
+    warning: float | None
+    critical: float | None
+    falling: bool = False
+
+    def reached(self, value, threshold):
+        return value <= threshold if self.falling else value >= threshold
+
+    def beyond(self, warning, critical):
+        """Whether the warning would come only after the critical."""
+        return warning < critical if self.falling else warning > critical
+
+    @property
+    def allowed(self):
+        return "a number of percent, 0 or more" if self.unit == "%" else "a number, 0 or more"
+
+
+CHECKS = {check.name: check for check in (
+    Check("memory_available_percent", "%", 25, 10, falling=True),
+    Check("memory_pressure_percent", "%", 5, 20),
+    Check("swap_used_percent", "%", 50, 80),
+    Check("slab_unreclaimable_percent", "%", 25, 50),
+    Check("disk_used_percent", "%", 90, 95),
+    Check("inodes_used_percent", "%", 90, 95),
+    Check("disks_hung", "file systems", 1, None),
+    Check("root_read_only", "file systems", None, 1),
+    Check("fds_used_percent", "%", 70, 90),
+    Check("process_fds_used_percent", "%", 80, 95),
+    Check("fd_limits_above_maximum", "processes", 1, None),
+    Check("oom_kills", "kills", 1, 5),
+    Check("workers_missing", "workers", None, 1),
+    Check("workers_given_up", "workers", None, 1),
+    Check("worker_memory_percent", "%", 80, 100),
+    Check("worker_allowance_percent", "%", 100, None),
+    Check("sshd_killable", "processes", 1, None),
+    Check("services_unexpected", "services", 1, None),
+    Check("load_per_cpu", "tasks", 2, 8),
+    Check("steal_percent", "%", 10, 30),
+    Check("forecast_minutes", "minutes", 120, 30, falling=True),
+    Check("disk_forecast_minutes", "minutes", 1440, 120, falling=True),
+)}
+
+
+def defaults():
+    return {name: {"warning": check.warning, "critical": check.critical} for name, check in CHECKS.items()}
+
+
+def merge(layers):
+    """The thresholds that hold, from V(layers), pairs of a layer's name and its dictionary, the least specific first.
+
+    Raises SettingsError with a sentence that names the layer, the key, the value and what is allowed.
+    """
+    merged = defaults()
+    origins = dict.fromkeys(CHECKS, "the collection's defaults")
+    for origin, layer in layers:
+        if layer is None:
+            continue
+        if not isinstance(layer, dict):
+            raise SettingsError("%s is %r: it must be a dictionary of checks such as "
+                                "{disk_used_percent: {warning: 90, critical: 95}}" % (origin, layer))
+        for name, levels in layer.items():
+            merged[_known(name, origin)].update(_levels(CHECKS[name], levels, origin))
+            origins[name] = origin
+    for name, levels in merged.items():
+        _ordered(CHECKS[name], levels, origins[name])
+    return merged
+
+
+def _known(name, origin):
+    if name not in CHECKS:
+        raise SettingsError("%s names the unknown threshold %r: it must be one of %s" % (origin, name, ", ".join(sorted(CHECKS))))
+    return name
+
+
+def _levels(check, levels, origin):
+    if not isinstance(levels, dict):
+        raise SettingsError("%s: %s is %r: it must be a dictionary with warning, critical or both" % (origin, check.name, levels))
+    for level in levels:
+        if level not in LEVELS:
+            raise SettingsError("%s: %s has the unknown level %r: it must be warning or critical" % (origin, check.name, level))
+    return {level: _number(check, level, value, origin) for level, value in levels.items()}
+
+
+def _number(check, level, value, origin):
+    if value is None:
+        return None
+    number = None if isinstance(value, bool) else _NUMBER.match(str(value))
+    if number is None or float(number.group(1)) < 0 or ("%" in str(value) and check.unit != "%"):
+        raise SettingsError("%s: %s.%s is %r: it must be %s, or null to switch it off"
+                            % (origin, check.name, level, value, check.allowed))
+    number = float(number.group(1))
+    if check.falling and check.unit == "%" and number > 100:
+        raise SettingsError("%s: %s.%s is %r: what is left can't be more than 100 %%" % (origin, check.name, level, value))
+    return int(number) if number.is_integer() else number
+
+
+def _ordered(check, levels, origin):
+    warning, critical = levels["warning"], levels["critical"]
+    if warning is None or critical is None or not check.beyond(warning, critical):
+        return
+    raise SettingsError("%s: %s.warning (%s) lies beyond its critical (%s): it must be %s the critical, or at it"
+                        % (origin, check.name, warning, critical, "above" if check.falling else "below"))

@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The workers that a box is there for: what they are called, and how much memory they are allowed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
+    is_percentage,
+    parse_size,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
+
+# Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]" once it is up; until then it is ruby running a file of that name.
+_SIDEKIQ = re.compile(r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$))")
+
+# Less is a number whose unit was forgotten, and a rule that would strike at once and for ever.
+_LEAST_MEMORY = 1 << 20
+
+_KEYS = ("name", "pattern", "max_memory", "required")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker: V(pattern) is searched in command lines, V(max_memory) is a size, a percentage of the box's memory, or None.
+
+    Where V(pidfile) is given, it says which process the worker is, and V(pattern) doesn't count.
+    """
+
+    name: str
+    pattern: re.Pattern
+    max_memory: str | int | None
+    required: bool
+    pidfile: str | None = None
+
+    def allowance(self, box_memory):
+        """The allowed bytes on a box with so much memory, or None where the worker has no limit."""
+        if self.max_memory is None or (box_memory is None and is_percentage(self.max_memory)):
+            return None
+        return parse_size(self.max_memory, whole=box_memory or 0)
+
+
+def workers(declared, max_sidekiq_memory, watched=()):
+    """The box's workers, from V(lifeline_workers), or the V(watched) ones of sidekiq_watchdog_workers, or Sidekiq.
+
+    Sidekiq by default must be there only on a box whose inventory gives it an allowance.
+    Raises SettingsError with a sentence that names the worker, the key, the value and what is allowed.
+    """
+    if declared is None and watched:
+        return [_watched(entry) for entry in watched]
+    if declared is None:
+        memory = _memory("max_sidekiq_memory", max_sidekiq_memory)
+        return [Worker("sidekiq", _SIDEKIQ, memory, required=memory is not None)]
+    if not isinstance(declared, list):
+        raise SettingsError("lifeline_workers is %r: it must be a list of workers such as "
+                            "[{name: sidekiq, pattern: '^sidekiq ', max_memory: 13 GB}]" % (declared,))
+    return [_worker(number, entry) for number, entry in enumerate(declared)]
+
+
+def _watched(entry):
+    memory = _memory("sidekiq_watchdog_workers: %s: max_memory" % entry["name"], entry.get("max_memory"))
+    # Where others run the worker, its pidfile may be anywhere, and is not read.
+    pidfile = None if entry.get("manager") == "command" else PIDFILE % entry["name"]
+    return Worker(entry["name"], _SIDEKIQ, memory, required=True, pidfile=pidfile)
+
+
+def _worker(number, entry):
+    if not isinstance(entry, dict) or not entry.get("name"):
+        raise SettingsError("lifeline_workers[%d] is %r: it must be a dictionary with at least a name" % (number, entry))
+    label = "lifeline_workers: %s" % entry["name"]
+    for key in entry:
+        if key not in _KEYS:
+            raise SettingsError("%s has the unknown key %r: it must be one of %s" % (label, key, ", ".join(_KEYS)))
+    pattern = entry.get("pattern") or (_SIDEKIQ.pattern if entry["name"] == "sidekiq" else re.escape(str(entry["name"])))
+    try:
+        compiled = re.compile(str(pattern))
+    except re.error as error:
+        raise SettingsError("%s: pattern %r is no regular expression: %s" % (label, pattern, error)) from error
+    required = entry.get("required", True)
+    if not isinstance(required, bool):
+        raise SettingsError("%s: required is %r: it must be true or false" % (label, required))
+    return Worker(str(entry["name"]), compiled, _memory("%s: max_memory" % label, entry.get("max_memory")), required)
+
+
+def _memory(label, value):
+    if value is None or value == "":
+        return None
+    try:
+        size = parse_size(value, whole=1 << 40)
+    except ValueError as error:
+        raise SettingsError("%s: %s" % (label, error)) from error
+    if size < _LEAST_MEMORY:
+        raise SettingsError("%s is %r, which is less than 1 MB: write a unit, such as 13 GB" % (label, value))
+    return value

@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which units of a box are meant by what was asked for, and which of them are stopped."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
+    files as lockdown_files,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
+    protection,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
+
+_FOLDERS = (lockdown_files.UNITS, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+
+
+class Choice:
+    """The units to be stopped, as systemctl shows them, by their own name; V(masked) says of each whether it is masked as well.
+
+    V(absent) are the entries that led nowhere, V(spared) the units that the worker needs, V(left) those that were only unexpected and
+    may not be stopped. Raises Refused where an entry is no name of a unit, or asks for what may not be stopped.
+    """
+
+    def __init__(self, systemd, options, record):
+        self._systemd = systemd
+        self._options = options
+        self._protected = [*options["workers"], *options["protected"]]
+        self._carrying = carrying()
+        self.units, self.masked = {}, {}
+        self.absent, self.spared, self.left = [], [], []
+        # What was asked for by name, and, as pairs of such a name and a unit, what it led to.
+        self._entries, self._led = {}, []
+        self._read()
+        self._find_templates()
+        self._find(record)
+        self.workers = self._find_workers()
+        self._spare()
+        self._leave()
+        protection.refuse(list(self.units.values()), self._led, self._protected, self._carrying)
+
+    @property
+    def named(self):
+        """The units that were asked for by name."""
+        return {entry["unit"] for entry in self._entries.values() if not entry["unexpected"]}
+
+    def told(self):
+        return {"units": sorted(self.units), "absent": sorted(set(self.absent)), "left": self.left, "spared": self.spared}
+
+    def _read(self):
+        problems = []
+        for entry in self._options["stopped"]:
+            if entry["state"] == "absent":
+                continue
+            masked = self._options["masked"] if entry["masked"] is None else entry["masked"]
+            try:
+                unit = protection.unit_name(entry["name"])
+            except ValueError as error:
+                problems.append(str(error))
+                continue
+            self._entries[entry["name"]] = {"unit": unit, "masked": masked, "insists": bool(entry["masked"]), "unexpected": False}
+        if problems:
+            raise protection.Refused("; ".join(problems))
+        for unit in self._options["unexpected"]:
+            if unit.endswith((".service", ".socket")):
+                self._entries.setdefault(unit, {"unit": unit, "masked": False, "insists": False, "unexpected": True})
+            else:
+                self.left.append({"unit": unit, "reason": "it is no service and no socket"})
+
+    def _find_templates(self):
+        for name, entry in self._entries.items():
+            template = entry["unit"]
+            if not protection.is_template(template):
+                continue
+            path = next((path for path in ("%s/%s" % (folder, template) for folder in _FOLDERS) if os.path.lexists(path)), None)
+            if path is None:
+                self.absent.append(name)
+                continue
+            # systemctl shows no templates.
+            self.units[template] = protection.parse_show("Id=%s\nLoadState=loaded\nFragmentPath=%s\n" % (template, path))[0]
+            self.masked[template] = entry["masked"]
+            self._led.append((name, template))
+
+    def _find(self, record):
+        """Follow each entry to its unit, by whatever name, and on to the units that would start that one again."""
+        # An alias is gone once its unit is disabled; the record remembers whose it was.
+        remembered = {alias: unit_id for unit_id, kept in record["units"].items() for alias in kept["names"]}
+        waiting = {}
+        for name, entry in self._entries.items():
+            unit = entry["unit"]
+            instances = self._systemd.loaded([unit.replace("@.", "@*.")]) if protection.is_template(unit) else [remembered.get(unit, unit)]
+            for one in instances:
+                waiting.setdefault(one, []).append(name)
+        is_first = True
+        while waiting:
+            partners = {}
+            for names, unit in zip(waiting.values(), self._systemd.show(list(waiting))):
+                unit_id = unit["Id"]
+                asked = [name for name in names if not protection.is_template(self._entries[name]["unit"])]
+                self._led += [(name, unit_id) for name in asked]
+                if not protection.exists(unit):
+                    self.absent += asked if is_first else []
+                    continue
+                self.units[unit_id] = unit
+                self.masked[unit_id] = self.masked.get(unit_id, False) or any(self._entries[name]["masked"] for name in names)
+                for partner in protection.partners(unit):
+                    if partner not in self.units and partner not in waiting:
+                        partners.setdefault(partner, []).extend(names)
+            waiting, is_first = partners, False
+
+    def _find_workers(self):
+        """The worker's units that are on the box, those that run first."""
+        patterns = [pattern if "." in pattern else pattern + ".service" for pattern in self._options["workers"]]
+        names = {name for name in self._systemd.installed(patterns) + self._systemd.loaded(patterns) if not protection.is_template(name)}
+        units = [unit for unit in self._systemd.show(sorted(names)) if unit["LoadState"] == "loaded"]
+        return sorted(units, key=lambda unit: (not protection.runs(unit), unit["Id"]))
+
+    def _spare(self):
+        """Leave what the worker needs."""
+        for unit_id, unit in list(self.units.items()):
+            worker = protection.needed_by(unit, self.workers, self._options["worker_needs"])
+            if worker is None:
+                continue
+            insisting = [name for name, led_to in self._led if led_to == unit_id and self._entries[name]["insists"]]
+            if insisting:
+                raise protection.Refused(
+                    "%s may not be masked: %s needs %s. Take it out of the list, or, if its queue is on another box, set worker_needs to []"
+                    % (", ".join(insisting), worker, unit_id))
+            del self.units[unit_id]
+            self.spared.append({"unit": unit_id, "needed_by": worker})
+            self._led = [(name, led_to) for name, led_to in self._led if led_to != unit_id]
+
+    def _leave(self):
+        """Leave what is only unexpected and may not be stopped: nobody asked for that by name."""
+        named = {unit_id for name, unit_id in self._led if not self._entries[name]["unexpected"]}
+        unexpected = [(name, unit_id) for name, unit_id in self._led if unit_id not in named]
+        self._led = [(name, unit_id) for name, unit_id in self._led if unit_id in named]
+        for name, unit_id in unexpected:
+            if unit_id not in self.units:
+                continue
+            try:
+                protection.refuse([self.units[unit_id]], [(name, unit_id)], self._protected, self._carrying)
+            except protection.Refused as error:
+                self.left.append({"unit": unit_id, "reason": str(error)})
+                del self.units[unit_id]
+
+
+def carrying():
+    """The units that this process and those above it belong to: what is stopped of them ends this very connection."""
+    units, pid = set(), os.getpid()
+    sources = _reader.read_files(cgroup_units.SOURCES)
+    while pid > 1:
+        _reader.read_files(_reader.process_paths(("cgroup", "stat"), [pid]), sources)
+        units.add(cgroup_units.system_unit(sources, pid))
+        fields = sources.get("/proc/%d/stat" % pid, "").rpartition(")")[2].split()
+        pid = int(fields[1]) if len(fields) > 1 else 0
+    units.discard(None)
+    # An instance of its own for each connection comes from a socket.
+    return units | {unit.partition("@")[0] + ".socket" for unit in units if "@" in unit}

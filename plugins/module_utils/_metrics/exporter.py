@@ -1,0 +1,68 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that role C(metrics) puts on a box: reads the box, judges it, and writes what node_exporter hands to Prometheus.
+
+It runs on the box, without Ansible: Python 3.8, the standard library, and what of this collection it imports.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
+    facts as probe_facts,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
+    verdict,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
+    box_reader,
+    prometheus,
+    textfile,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
+    families as metrics_families,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
+    settings as exporter_settings,
+)
+
+USAGE = "usage: lifeline-metrics SETTINGS [FILE]: writes to FILE, or to the standard output"
+
+
+def main(arguments):
+    """Returns what the program exits with."""
+    if not 1 <= len(arguments) <= 2:
+        print(USAGE, file=sys.stderr)
+        return 2
+    path = arguments[0]
+    try:
+        with open(path, encoding="utf-8") as stream:
+            settings = exporter_settings.parse(stream.read())
+        text = export(settings)
+        if len(arguments) == 1:
+            print(text, end="")
+            return 0
+        path = arguments[1]
+        textfile.replace(path, text)
+    except (OSError, ValueError) as error:
+        print("lifeline-metrics: %s: %s" % (path, getattr(error, "strerror", None) or error), file=sys.stderr)
+        return 1
+    return 0
+
+
+def export(settings):
+    """The box's metrics as text. V(settings) is what _exporter_settings.parse makes of the inventory's."""
+    started = time.monotonic()
+    sources = box_reader.read(settings["timeout"])
+    read_at = time.time()
+    return prometheus.text(families(sources, settings, round(read_at, 3), round(time.monotonic() - started, 3)))
+
+
+def families(sources, settings, read_at, seconds):
+    """The metrics of a box with these sources, read at that time within so many seconds."""
+    window = settings["oom_window"]
+    facts, table, watchdog = probe_facts.parse(sources, window), probe_facts.process_table(sources), probe_facts.watchdog(sources)
+    judged = verdict.judge(facts, table, watchdog, settings["thresholds"], settings["workers"], window)
+    return metrics_families.families(facts, table, watchdog["noted"], judged, settings, read_at, seconds)

@@ -1,0 +1,143 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What /proc/meminfo and the control groups tell about memory, as the facts C(lifeline_memory)."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
+
+SOURCES = ("/proc/meminfo", "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/overcommit_memory") + cgroup.SOURCES
+
+_LINE = re.compile(r"^([^\s:]+):[ \t]+(\d{1,18})(?: kB)?[ \t]*$", re.MULTILINE)
+
+# What /proc/meminfo accounts for, each page once: anonymous memory, page cache, slab, the kernel's own.
+_ACCOUNTED = ("MemFree", "Buffers", "Cached", "SwapCached", "AnonPages", "Slab", "KernelStack", "PageTables", "SecPageTables",
+              "Percpu", "Hugetlb", "Zswap", "Unaccepted", "Balloon")
+
+
+def paths(sources):
+    """The further files that V(sources), read from SOURCES, lead to."""
+    return cgroup.paths(sources)
+
+
+def parse(sources):
+    """The facts dictionary; every key is there on every box, None where the kernel doesn't say."""
+    kilobytes = {name: int(value) for name, value in _LINE.findall(sources.get("/proc/meminfo", ""))}
+
+    def size(name):
+        value = kilobytes.get(name)
+        return None if value is None else value * 1024
+
+    total = size("MemTotal")
+    available, estimated = size("MemAvailable"), False
+    if available is None:
+        available, estimated = _estimate_available(kilobytes, sources), True
+    ceiling = cgroup.memory_ceiling(sources)
+    if ceiling and total and ceiling["limit_bytes"] >= total:
+        ceiling = None
+    used = None if total is None or available is None else total - available
+    facts = {
+        "total_bytes": total,
+        "free_bytes": size("MemFree"),
+        "available_bytes": available,
+        "available_estimated": None if available is None else estimated,
+        "available_percent": percent(available, total),
+        "used_bytes": used,
+        "buffers_bytes": size("Buffers"),
+        "cached_bytes": size("Cached"),
+        "shared_bytes": size("Shmem"),
+        "anonymous_bytes": size("AnonPages"),
+        "mapped_bytes": size("Mapped"),
+        "dirty_bytes": size("Dirty"),
+        "writeback_bytes": size("Writeback"),
+        "unevictable_bytes": size("Unevictable"),
+        "slab_bytes": size("Slab"),
+        "slab_reclaimable_bytes": size("SReclaimable"),
+        "slab_unreclaimable_bytes": size("SUnreclaim"),
+        "slab_unreclaimable_percent": percent(size("SUnreclaim"), total),
+        "kernel_stack_bytes": size("KernelStack"),
+        "page_tables_bytes": size("PageTables"),
+        "per_cpu_bytes": size("Percpu"),
+        "unaccounted_bytes": _unaccounted(kilobytes),
+        "commit_limit_bytes": size("CommitLimit"),
+        "committed_bytes": size("Committed_AS"),
+        "overcommit_mode": _overcommit(sources),
+        "swap": _swap(size),
+        "huge_pages": _huge_pages(kilobytes, size),
+        "cgroup": ceiling,
+    }
+    facts.update(_limit(facts))
+    return facts
+
+
+def _limit(facts):
+    """What the box may really use: the control group's limit where one lies below its RAM."""
+    ceiling = facts["cgroup"]
+    if ceiling is None:
+        limit, available = facts["total_bytes"], facts["available_bytes"]
+    else:
+        limit = ceiling["limit_bytes"]
+        available = ceiling["available_bytes"]
+        if facts["available_bytes"] is not None:
+            available = min(available, facts["available_bytes"])
+    return {
+        "limit_bytes": limit,
+        "limit_available_bytes": available,
+        "limit_available_percent": percent(available, limit),
+    }
+
+
+def _estimate_available(kilobytes, sources):
+    """What kernels from 3.14 on count as MemAvailable, in bytes, from what older ones tell."""
+    if "MemFree" not in kilobytes:
+        return None
+    reserve = sources.get("/proc/sys/vm/min_free_kbytes", "").strip()
+    watermark = int(reserve) * 5 // 4 if reserve.isdecimal() and len(reserve) < 19 else 0
+    if "Active(file)" in kilobytes and "Inactive(file)" in kilobytes:
+        cache = kilobytes["Active(file)"] + kilobytes["Inactive(file)"]
+    else:
+        cache = kilobytes.get("Cached", 0) + kilobytes.get("Buffers", 0) - kilobytes.get("Shmem", 0)
+    slab = kilobytes.get("SReclaimable", 0)
+    available = kilobytes["MemFree"] - watermark
+    for reclaimable in (cache, slab):
+        available += reclaimable - min(reclaimable // 2, watermark)
+    return max(0, available) * 1024
+
+
+def _unaccounted(kilobytes):
+    """RAM that no line of /proc/meminfo explains: drivers, balloons, a kernel leak outside the slab."""
+    if "MemTotal" not in kilobytes or "AnonPages" not in kilobytes:
+        return None
+    return max(0, kilobytes["MemTotal"] - sum(kilobytes.get(name, 0) for name in _ACCOUNTED)) * 1024
+
+
+def _overcommit(sources):
+    mode = sources.get("/proc/sys/vm/overcommit_memory", "").strip()
+    return {"0": "heuristic", "1": "always", "2": "never"}.get(mode)
+
+
+def _swap(size):
+    total, free = size("SwapTotal"), size("SwapFree")
+    used = None if total is None or free is None else max(0, total - free)
+    return {
+        "total_bytes": total,
+        "free_bytes": free,
+        "used_bytes": used,
+        "used_percent": percent(used, total),
+        "cached_bytes": size("SwapCached"),
+    }
+
+
+def _huge_pages(kilobytes, size):
+    page, total = size("Hugepagesize"), kilobytes.get("HugePages_Total")
+    return {
+        "page_size_bytes": page,
+        "total": total,
+        "free": kilobytes.get("HugePages_Free"),
+        "reserved": kilobytes.get("HugePages_Rsvd"),
+        "surplus": kilobytes.get("HugePages_Surp"),
+        "size_bytes": None if page is None or total is None else page * total,
+    }

@@ -1,0 +1,176 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The processes of a box, out of the files of /proc/PID."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import page_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
+
+SOURCES = ("/proc/stat", "/proc/uptime") + page_size.SOURCES
+
+# What the table of all processes is made of, a file each; cheap even with thousands of them.
+TABLE_FILES = ("stat", "oom_score_adj", "limits", "cmdline")
+# What is read further of the processes that were chosen.
+DETAIL_FILES = ("status", "cgroup", "oom_score", "smaps_rollup")
+
+_PATH = re.compile(r"^/proc/(\d{1,10})/stat$")
+# The kernel counts CPU time and starts in these for user space, whatever its own clock.
+_TICKS_PER_SECOND = 100
+_KERNEL_THREAD = 0x00200000
+_LIMIT = re.compile(r"^Max (.+?) {2,}(\d{1,20}|unlimited) +(\d{1,20}|unlimited) *(\w*) *$", re.MULTILINE)
+_NUMBER = re.compile(r"^-?\d{1,20}$")
+_BOOT = re.compile(r"^btime (\d{1,15})$", re.MULTILINE)
+_UPTIME = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ")
+_KILOBYTES = re.compile(r"\s*(\d{1,17}) kB")
+
+
+def parse_table(sources):
+    """All processes by their number, from the files TABLE_FILES; a value is None where it could not be read."""
+    page = page_size.page_size(sources)
+    uptime = _uptime(sources)
+    table = {}
+    for path, text in sources.items():
+        found = _PATH.match(path)
+        process = _process(int(found.group(1)), text, page, uptime) if found else None
+        if process is None:
+            continue
+        pid = process["pid"]
+        limits = parse_limits(sources.get("/proc/%d/limits" % pid, ""))
+        descriptors = limits.get("open files", {"soft": None, "hard": None})
+        command_line = sources.get("/proc/%d/cmdline" % pid)
+        process.update(
+            command_line=None if command_line is None else command_line.replace("\0", " ").strip(),
+            oom_score_adj=_integer(sources.get("/proc/%d/oom_score_adj" % pid)),
+            fd_soft_limit=descriptors["soft"],
+            fd_hard_limit=descriptors["hard"],
+        )
+        table[pid] = process
+    return table
+
+
+def match(table, pattern):
+    """The processes that V(pattern) finds, without those whose parent it finds as well: a worker's children are part of it.
+
+    It is searched in the command line, arguments separated by blanks, or in the name where there is none.
+    """
+    found = {pid for pid, process in table.items() if pattern.search(_searched(process))}
+    return {pid for pid in found if table[pid]["ppid"] not in found}
+
+
+def choose(table, names, pids, pattern):
+    """The processes of one of these names or numbers, or that V(pattern), if there is one, finds."""
+    wanted = re.compile(pattern) if pattern else None
+    return [pid for pid, process in table.items()
+            if process["name"] in names or pid in pids or (wanted is not None and wanted.search(_searched(process)))]
+
+
+def tree(table, pids):
+    """V(pids) and all their descendants, as far as they are in the table."""
+    children = {}
+    for pid, process in table.items():
+        children.setdefault(process["ppid"], []).append(pid)
+    members, waiting = set(), list(pids)
+    while waiting:
+        pid = waiting.pop()
+        if pid in table and pid not in members:
+            members.add(pid)
+            waiting += children.get(pid, ())
+    return members
+
+
+def details(process, sources, users):
+    """The facts of one process of the table, with what DETAIL_FILES add. V(users) maps user ids to names."""
+    folder = "/proc/%d/" % process["pid"]
+    booted = boot_time(sources)
+    status = dict(line.split(":", 1) for line in sources.get(folder + "status", "").splitlines() if ":" in line)
+    rollup = sources.get(folder + "smaps_rollup")
+    uid = _integer("".join(status.get("Uid", "").split()[1:2]))
+    cgroup = _cgroup(sources.get(folder + "cgroup", ""))
+    facts = dict(process)
+    facts.update(
+        uid=uid,
+        user=users.get(uid),
+        cgroup=cgroup,
+        unit=cgroup_units.unit_of(cgroup),
+        rss_peak_bytes=_kilobytes(status.get("VmHWM")),
+        swap_bytes=_kilobytes(status.get("VmSwap")),
+        pss_bytes=None if rollup is None else _kilobytes(_line(rollup, "Pss")),
+        oom_score=_integer(sources.get(folder + "oom_score")),
+        limits=_named_limits(parse_limits(sources.get(folder + "limits", ""))),
+        started=timestamp(None if booted is None else booted + process["started_seconds"]),
+    )
+    del facts["started_seconds"]
+    return facts
+
+
+def parse_limits(text):
+    """The limits by the kernel's name for them, such as C(open files): soft and hard; None is unlimited."""
+    return {name: {"soft": None if soft == "unlimited" else int(soft), "hard": None if hard == "unlimited" else int(hard)}
+            for name, soft, hard, _unit in _LIMIT.findall(text)}
+
+
+def boot_time(sources):
+    """Seconds since the epoch at which the box was booted, or None."""
+    found = _BOOT.search(sources.get("/proc/stat", ""))
+    return int(found.group(1)) if found else None
+
+
+def _process(pid, text, page, uptime):
+    # The name may hold anything, blanks and parentheses included, so its end is sought from behind.
+    name, closed, rest = text.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    if not closed or len(fields) < 22 or not all(_NUMBER.match(field) for field in fields[1:22]):
+        return None
+    state, numbers = fields[0], [0] + [int(field) for field in fields[1:22]]
+    started = numbers[19] / _TICKS_PER_SECOND
+    return {
+        "pid": pid,
+        "ppid": numbers[1],
+        "name": name,
+        "state": state,
+        "threads": numbers[17],
+        "rss_bytes": numbers[21] * page,
+        "virtual_bytes": numbers[20],
+        "cpu_seconds": round((numbers[11] + numbers[12]) / _TICKS_PER_SECOND, 2),
+        "started_seconds": started,
+        "age_seconds": None if uptime is None else round(max(0.0, uptime - started), 2),
+        "kernel_thread": bool(numbers[6] & _KERNEL_THREAD),
+    }
+
+
+def _searched(process):
+    return process["command_line"] or process["name"]
+
+
+def _uptime(sources):
+    found = _UPTIME.match(sources.get("/proc/uptime", ""))
+    return float(found.group(1)) if found else None
+
+
+def _named_limits(limits):
+    return {name.replace(" ", "_"): limit for name, limit in limits.items()}
+
+
+def _cgroup(text):
+    """The path in cgroup v2's hierarchy, or in systemd's own one of v1."""
+    paths = cgroup_units.paths(text)
+    return paths.get("name=systemd") or paths.get("")
+
+
+def _line(text, name):
+    found = re.search(r"^%s:(.*)$" % name, text, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def _kilobytes(text):
+    found = _KILOBYTES.match(text or "")
+    return int(found.group(1)) * 1024 if found else None
+
+
+def _integer(text):
+    text = (text or "").strip()
+    return int(text) if _NUMBER.match(text) else None

@@ -1,0 +1,25 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was done to which box and what came of it: a file of JSON lines on the controller, that many runs may write at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+
+
+def append(path, box, event, values):
+    """Add a line: time, box, event, and V(values). It is one write to the end of the file: lines don't mix. Raises SettingsError."""
+    line = json.dumps({"time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "box": box, "event": event, **values})
+    try:
+        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, line.encode() + b"\n")
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SettingsError("the log %s can't be written: %s" % (path, error.strerror)) from error

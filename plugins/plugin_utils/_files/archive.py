@@ -1,0 +1,63 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One archive of texts on the controller: for its owner only, and there as a whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+import tempfile
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+
+
+def file_name(box, now):
+    """The archive's name for a box at a time, a datetime in UTC: whatever a box is called, it is one file in one folder."""
+    return "%s-%s" % (re.sub(r"[^A-Za-z0-9_.-]", "_", box).lstrip(".") or "box", now.strftime("%Y%m%dT%H%M%SZ"))
+
+
+def write(folder, name, members, now):
+    """Write FOLDER/NAME.tar.gz with V(members), texts by relative path, all below one folder NAME. Returns its path.
+
+    Raises SettingsError where the folder can't be written.
+    """
+    # Two runs in the same second are two archives.
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(prefix="." + name, dir=folder)
+    except OSError as error:
+        raise SettingsError("the evidence can't be kept in %s: %s" % (folder, error.strerror)) from error
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+                for path, text in sorted(members.items()):
+                    _add(archive, "%s/%s" % (name, path), text, now)
+            stream.flush()
+            os.fsync(stream.fileno())
+        return _place(unfinished, folder, name)
+    except OSError as error:
+        raise SettingsError("the evidence can't be kept in %s: %s" % (folder, error.strerror)) from error
+    finally:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+
+
+def _add(archive, path, text, now):
+    content = text.encode("utf-8", "surrogateescape")
+    member = tarfile.TarInfo(path)
+    member.size, member.mtime, member.mode = len(content), int(now.timestamp()), 0o600
+    archive.addfile(member, io.BytesIO(content))
+
+
+def _place(unfinished, folder, name):
+    """Give the file its name, and never that of another archive."""
+    number = 0
+    while True:
+        path = os.path.join(folder, "%s%s.tar.gz" % (name, "-%d" % number if number else ""))
+        try:
+            os.link(unfinished, path)
+            return path
+        except FileExistsError:
+            number += 1

@@ -1,0 +1,62 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSON in a file of the controller's: there as a whole or not at all, and set aside where it is damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+
+
+def write(path, value):
+    """Put V(value) into the file, for its owner only. Raises SettingsError."""
+    folder, name = os.path.split(os.path.abspath(path))
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(prefix=".%s." % name, dir=folder)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(value, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(unfinished, path)
+        except BaseException:
+            os.unlink(unfinished)
+            raise
+    except OSError as error:
+        raise SettingsError("%s can't be written: %s" % (path, error.strerror)) from error
+
+
+def read(path, check):
+    """What is in the file, or None where there is none; and what became of it where V(check) raises ValueError of what is in it.
+
+    A damaged file gets another name and is kept. Raises SettingsError where the file can't be read.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        return None, None
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError):
+            raise SettingsError("%s can't be read: %s" % (path, error.strerror)) from error
+        return None, _set_aside(path, error)
+    try:
+        value = json.loads(text)
+        check(value)
+    except (ValueError, RecursionError) as error:
+        return None, _set_aside(path, error)
+    return value, None
+
+
+def _set_aside(path, why):
+    aside = "%s.damaged-%s" % (path, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise SettingsError("%s is damaged (%s) and can't be set aside: %s" % (path, why, error.strerror)) from error
+    return "%s was damaged (%s): it is now %s, and a new one is begun" % (path, why, aside)

@@ -1,0 +1,288 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a box is made of, as one dictionary of names and texts: C(kernel), C(package:openssl), C(sysctl:vm.swappiness) and so on.
+
+Only what stays the same until somebody or something changes it is state: what counts, what comes and goes by itself, and what must be
+another on every box (names, numbers of machines, addresses) is left out here, each with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import processes
+
+_FILE = re.compile(r"^==> (/\S+) <==\n", re.MULTILINE)
+
+# Settings of the kernel that are none.
+_VOLATILE = re.compile("|".join((
+    # Numbers of this boot, random numbers and secrets.
+    r"kernel\.random\.(boot_id|uuid|entropy_avail)", r"net\.ipv4\.tcp_fastopen_key", r"net\.ipv6\.conf\..*\.stable_secret",
+    r"net\.core\.netdev_rss_key",
+    # What the box is called.
+    r"kernel\.(hostname|domainname|osrelease|version)",
+    # Counters, and what is in use at the moment.
+    r"fs\.(dentry-state|file-nr|inode-nr|inode-state|aio-nr)", r"fs\.quota\.(?!warnings).*", r"kernel\.(ns_last_pid|pty\.nr)",
+    r"kernel\.hung_task_(detect_count|warnings)", r"net\.netfilter\.nf_conntrack_count", r".*_used",
+    # The kernel lowers it by itself, when samples take it too long.
+    r"kernel\.perf_event_max_sample_rate",
+    # Descriptions of hardware and of the scheduler's domains, which it makes of the processors.
+    r"dev\.cdrom\.info", r"kernel\.sched_domain\..*",
+    # A command, and no setting: what is read of it says nothing.
+    r"vm\.(stat_refresh|drop_caches|compact_memory)", r"net\.ipv[46]\.route\.flush", r"fs\.xfs\.stats_clear",
+    # Interfaces that come and go with containers, virtual machines and tunnels.
+    r"net\.ipv[46]\.(conf|neigh)\.(veth|br-|docker|podman|cni|cali|flannel|vxlan|lxc|lxdbr|virbr|vnet|tap|tun|wg|ppp|ifb|dummy).*",
+)) + r"\Z")
+
+# Parameters of the kernel's command line that say where this very box has its disks and its addresses, or again which kernel it is.
+_OF_THIS_BOX = ("BOOT_IMAGE", "initrd", "root", "resume", "ip", "nameserver", "systemd.machine_id", "ds", "cloud-config-url", "hostname",
+                "systemd.hostname")
+# Mount options with addresses of this box, or with sizes that come from its memory.
+_OWN_OPTIONS = re.compile(r"(lowerdir|upperdir|workdir|addr|clientaddr|mountaddr|mountport|uuid|size|nr_inodes|fd|pgrp|pipe_ino|subvolid)=")
+
+# Units that come and go with logins, connections and disks, or that are named after a disk.
+_PASSING = re.compile(r"session-|user@|user-runtime-dir@|run-|[^@]*@([0-9]+-([0-9]+|.*:[0-9]+)-|dev-|.*-[0-9a-f]{4}-|[0-9]+:[0-9]+)")
+# Units that somebody made on the spot.
+_NO_UNIT_FILE = ("", "transient", "bad")
+
+_KINDS = (".service", ".socket", ".timer", ".path", ".mount")
+
+_RUBY = re.compile(r"ruby (\S+)")
+_GEM = re.compile(r"(.+?)-(\d[^-]*(?:-.*)?)\.gemspec\Z")
+_LOCKED = re.compile(r"    ([A-Za-z0-9_.-]+) \(([^()]+)\)\Z")
+_CHECKSUM = re.compile(r"(\d{1,10}) (\d{1,12}) (/.+)")
+_SHORT = {
+    "cpu time": "cpu", "file size": "fsize", "data size": "data", "stack size": "stack", "core file size": "core", "resident set": "rss",
+    "processes": "nproc", "open files": "nofile", "locked memory": "memlock", "address space": "as", "file locks": "locks",
+    "pending signals": "sigpending", "msgqueue size": "msgqueue", "nice priority": "nice", "realtime priority": "rtprio",
+    "realtime timeout": "rttime",
+}
+
+
+def parse(parts, workers=(), apps=False):
+    """The state as texts by name, the prefixes of which that is all, and the names of what could not be read, or not as a whole.
+
+    V(parts) is what C(_state_probe.parts) returns; V(workers) are dictionaries with C(name) and C(pids), as health returns them; V(apps)
+    says whether there are applications whose locks are wanted.
+    """
+    state = _box(parts)
+    whole, unread = [], [] if _is_whole(parts, "files") else ["files"]
+    if _is_whole(parts, "files"):
+        whole += ["cmdline:", "locale:", "mount:"]
+    for name, prefix, parse_one, needed in (
+            ("packages", "package:", _packages, ("packages",)),
+            ("sysctls", "sysctl:", _sysctls, ("sysctls",)),
+            ("units", "unit:", _units, ("unit_files", "units")),
+            ("own_units", "unit-file:", _own_units, ("own_units",)),
+            ("gems", "gem:", _gems, ("gems",)),
+            *((("lock", "bundle:", _locked, ("lock",)),) if apps else ())):
+        state.update((prefix + key, value) for key, value in parse_one(parts).items())
+        if all(_is_whole(parts, part) for part in needed):
+            whole.append(prefix)
+        else:
+            unread.append(name)
+    for worker in workers:
+        state.update(_worker(parts, worker))
+    if "limits/sshd" in parts:
+        state.update(_limits("sshd", [parts["limits/sshd"].text]))
+    return state, tuple(whole), unread
+
+
+def _is_whole(parts, name):
+    return name in parts and parts[name].whole
+
+
+def _text(parts, name):
+    return parts[name].text if name in parts else ""
+
+
+def _box(parts):
+    found = _FILE.split(_text(parts, "files"))
+    files = {path: text.strip() for path, text in zip(found[1::2], found[2::2])}
+    release = _assignments(files.get("/etc/os-release", ""))
+    ruby = _RUBY.match(_text(parts, "ruby"))
+    model = _text(parts, "cpu").partition(":")[2]
+    state = {
+        "kernel": files.get("/proc/sys/kernel/osrelease"),
+        "kernel_build": files.get("/proc/sys/kernel/version"),
+        "os": release.get("PRETTY_NAME"),
+        "os_version": files.get("/etc/debian_version") or release.get("VERSION_ID"),
+        "timezone": _timezone(_text(parts, "localtime"), files.get("/etc/timezone")),
+        "transparent_hugepage": _chosen(files.get("/sys/kernel/mm/transparent_hugepage/enabled")),
+        "transparent_hugepage_defrag": _chosen(files.get("/sys/kernel/mm/transparent_hugepage/defrag")),
+        "clocksource": files.get("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "hardware": " ".join(filter(None, (files.get("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name")))),
+        "cpu": " ".join(model.split()),
+        "ruby": ruby.group(1) if ruby else "none" if _is_whole(parts, "ruby") else None,
+    }
+    for name, value in _assignments(files.get("/etc/locale.conf") or files.get("/etc/default/locale") or "").items():
+        state["locale:" + name] = value
+    state.update(_cmdline(files.get("/proc/cmdline", "")))
+    state.update(_mount_options(files.get("/proc/self/mountinfo", "")))
+    return {name: value for name, value in state.items() if value}
+
+
+def _assignments(text):
+    """The variables of a file that a shell could read."""
+    pairs = (line.strip().partition("=") for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return {name: value.strip("\"'") for name, equals, value in pairs if equals}
+
+
+def _timezone(link, written):
+    """What the link says, which is what counts; many boxes have a copy instead of one, and then the name is only in Debian's file."""
+    _folder, found, name = link.strip().rpartition("/zoneinfo/")
+    # Without either the C library takes UTC.
+    return re.sub(r"\A(posix|right)/", "", name) if found else written or "UTC"
+
+
+def _chosen(text):
+    """The one in brackets, as the kernel lists what there is."""
+    found = re.search(r"\[([^\]]+)\]", text or "")
+    return found.group(1) if found else None
+
+
+def _cmdline(text):
+    state = {}
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if name in _OF_THIS_BOX or not re.match(r"[A-Za-z]", name):
+            continue
+        key = "cmdline:" + name
+        value = value if equals else "set"
+        # Consoles are named more than once, and their order counts.
+        state[key] = "%s %s" % (state[key], value) if key in state else value
+    return state
+
+
+def _mount_options(mountinfo):
+    mounts = disks_mounts.parse(mountinfo)
+    state = {}
+    for shown in disks_mounts.file_systems(mounts):
+        mount = shown[0]
+        if disks_mounts.kind(mount) != "image":
+            options = sorted(option for option in {*mount.options, *mount.super_options} if not _OWN_OPTIONS.match(option))
+            # What the file system says overrules what the mount says only where it is read-only.
+            if "ro" in options and "rw" in options:
+                options.remove("rw")
+            state["mount:" + mount.point] = "%s %s" % (mount.type, ",".join(options))
+    return state
+
+
+def _packages(parts):
+    found = {}
+    for line in _text(parts, "packages").splitlines():
+        fields = line.split(" ", 3)
+        if len(fields) < 4:
+            continue
+        name, architecture, version, status = fields
+        wanted, _flag, is_now = (status.split() + ["", "", ""])[:3]
+        if is_now in ("not-installed", "config-files"):
+            continue
+        version = version[7:] if version.startswith("(none):") else version
+        if is_now != "installed":
+            version += " (%s)" % is_now
+        elif wanted == "hold":
+            version += " (held)"
+        found.setdefault(name, {})[architecture, version] = version
+    # Libraries may be there for two architectures, and kernels in several versions.
+    return {name: ", ".join(sorted(set(versions.values()))) for name, versions in found.items()}
+
+
+def _sysctls(parts):
+    found = {}
+    for line in _text(parts, "sysctls").splitlines():
+        name, equals, value = line.partition(" = ")
+        if equals and not _VOLATILE.match(name):
+            value = " ".join(value.split())
+            found[name] = "%s %s" % (found[name], value) if name in found else value
+    return found
+
+
+def _units(parts):
+    states = {}
+    for line in _text(parts, "unit_files").splitlines():
+        fields = line.split()
+        # Another name of a unit says nothing that the unit itself doesn't.
+        if len(fields) > 1 and fields[0].endswith(_KINDS) and fields[1] != "alias":
+            states[fields[0]] = fields[1]
+    found = {name: state for name, state in states.items() if not _PASSING.match(name)}
+    for block in _text(parts, "units").split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        name = values.get("Id", "")
+        state = values.get("UnitFileState", "") or states.get(name, "")
+        if not name or _PASSING.match(name) or state in _NO_UNIT_FILE:
+            continue
+        activity = _activity(values, state)
+        found[name] = state + (", " + activity if activity else "")
+    return found
+
+
+def _activity(values, state):
+    """Whether a unit runs or has failed, where that is for longer; None where it is neither, or comes and goes by itself."""
+    active = values.get("ActiveState", "")
+    if active == "failed":
+        return "failed"
+    if values.get("SubState") == "auto-restart":
+        return "restarting"
+    if not state.startswith("enabled") and (values.get("TriggeredBy") or values.get("BusName")):
+        # Started when it is wanted, and some end by themselves.
+        return None
+    if values.get("Type") == "oneshot" and (values.get("RemainAfterExit") != "yes" or values.get("TriggeredBy")):
+        return None
+    return "active" if active in ("active", "reloading", "refreshing") else None
+
+
+def _own_units(parts):
+    """The files that somebody has put below /etc, by checksum: what is in them is another question."""
+    found = {}
+    for line in _text(parts, "own_units").splitlines():
+        match = _CHECKSUM.match(line)
+        if match and not match.group(3).endswith(("~", ".bak", ".dpkg-old", ".rpmsave")):
+            found[match.group(3)] = "checksum %08x" % int(match.group(1))
+    return found
+
+
+def _gems(parts):
+    found = {}
+    for line in _text(parts, "gems").splitlines():
+        match = _GEM.match(line)
+        if match:
+            found.setdefault(match.group(1), set()).add(match.group(2))
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
+
+
+def _locked(parts):
+    """The gems that Bundler has settled on: in a lock, those with four blanks before them; what they need stands deeper."""
+    found = {}
+    for line in _text(parts, "lock").splitlines():
+        match = _LOCKED.match(line)
+        if match:
+            found.setdefault(match.group(1), set()).add(match.group(2))
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
+
+
+def _worker(parts, worker):
+    """What holds for a worker's processes; where they differ among each other, all of it."""
+    name = worker["name"]
+    state = _limits(name, [_text(parts, "limits/%s" % pid) for pid in worker["pids"]])
+    found = {}
+    for pid in worker["pids"]:
+        program = _text(parts, "exe/%s" % pid).strip()
+        if program:
+            # Its package was upgraded, and it still runs the old one.
+            found.setdefault("program:" + name, []).append(program)
+        for variable, value in _assignments(_text(parts, "environment/%s" % pid)).items():
+            found.setdefault("environment:%s:%s" % (name, variable), []).append(value)
+    state.update((key, " and ".join(sorted(set(values)))) for key, values in found.items())
+    return state
+
+
+def _limits(name, texts):
+    found = {}
+    for text in texts:
+        for limit, values in processes.parse_limits(text).items():
+            if limit in _SHORT:
+                soft, hard = ("unlimited" if values[key] is None else str(values[key]) for key in ("soft", "hard"))
+                found.setdefault("limit:%s:%s" % (name, _SHORT[limit]), set()).add(soft if soft == hard else "%s:%s" % (soft, hard))
+    return {key: " and ".join(sorted(values)) for key, values in found.items()}

@@ -1,0 +1,140 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The series of a history as the report shows them: their names, how their numbers are written, and which are worth a picture."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Bucket
+
+MEMORY = ("memory_used_bytes", "")
+WORKER = "worker_rss_bytes"
+DISK = "disk_used_bytes"
+_HOURLY = "_per_hour"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """V(label) is what a series is called, of V({}) where it has a subject; V(calm) is the most that nobody needs to look at."""
+
+    label: str
+    calm: float = 0.0
+
+
+# In the order of the pictures. A series with a capacity is calm below that share of it, one without below that value.
+KINDS = {
+    MEMORY[0]: Kind("memory", -1),
+    WORKER: Kind("RSS of {}", -1),
+    "swap_used_bytes": Kind("swap", 0.1),
+    "slab_unreclaimable_bytes": Kind("unreclaimable slab", 0.2),
+    DISK: Kind("space of {}", 0.6),
+    "inodes_used": Kind("inodes of {}", 0.6),
+    "fds_allocated": Kind("descriptors", 0.4),
+    "process_fds": Kind("descriptors of {}", 0.5),
+    "load_per_cpu": Kind("load per CPU", 1),
+    "memory_pressure_percent": Kind("memory pressure", 1),
+    "steal_percent": Kind("steal", 5),
+}
+# What only ever counts up: its rate is shown, unless that was recorded itself.
+COUNTERS = ("sidekiq_processed", "sidekiq_failed")
+_RATES = {"sidekiq_processed": "jobs an hour", "sidekiq_failed": "failed jobs an hour"}
+
+
+def is_throughput(metric):
+    """Whether more of it is better."""
+    return metric == "sidekiq_processed" or (metric.endswith(_HOURLY) and not _counts_failures(metric))
+
+
+def _counts_failures(metric):
+    return metric.startswith("sidekiq_failed")
+
+
+def wanted(metrics):
+    """Of the metrics that a history has, those that have pictures."""
+    return [name for name in metrics if name in KINDS or name.endswith(_HOURLY) or (name in COUNTERS and name + _HOURLY not in metrics)]
+
+
+def label(metric, subject):
+    kind = KINDS.get(metric)
+    if kind is not None:
+        return kind.label.format(subject)
+    name = metric[:-len(_HOURLY)] if metric.endswith(_HOURLY) else metric
+    text = _RATES.get(name) or "%s an hour" % name.replace("_", " ")
+    return "%s of %s" % (text, subject) if subject else text
+
+
+def number(metric, value):
+    """A value of the metric, for people."""
+    if value is None:
+        return "?"
+    if metric.endswith("_bytes"):
+        return format_size(value)
+    if metric.endswith("_percent"):
+        return "%s %%" % _figures(value)
+    return _figures(value)
+
+
+def _figures(value):
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return "%.0f" % value if float(value).is_integer() else "%.2g" % value
+
+
+def rates(buckets):
+    """The buckets of what counts up, as what came an hour in each; where the count began anew there is none."""
+    found = []
+    for before, after in zip(buckets, buckets[1:]):
+        seconds = after.taken - before.taken
+        if seconds > 0 and after.high >= before.high and after.low >= before.high:
+            rate = (after.high - before.high) * 3600 / seconds
+            found.append(Bucket(after.number, rate, rate, after.taken, None, after.started))
+    return found
+
+
+def merged(buckets, by):
+    """The same in buckets that are V(by) times as long."""
+    found = []
+    for bucket in buckets:
+        at = bucket.number // by
+        if found and found[-1].number == at:
+            last = found[-1]
+            found[-1] = bucket._replace(number=at, low=min(last.low, bucket.low), high=max(last.high, bucket.high))
+        else:
+            found.append(bucket._replace(number=at))
+    return found
+
+
+def capacity(buckets):
+    """The most that a series can become, or None where there is no such limit."""
+    known = [bucket.capacity for bucket in buckets if bucket.capacity]
+    return known[-1] if known else None
+
+
+def is_calm(metric, buckets):
+    """Whether nobody needs a picture of it."""
+    most, limit = max(bucket.high for bucket in buckets), capacity(buckets)
+    if metric not in KINDS:
+        return _counts_failures(metric) and most == 0
+    return most / (limit or 1) <= KINDS[metric].calm
+
+
+def order(key):
+    """Where a series stands among the pictures: memory, throughput, and the rest as above."""
+    metric, subject = key
+    names = list(KINDS)
+    return (names.index(metric) if metric in KINDS else 0.5 if is_throughput(metric) else len(names)), metric, subject
+
+
+def gap(buckets):
+    """From how many buckets on without a reading a line is interrupted."""
+    steps = [after.number - before.number for before, after in zip(buckets, buckets[1:])]
+    return 2 * statistics.median(steps) + 1 if steps else 1
+
+
+def restarts(buckets):
+    """The numbers of the buckets in which what is measured had just been started again."""
+    return [after.number for before, after in zip(buckets, buckets[1:])
+            if before.started is not None and after.started is not None and after.started - before.started > 60]

@@ -1,0 +1,79 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of addresses and networks over all layers of the inventory: every typo is named before a box is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import layers as settings_layers
+
+_KEYS = {"name", "address", "state"}
+
+
+def merged(layers):
+    """The addresses and networks of all layers in the order in which they first come, in one way of writing. Raises SettingsError.
+
+    An entry is an address or a network, or a dictionary of a C(name) with an C(address) or a list of them; a plain one is its own name.
+    """
+    named = [(origin, _named(origin, entries)) for origin, entries in layers if entries is not None]
+    found = {}
+    for entry in settings_layers.by_name(named):
+        if entry.get("state") != "absent":
+            found.update(dict.fromkeys(entry["addresses"]))
+    return list(found)
+
+
+def _named(origin, entries):
+    if not isinstance(entries, list):
+        raise SettingsError("%s is %r: it must be a list of addresses and networks" % (origin, entries))
+    result = {}
+    for number, entry in enumerate(entries):
+        one = _entry("%s[%d]" % (origin, number), entry)
+        # To name an address twice does no harm.
+        if result.setdefault(one["name"], one) != one:
+            raise SettingsError("%s names %r twice: a name may stand once in each layer" % (origin, one["name"]))
+    return list(result.values())
+
+
+def _entry(place, entry):
+    if not isinstance(entry, dict):
+        network = _network(place, entry)
+        return {"name": network, "addresses": [network], "state": "present"}
+    name, state = entry.get("name"), entry.get("state", "present")
+    unknown = sorted(set(map(str, entry)) - _KEYS)
+    if not isinstance(name, str) or not name or unknown:
+        raise SettingsError("%s is %r: it must be an address or a network, or have a name, an address, and perhaps a state"
+                            % (place, entry))
+    if state not in ("present", "absent"):
+        raise SettingsError("%s.state is %r: it must be present or absent" % (place, state))
+    if entry.get("address") is None:
+        if state == "present":
+            raise SettingsError("%s (%s) has no address" % (place, name))
+        # A plain entry goes by its address.
+        with contextlib.suppress(SettingsError):
+            name = _network(place, name)
+        return {"name": name, "state": state}
+    addresses = entry["address"] if isinstance(entry["address"], list) else [entry["address"]]
+    return {"name": name, "addresses": [_network("%s (%s)" % (place, name), address) for address in addresses], "state": state}
+
+
+def _network(place, value):
+    """An address or a network as everybody writes it."""
+    wanted = "an IPv4 or IPv6 address or network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/48"
+    if not isinstance(value, str):
+        raise SettingsError("%s is %r: it must be %s" % (place, value, wanted))
+    try:
+        network = ipaddress.ip_network(value.strip(), strict=False)
+    except ValueError:
+        raise SettingsError("%s is %r: it must be %s" % (place, value, wanted)) from None
+    if "%" in value or getattr(network.network_address, "ipv4_mapped", None):
+        raise SettingsError("%s is %r: it must be %s, without an interface and not IPv4 within IPv6" % (place, value, wanted))
+    try:
+        ipaddress.ip_network(value.strip())
+    except ValueError:
+        raise SettingsError("%s is %r, which has bits set beyond its prefix: it must be %s or %s" % (
+            place, value, network, value.strip().partition("/")[0])) from None
+    return str(network.network_address if network.num_addresses == 1 else network)

@@ -1,0 +1,208 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the inventory says of fail2ban, looked through before a box is touched: fail2ban itself takes nearly anything for a value."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config as fail2ban_config
+
+_SPAN = "seconds, or a span of time such as 10m, 1h or 1d 12h"
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SERVICE = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9-]*")
+
+
+# Each takes a value, and returns it as it is meant or raises ValueError. What comes by -e or from an ini file is text.
+
+def _boolean(value):
+    try:
+        return boolean(value)
+    except TypeError as error:
+        raise ValueError from error
+
+
+def _number(value, kind):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError
+    number = kind(value)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _count(value):
+    if isinstance(value, float):
+        raise ValueError
+    return _number(value, int)
+
+
+def _factor(value):
+    return _number(value, float if isinstance(value, float) or "." in str(value) else int)
+
+
+def _span(value, others=()):
+    if fail2ban_config.seconds(value) <= 0 and fail2ban_config.seconds(value) not in others:
+        raise ValueError
+    return value
+
+
+def _ban(value):
+    return _span(value, others=(-1,))
+
+
+def _spread(value):
+    return _span(value, others=(0,))
+
+
+def _line(value):
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _lines(value):
+    return [_line(item) for item in value] if isinstance(value, list) and value else _line(value)
+
+
+def _one_of(*allowed):
+    def chosen(value):
+        if value not in allowed:
+            raise ValueError
+        return value
+    return chosen
+
+
+def _port(value):
+    text = str(value)
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError
+    if _SERVICE.fullmatch(text):
+        return text
+    numbers = [int(end) for end in text.split(":")]
+    if len(numbers) > 2 or numbers != sorted(numbers) or not all(0 < number < 65536 for number in numbers):
+        raise ValueError
+    return text
+
+
+def _ports(value):
+    entries = value if isinstance(value, list) else [entry.strip() for entry in str(value).split(",")]
+    if not entries or isinstance(value, bool):
+        raise ValueError
+    return ",".join(map(_port, entries))
+
+
+def _options(value):
+    if not isinstance(value, dict):
+        raise ValueError
+    for key, item in value.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z][\w.-]*", key):
+            raise ValueError
+        if not isinstance(item, (bool, int, float)):
+            _lines(item)
+    return value
+
+
+_THRESHOLDS = {
+    "maxretry": (_count, "a number above 0"),
+    "findtime": (_span, _SPAN),
+    "bantime": (_ban, _SPAN + ", or -1 for ever"),
+    "bantime_increment": (_boolean, "true or false"),
+    "bantime_factor": (_factor, "a number above 0"),
+    "bantime_maxtime": (_span, _SPAN),
+    "bantime_rndtime": (_spread, _SPAN + ", or 0"),
+}
+_JAIL = {
+    **_THRESHOLDS,
+    "enabled": (_boolean, "true or false"),
+    "filter": (_line, "a filter's name, perhaps with its options"),
+    "mode": (_line, "a mode of the filter"),
+    "backend": (_line, "one of fail2ban's backends, such as systemd or auto"),
+    "journalmatch": (_line, "matches of the journal, joined by +"),
+    "logpath": (_lines, "a path or a list of them"),
+    "port": (_ports, "a port, a range such as 6000:6010, a service's name, or a list of these"),
+    "protocol": (_one_of("tcp", "udp", "tcp,udp"), "tcp, udp or tcp,udp"),
+    "banaction": (_line, "an action's name, perhaps with its options"),
+    "action": (_lines, "an action or a list of them"),
+    "options": (_options, "a dictionary of fail2ban's own settings"),
+}
+_RESERVED = {"enabled", "ignoreip"}
+
+
+def _checked(place, value, rule):
+    convert, allowed = rule
+    try:
+        return convert(value)
+    except ValueError:
+        raise SettingsError("%s is %r: it must be %s" % (place, value, allowed)) from None
+
+
+def settings(values):
+    """The thresholds of all jails by fail2ban's names, of the role's variables. Raises SettingsError."""
+    checked = {key: _checked("fail2ban_" + key, values[key], rule) for key, rule in _THRESHOLDS.items()}
+    _checked("fail2ban_remember", values["remember"], (_span, _SPAN))
+    longest = checked["bantime_maxtime"] if checked["bantime_increment"] else checked["bantime"]
+    if fail2ban_config.seconds(values["remember"]) < fail2ban_config.seconds(longest):
+        raise SettingsError("fail2ban_remember is %r, less than a ban may last (%s): it would be forgotten" % (values["remember"], longest))
+    return {_own_name(key): value for key, value in checked.items()}
+
+
+def _own_name(key):
+    return key.replace("_", ".") if key in _THRESHOLDS else key
+
+
+def jails(entries):
+    """Jails as fail2ban writes them: the name, and its settings. Raises SettingsError."""
+    return [{"name": entry["name"], "settings": _jail("fail2ban_jails (%s)" % entry["name"], entry)} for entry in entries]
+
+
+def _jail(place, entry):
+    name, state = entry["name"], entry.get("state", "present")
+    if not _WORD.fullmatch(name) or name.upper() in ("DEFAULT", "INCLUDES"):
+        raise SettingsError("%s: a jail's name must be letters, digits and . _ -, and not DEFAULT or INCLUDES" % place)
+    if state not in ("present", "absent"):
+        raise SettingsError("%s.state is %r: it must be present or absent" % (place, state))
+    values = {}
+    for key, value in entry.items():
+        if key == "ignore" and value is not None:
+            values["ignoreip"] = networks(place + ".ignore", value)
+        elif key not in ("name", "state", "ignore") and value is not None:
+            if key not in _JAIL:
+                raise SettingsError("%s has the unknown key %r: known are name, state, ignore, %s" % (place, key, ", ".join(sorted(_JAIL))))
+            values[key] = _checked("%s.%s" % (place, key), value, _JAIL[key])
+    if state == "absent" or not values.pop("enabled", True):
+        return {"enabled": False}
+    other = values.pop("options", {})
+    clash = sorted(key for key in other if key in _RESERVED or key.replace(".", "_") in _JAIL)
+    if clash:
+        raise SettingsError("%s.options has %s, for which the jail has a key of its own" % (place, clash[0]))
+    if "[" not in values.get("filter", "["):
+        # fail2ban itself gives the mode only to the filter of the jail's own name.
+        values["filter"] += "[mode=%(mode)s]"
+    backend = values.pop("backend", "auto" if "logpath" in values else "systemd")
+    return {"enabled": True, "backend": backend, **{_own_name(key): value for key, value in values.items()}, **other}
+
+
+def networks(place, entries):
+    """Addresses and networks. Raises SettingsError."""
+    if not isinstance(entries, list):
+        raise SettingsError("%s is %r: it must be a list of addresses and networks" % (place, entries))
+    found = []
+    for number, entry in enumerate(entries):
+        try:
+            if not isinstance(entry, str):
+                raise ValueError
+            found.append(str(ipaddress.ip_network(entry.strip())))
+        except ValueError:
+            raise SettingsError("%s[%d] is %r: it must be an IPv4 or IPv6 address or network, such as 192.0.2.7 or 192.0.2.0/24"
+                                % (place, number, entry)) from None
+    return found
+
+
+def somebody(entries):
+    """The addresses and networks without those that hold everybody: who lets in everybody still wants to ban somebody."""
+    return [entry for entry in entries if ipaddress.ip_network(entry).prefixlen > 0]

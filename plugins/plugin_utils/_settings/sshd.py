@@ -1,0 +1,24 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of sshd over all layers of the inventory."""
+
+from __future__ import annotations
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+
+
+def merged(layers):
+    """The settings of all layers by keyword, which sshd reads without regard to case; null takes one out. Raises SettingsError."""
+    found = {}
+    for origin, settings in layers:
+        if settings is None:
+            continue
+        if not isinstance(settings, dict):
+            raise SettingsError("%s is %r: it must be a dictionary of sshd's keywords" % (origin, settings))
+        for keyword, value in settings.items():
+            if not isinstance(keyword, str) or not keyword.isalnum():
+                raise SettingsError("%s.%s: there is no such keyword in sshd's configuration" % (origin, keyword))
+            if isinstance(value, dict):
+                raise SettingsError("%s.%s is %r: it must be a text, a number, a boolean, or a list of them" % (origin, keyword, value))
+            found[keyword.lower()] = (keyword, value)
+    return {keyword: value for keyword, value in found.values() if value is not None}

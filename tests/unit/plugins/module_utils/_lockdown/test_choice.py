@@ -1,0 +1,117 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which units are meant, on a box that is made of what systemctl would show."""
+
+from __future__ import annotations
+
+import fnmatch
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
+    choice as lockdown_choice,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
+    protection,
+)
+
+
+class Systemd:
+    """A box with some units: lines as systemctl shows them, by the unit's name."""
+
+    def __init__(self, units):
+        self.units = units
+
+    def show(self, names):
+        return [self._one(name) for name in names]
+
+    def _one(self, name):
+        for unit_id, lines in self.units.items():
+            text = "Id=%s\nLoadState=loaded\nActiveState=active\n%s" % (unit_id, lines)
+            (unit,) = protection.parse_show(text)
+            if name in (unit_id, *unit["Names"]):
+                return unit
+        return protection.parse_show("Id=%s\nLoadState=not-found\nActiveState=inactive\n" % name)[0]
+
+    def loaded(self, patterns):
+        return [name for name in self.units if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+    installed = loaded
+
+
+def choose(systemd, *names, record=None, **options):
+    stopped = [{"name": name, "masked": None, "state": "present"} if isinstance(name, str) else name for name in names]
+    return lockdown_choice.Choice(systemd, {
+        "stopped": stopped, "unexpected": [], "masked": False, "protected": [], "workers": ["sidekiq*"], "worker_needs": ["redis*"],
+        **options}, record or {"units": {}})
+
+
+def masked(name):
+    return {"name": name, "masked": True, "state": "present"}
+
+
+def test_an_alias_leads_to_its_unit_and_what_is_not_there_is_named():
+    choice = choose(Systemd({"redis-server.service": "Names=redis-server.service redis.service\n"}), "redis", "postfix")
+    assert choice.told() == {"units": ["redis-server.service"], "absent": ["postfix"], "left": [], "spared": []}
+
+
+def test_an_alias_that_was_disabled_is_remembered():
+    record = {"units": {"b.service": {"names": ["a.service", "b.service"]}}}
+    assert list(choose(Systemd({"b.service": ""}), "a", record=record).units) == ["b.service"]
+
+
+def test_what_would_start_it_again_goes_along_and_is_masked_along():
+    box = Systemd({"cups.service": "TriggeredBy=cups.socket cups.path\n", "cups.socket": "Triggers=cups.service\n"})
+    choice = choose(box, masked("cups"))
+    assert choice.masked == {"cups.service": True, "cups.socket": True}
+    assert choice.absent == []
+
+
+def test_a_template_stands_for_its_instances(monkeypatch):
+    monkeypatch.setattr(lockdown_choice.os.path, "lexists", lambda path: path == "/lib/systemd/system/web@.service")
+    choice = choose(Systemd({"web@a.service": "", "web@b.service": ""}), "web@.service", "none@.service")
+    assert set(choice.units) == {"web@.service", "web@a.service", "web@b.service"}
+    assert choice.absent == ["none@.service"]
+
+
+def test_what_is_protected_is_refused_by_name_and_behind_an_alias():
+    box = Systemd({"ssh.service": "Names=ssh.service door.service\n", "cron.service": ""})
+    with pytest.raises(protection.Refused, match=r"^door \(ssh.service\) may not be stopped: it is the way in$"):
+        choose(box, "cron", "door")
+    with pytest.raises(protection.Refused, match=r"^cron may not be stopped"):
+        choose(box, "cron", protected=["cron"])
+
+
+def test_what_carries_this_very_process_is_refused(monkeypatch):
+    monkeypatch.setattr(lockdown_choice, "carrying", lambda: {"rsh.service"})
+    with pytest.raises(protection.Refused, match="carries the connection"):
+        choose(Systemd({"rsh.service": ""}), "rsh")
+
+
+def test_every_name_that_is_none_is_told_at_once():
+    with pytest.raises(protection.Refused, match=r"'a b' is no name of a unit.*; 'x.target' is a target"):
+        choose(Systemd({}), "a b", "x.target")
+
+
+def test_a_workers_queue_is_spared_unless_somebody_insists():
+    box = Systemd({"sidekiq.service": "Wants=cache.service\n", "redis.service": "", "cache.service": "", "web.service": ""})
+    choice = choose(box, "redis", "cache", "web", masked=True)
+    assert list(choice.units) == ["web.service"]
+    assert {one["unit"]: one["needed_by"] for one in choice.spared} == {
+        "redis.service": "sidekiq.service", "cache.service": "sidekiq.service"}
+    with pytest.raises(protection.Refused, match=r"redis may not be masked: sidekiq.service needs redis.service"):
+        choose(box, masked("redis"))
+    del box.units["sidekiq.service"]
+    assert list(choose(box, "redis").units) == ["redis.service"]
+
+
+def test_what_is_only_unexpected_and_protected_is_left():
+    box = Systemd({"ssh.service": "", "web.service": ""})
+    choice = choose(box, unexpected=["ssh.service", "web.service", "session-3.scope", "gone.service"])
+    assert list(choice.units) == ["web.service"]
+    assert [one["unit"] for one in choice.left] == ["session-3.scope", "ssh.service"]
+    assert choice.named == set()
+
+
+def test_an_entry_that_was_taken_out_stops_nothing():
+    assert choose(Systemd({"web.service": ""}), {"name": "web", "masked": None, "state": "absent"}).units == {}

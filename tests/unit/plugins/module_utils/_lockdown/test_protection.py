@@ -1,0 +1,129 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import protection
+
+SHOWN = """\
+Id=redis-server.service
+Names=redis.service redis-server.service
+Requires=system.slice sysinit.target
+RequiredBy=
+LoadState=loaded
+ActiveState=active
+FragmentPath=/lib/systemd/system/redis-server.service
+UnitFileState=enabled
+
+Id=nothing.service
+Names=nothing.service
+LoadState=not-found
+ActiveState=inactive
+"""
+
+
+def unit(name, **more):
+    values = {key: [] if key in ("Names", *protection.PROPERTIES[6:]) else "" for key in protection.PROPERTIES}
+    values.update({"Id": name, "Names": [name], "LoadState": "loaded", "ActiveState": "active", **more})
+    return values
+
+
+def test_what_systemctl_shows():
+    redis, nothing = protection.parse_show(SHOWN)
+    assert (redis["Id"], redis["Names"], redis["RequiredBy"]) == ("redis-server.service", ["redis.service", "redis-server.service"], [])
+    assert (protection.exists(redis), protection.runs(redis)) == (True, True)
+    assert (protection.exists(nothing), protection.runs(nothing)) == (False, False)
+
+
+@given(st.text())
+def test_no_text_makes_the_parser_raise(text):
+    protection.parse_show(text)
+    protection.parse_show(SHOWN + text)
+
+
+@pytest.mark.parametrize(("name", "whole"), [
+    ("varnish", "varnish.service"), ("cups.socket", "cups.socket"), ("postfix@-", "postfix@-.service"),
+    ("php7.4-fpm", "php7.4-fpm.service"), ("lab@.service", "lab@.service"), ("exim4-base.timer", "exim4-base.timer")])
+def test_the_whole_name_of_a_unit(name, whole):
+    assert protection.unit_name(name) == whole
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "multi-user.target", "system.slice", "-.mount", "x*", "a\nb", None, 5, "\xfc",
+                                  "x" * 300])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(ValueError):
+        protection.unit_name(name)
+
+
+@pytest.mark.parametrize("name", [
+    "ssh.service", "sshd.service", "ssh.socket", "ssh@1.service", "sshd-session.service", "dbus.service", "dbus-broker.service",
+    "dbus.socket", "systemd-journald.service", "systemd-networkd.socket", "networking.service", "NetworkManager.service",
+    "ifup@eth0.service", "cloud-init.service", "cloud-final.service", "monit.service", "fail2ban.service", "nftables.service",
+    "ufw.service", "getty@tty1.service", "user@0.service",
+    "wg-quick@wg0.service", "sidekiq.service", "sidekiq-crawler.service", "carrier.service", "lifeline-firewall.service"])
+def test_protected(name):
+    assert protection.protection([name], ["sidekiq*"], {"carrier.service"})
+    with pytest.raises(protection.Refused, match=name):
+        protection.refuse([unit(name)], [(name, name)], ["sidekiq*"], {"carrier.service"})
+
+
+@pytest.mark.parametrize("name", ["sendmail.service", "apache2.service", "httpd.service", "redis-server.service", "memcached.service",
+                                  "varnish.service", "exim4.service", "postfix@-.service",
+                                  "cups.socket", "exim4-base.timer", "nginx.service"])
+def test_not_protected(name):
+    assert protection.protection([name], ["sidekiq*"], {"ssh.service"}) is None
+    protection.refuse([unit(name)], [(name, name)], ["sidekiq*"], {"ssh.service"})
+
+
+def test_an_alias_does_not_get_around_it():
+    door = unit("ssh.service", Names=["ssh.service", "door.service"])
+    with pytest.raises(protection.Refused, match=r"^door \(ssh.service\) may not be stopped: it is the way in$"):
+        protection.refuse([door], [("door", "ssh.service")], [], ())
+    with pytest.raises(protection.Refused, match="sshd"):
+        protection.refuse([], [("sshd", "sshd.service")], [], ())
+
+
+def test_what_would_be_dragged_along_is_named():
+    with pytest.raises(protection.Refused, match="base may not be stopped: monit.service would be stopped with it, and it is what watches"):
+        protection.refuse([unit("base.service", RequiredBy=["monit.service"])], [("base", "base.service")], [], ())
+    protection.refuse([dict(unit("base.service", RequiredBy=["monit.service"]), ActiveState="inactive")], [("base", "base.service")], [], ())
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(protection.Refused) as raised:
+        protection.refuse([], [("ssh", "ssh.service"), ("dbus", "dbus.service")], [], ())
+    assert "ssh may not" in str(raised.value)
+    assert "dbus may not" in str(raised.value)
+
+
+def test_partners_go_along():
+    assert protection.partners(unit("cups.service", TriggeredBy=["cups.socket", "cups.path", "x.automount"])) == ["cups.socket", "cups.path"]
+    assert protection.partners(unit("cups.socket", Triggers=["cups.service"])) == ["cups.service"]
+    assert protection.partners(unit("daily.timer", Triggers=["daily.service"])) == []
+
+
+def test_what_the_worker_needs():
+    redis = unit("redis-server.service", Names=["redis.service", "redis-server.service"])
+    sidekiq = unit("sidekiq.service")
+    assert protection.needed_by(redis, [sidekiq], ["redis*"]) == "sidekiq.service"
+    assert protection.needed_by(redis, [sidekiq], []) is None
+    assert protection.needed_by(redis, [], ["redis*"]) is None
+    assert protection.needed_by(redis, [unit("sidekiq.service", Wants=["redis.service"])], []) == "sidekiq.service"
+    assert protection.needed_by(unit("varnish.service"), [sidekiq], ["redis*", "valkey*"]) is None
+
+
+@pytest.mark.parametrize(("name", "template"), [
+    ("a@b.service", "a@.service"), ("a@b.c.service", "a@.service"), ("a@.service", None), ("a.service", None)])
+def test_the_template_of_an_instance(name, template):
+    assert protection.template_of(name) == template
+
+
+def test_the_preset_names_before_it_refuses():
+    lines = [line for line in protection.preset(["nginx.service"]).splitlines() if not line.startswith("#")]
+    assert lines[-3:] == ["disable *.service", "disable *.socket", "disable *.path"]
+    assert {"enable nginx.service", "enable ssh.*", "enable systemd-*", "enable cron.service"} <= set(lines)
+    assert all(line.startswith("enable ") for line in lines[:-3])
+    assert lines == [line for line in protection.preset(["nginx.service", "nginx.service"]).splitlines() if not line.startswith("#")]

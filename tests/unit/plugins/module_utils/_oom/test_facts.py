@@ -1,0 +1,290 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OOM kills out of recorded logs of every kernel era and format, each field of each event by hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
+    events as oom_events,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
+    facts as oom_facts,
+)
+from paths import BOXES
+
+LOGS = str(BOXES / "oomlogs")
+NOW = 1795300000  # 2026-11-21T22:26:40Z
+
+
+def read(*names):
+    path = os.path.join(LOGS, *names)
+    # What is no text lies packed, so that no tool takes it for text.
+    with open(path, "rb") if os.path.exists(path) else gzip.open(path + ".gz") as stream:
+        return _reader.decode(stream.read())
+
+
+def parse(text, **options):
+    return oom_facts.parse({"log": text}, logs=["log"], now=NOW, max_events=1000, **options)
+
+
+def in_kb(event):
+    """An event with its sizes as the kernel prints them."""
+    facts = {}
+    for key, value in event.items():
+        if key.endswith("_bytes"):
+            facts[key[: -len("bytes")] + "kb"] = None if value is None else value // 1024
+        else:
+            facts[key] = value
+    return facts
+
+
+LOCAL = json.loads(read("LOCAL.json"))
+MADE = json.loads(read("made", "made.json"))
+ALIASES = {"victim_pid": "pid", "victim_comm": "name", "invoker_comm": "invoker"}
+
+
+def assert_hostile(text, invisible=()):
+    """The ten kills with hostile names, whatever encoding the log has."""
+    events = {event["pid"]: in_kb(event) for event in parse(text)["events"]}
+    expected = [item for item in LOCAL["expected_events"] if item["victim_pid"] not in invisible]
+    assert sorted(events) == sorted(item["victim_pid"] for item in expected)
+    for item in expected:
+        for key, value in item.items():
+            if key != "accept":
+                got = events[item["victim_pid"]][ALIASES.get(key, key)]
+                assert got == value or got in item.get("accept", {}).get(key, ()), (item["victim_pid"], key)
+
+
+@pytest.mark.parametrize("name", sorted(LOCAL["files"]))
+def test_hostile_names_in_eleven_encodings(name):
+    # journalctl itself hides a message that is no text, in all of its formats but JSON.
+    hidden = name.startswith(("L08", "L09", "L11"))
+    assert_hostile(read(name), invisible=(1762,) if hidden else ())
+
+
+@pytest.mark.parametrize("name", ["L01_dmesg_raw.log", "L04_dmesg_r.log", "L07_dev_kmsg.log", "L10_journal_json.log"])
+def test_newest_first_is_read_as_well(name):
+    messages = []
+    for line in read(name).rstrip("\n").split("\n"):
+        if line.startswith("        "):
+            messages[-1] += "\n" + line
+        else:
+            messages.append(line)
+    assert_hostile("\n".join(reversed(messages)))
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_shapes_of_every_kernel_era(name):
+    facts = parse(read("made", name + ".log"))
+    keys = list(MADE[name]["events"][0]) if MADE[name]["events"] else []
+    got = sorted(({key: in_kb(event)[key] for key in keys} for event in facts["events"]), key=lambda item: item["pid"])
+    assert got == sorted(MADE[name]["events"], key=lambda item: item["pid"])
+    assert facts["invocations_without_kill"] == MADE[name]["invocations_without_kill"]
+    assert len(facts["other_kills"]) == MADE[name]["other_kills"]
+    for event in facts["events"]:
+        assert tuple(event) == oom_events.KEYS
+
+
+def each_line(change):
+    return lambda text: "".join(change(line) + "\n" for line in text.rstrip("\n").split("\n"))
+
+
+def shipped(text):
+    return each_line(lambda line: json.dumps({"log": line + "\n", "time": "2026-01-02T03:04:05.6Z"}))(text)
+
+
+DRESSES = {
+    "indented": each_line(lambda line: "    " + line),
+    "quoted": each_line(lambda line: "> > " + line),
+    "table": each_line(lambda line: "| " + line),
+    "crlf": each_line(lambda line: line + "\r"),
+    "code": lambda text: "```\n" + text + "```\n",
+    "html": each_line(lambda line: "&gt; " + line),
+    "grep": each_line(lambda line: "/var/log/messages:" + line),
+    "numbered": each_line(lambda line: "123:" + line),
+    "kubectl": each_line(lambda line: "[pod/logs-abc/main] " + line),
+    "cri": each_line(lambda line: "2026-01-02T03:04:05.123456789Z stdout F " + line),
+    "compose": each_line(lambda line: "app_1  | " + line),
+    "docker-json": shipped,
+    "blank-lines": lambda text: text.replace("\n", "\n\n"),
+}
+
+
+@pytest.mark.parametrize("dress", sorted(DRESSES))
+@pytest.mark.parametrize("name", ["el6-uid", "3.10-el7-late", "5.0-both-lines", "short-monotonic", "7-digit-pids"])
+def test_what_people_and_programs_put_around_a_log_changes_nothing(name, dress):
+    text = read("made", name + ".log")
+
+    def events(log):
+        return [{**event, "time": None} for event in parse(log)["events"]]
+
+    assert sorted(events(DRESSES[dress](text)), key=str) == sorted(events(text), key=str)
+
+
+def test_seed_log_has_one_kill():
+    facts = parse(read("syslog-kernel-3.13.log"))
+    assert facts["kills_in_log"] == 1
+    assert facts["worker_killed"] and not facts["sshd_killed"]
+    event = facts["events"][0]
+    assert (event["pid"], event["name"], event["score"], event["invoker"]) == (25910, "ruby", 979, "ucrawler.rb:213")
+    assert (event["total_vm_bytes"], event["anon_rss_bytes"], event["file_rss_bytes"]) == (
+        16287724 * 1024,
+        15310180 * 1024,
+        0,
+    )
+    assert (event["time"], event["uptime_seconds"]) == ("2026-10-03T22:19:59Z", 28441.948805)
+
+
+def test_each_kill_once_though_four_logs_tell_of_it():
+    sources = {
+        "journal": read("L10_journal_json.log"),
+        "kmsg": read("L07_dev_kmsg.log"),
+        "/var/log/kern.log": read("L08_journal_short.log"),
+        "/var/log/messages": read("L02_dmesg_T.log"),
+        "/proc/stat": "btime 1795208149\n",
+        "/proc/uptime": "5200.00 1.00\n",
+        "/proc/vmstat": "nr_free_pages 1\noom_kill 12\n",
+    }
+    logs = ["journal", "kmsg", "/var/log/kern.log", "/var/log/messages"]
+    facts = oom_facts.parse(sources, logs=logs, now=NOW)
+    assert facts["kills_in_log"] == 10
+    assert facts["kills_since_boot"] == 12
+    assert {event["source"] for event in facts["events"]} == {"journal"}
+    times = [event["time"] for event in facts["events"]]
+    assert times == sorted(times, reverse=True)
+
+
+def test_the_same_process_killed_again_is_another_kill():
+    line = "[%s] Out of memory: Killed process 7 (x) total-vm:9kB, anon-rss:8kB, file-rss:7kB, shmem-rss:0kB\n"
+    assert parse(line % "10.000001" + line % "10.000001")["kills_in_log"] == 1
+    assert parse(line % "10.000001" + line % "20.000001")["kills_in_log"] == 2
+
+
+def test_uptime_becomes_time_by_the_boot_time_of_the_running_kernel_only():
+    sources = {
+        "dmesg": read("L04_dmesg_r.log"),
+        "/proc/stat": "cpu 1\nbtime 1795208149\n",
+        "/proc/uptime": "5200.5 1\n",
+    }
+    assert oom_facts.parse(sources)["events"][0]["time"] == "2026-11-20T22:20:42Z"
+    assert parse(sources["dmesg"], boot_time=1795208149)["events"][0]["time"] is None
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("Nov 21 10:00:00 h kernel:", "2026-11-21T08:00:00Z"),
+        ("Dec 24 10:00:00 h kernel:", "2025-12-24T08:00:00Z"),
+        ("24 дек 10:00:00 h kernel:", "2025-12-24T08:00:00Z"),
+        ("12月 24 10:00:00 h kernel:", "2025-12-24T08:00:00Z"),
+        ("juil. 14 10:00:00 h kernel:", "2026-07-14T08:00:00Z"),
+        ("2026-02-08T00:40:07.136582+01:00 h kernel:", "2026-02-07T23:40:07Z"),
+        ("2026-11-20T22:20:29+0000 h kernel:", "2026-11-20T22:20:29Z"),
+        ("Fri 2026-11-20 22:20:29 EST h kernel:", "2026-11-21T03:20:29Z"),
+        ("1790033574.259647 h kernel:", "2026-09-21T23:32:54Z"),
+        ("[Thu Dec  7 00:05:14 2017]", "2017-12-06T22:05:14Z"),
+        ("2024-04-29T14:55:41,678628+02:00", "2024-04-29T12:55:41Z"),
+        ("Tue Jul 29 06:26:59 2025 kern.err kernel: [ 12.000001]", "2025-07-29T04:26:59Z"),
+        ("<3>1 2024-04-29T14:55:41Z h kernel - - -", "2024-04-29T14:55:41Z"),
+        ("kernel:", None),
+        ("Foo 99 10:00:00 h kernel:", None),
+    ],
+)
+def test_stamps(stamp, expected):
+    facts = parse(stamp + " Out of memory: Killed process 7 (x) total-vm:9kB, anon-rss:8kB", utc_offset=7200)
+    assert [event["time"] for event in facts["events"]] == [expected]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Oct  3 22:19:59 h sshd[12]: %s",
+        "Oct  3 22:19:59 h kernel[12]: %s",
+        "Oct  3 22:19:59 h myapp: %s",
+        "2026-02-08T00:40:07.136582+01:00 h sudo: bob : COMMAND=/bin/echo %s",
+        "<11>[ 12.000001] %s",
+        "12,1,2,-;%s",
+        "user  :err   : [ 12.000001] %s",
+        "[ 12.000001] myapp: %s",
+        "[ 12.000001] systemd[1]: %s",
+        '{"MESSAGE": "%s", "_TRANSPORT": "syslog", "SYSLOG_IDENTIFIER": "kernel"}',
+        '{"MESSAGE": "%s", "_TRANSPORT": "stdout"}',
+    ],
+)
+def test_what_programs_write_is_not_believed(line):
+    forged = "Out of memory: Killed process 1 (init) total-vm:1kB, anon-rss:1kB, file-rss:1kB, shmem-rss:0kB"
+    assert parse(line % forged)["events"] == []
+
+
+def test_since_keeps_what_is_newer_or_has_no_time():
+    text = read("L02_dmesg_T.log")
+    since = 1795213236  # 2026-11-20T22:20:36Z
+    assert parse(text, since=since)["kills_in_log"] == 5
+    assert parse(read("L01_dmesg_raw.log"), since=since)["kills_in_log"] == 10
+
+
+def test_max_events_are_the_newest_and_the_count_is_of_all():
+    facts = oom_facts.parse({"log": read("L02_dmesg_T.log")}, logs=["log"], now=NOW, max_events=2)
+    assert [event["pid"] for event in facts["events"]] == [1897, 1849]
+    assert facts["kills_in_log"] == 10
+
+
+def test_workers_are_found_by_name_or_unit():
+    text = read("made", "6.12-journal-reversed.log")
+    assert not parse(text)["worker_killed"]
+    assert parse(text, workers=["^Web Con"])["worker_killed"]
+    assert parse(text, workers=["firefox@"])["worker_killed"]
+    with pytest.raises(ValueError, match="no regular expression"):
+        parse(text, workers=["("])
+
+
+def test_sshd_by_all_of_its_names():
+    line = "kernel: Out of memory: Killed process 7 (%s) total-vm:9kB, anon-rss:8kB, file-rss:7kB\n"
+    assert parse(line % "sshd")["sshd_killed"]
+    assert parse(line % "sshd-session")["sshd_killed"]
+    assert not parse(line % "ssh-agent")["sshd_killed"]
+
+
+def test_other_kills_in_their_own_words():
+    facts = parse(read("made", "no-kills.log"))
+    assert facts["events"] == []
+    killers = {item["killer"]: item for item in facts["other_kills"]}
+    assert killers["earlyoom"]["pid"] == 4412
+    assert killers["earlyoom"]["uid"] == 1000
+    assert killers["earlyoom"]["rss_bytes"] == 1024 << 20
+    assert killers["earlyoom"]["signal"] == "SIGKILL"
+    assert killers["systemd-oomd"]["unit"] == "x.scope"
+    assert killers["systemd-oomd"]["cgroup"].endswith("/app.slice/x.scope")
+    assert killers["systemd-oomd"]["reason"].startswith("memory pressure")
+
+
+def test_filtered_by_the_anchors_the_kills_are_the_same():
+    """What grep leaves of a log on the box: all but what the table of processes tells."""
+    for name in ("L04_dmesg_r.log", "L01_dmesg_raw.log"):
+        lines = read(name).split("\n")
+        kept = [number for number, line in enumerate(lines) if any(anchor in line for anchor in oom_facts.ANCHORS)]
+        shown = sorted({number + more for number in kept for more in (0, 1) if number + more < len(lines)})
+        filtered = "\n".join(lines[number] for number in shown)
+        assert_hostile(filtered)
+        assert len(filtered) < len("\n".join(lines)) / 3
+
+
+def test_nothing_read_gives_the_same_keys():
+    facts = oom_facts.parse({}, unread={"journal": "permission denied"})
+    assert facts == {
+        "events": [],
+        "other_kills": [],
+        "kills_since_boot": None,
+        "kills_in_log": 0,
+        "invocations_without_kill": 0,
+        "sshd_killed": False,
+        "worker_killed": False,
+        "sources": [{"name": "journal", "readable": False, "reason": "permission denied"}],
+    }

@@ -1,0 +1,152 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change and its way back, whatever happens in between: real files, the real script, and programs that note how they were called."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import change as ssh_door_change
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import restore_units as where
+
+PROGRAM = "#!/bin/sh\necho \"$(basename \"$0\") $*\" >> %s\n%s\n"
+
+
+class Place:
+    """A box's files in a folder of the test's own."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.state, self.bin = folder, folder / "state", folder / "bin"
+        self.calls = folder / "calls"
+        self.bin.mkdir()
+        for name, value in (("STATE", self.state), ("LOCK", folder / "lock")):
+            monkeypatch.setattr(where, name, str(value))
+        for name in ("ARMED", "FIREWALL", "LISTING"):
+            monkeypatch.setattr(ssh_door_change, name, str(self.state / {"ARMED": "armed"}.get(name, "firewall." + name.lower())))
+        (folder / "main").write_text("old main\n")
+        self.main, self.drop_in = str(folder / "main"), str(folder / "drop-in")
+        self.program("systemctl", 'case "$*" in *is-failed*) exit 1 ;; esac')
+        for name in ("nft", "logger"):
+            self.program(name, "")
+
+    def program(self, name, does):
+        path = self.bin / name
+        path.write_text(PROGRAM % (self.calls, does))
+        path.chmod(0o755)
+
+    def change(self, **options):
+        return ssh_door_change.Change({self.main: "new main\n", self.drop_in: "new\n"}, "table {\n}\n", "old table\n", "ssh.service", **options)
+
+    def armed(self):
+        change = self.change()
+        change.prepare("1 2 3 4")
+        change.replace()
+        return change
+
+    def restore(self, *arguments):
+        script = where.files("/usr/sbin/nft")[where.RESTORE][0].replace("PATH=/usr", "PATH=%s:/usr" % self.bin)
+        subprocess.run(["sh", "-c", script, "restore", *arguments], check=True, cwd="/")
+        return self.calls.read_text().splitlines() if self.calls.exists() else []
+
+    def texts(self):
+        return [ssh_door_change.read(path) for path in (self.main, self.drop_in)]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    return Place(tmp_path, monkeypatch)
+
+
+OLD, NEW = ["old main\n", None], ["new main\n", "new\n"]
+
+
+def test_what_nobody_confirms_is_put_back(place):
+    os.chmod(place.main, 0o600)
+    place.armed()
+    assert place.texts() == NEW
+    calls = place.restore()
+    assert place.texts() == OLD and os.stat(place.main).st_mode & 0o777 == 0o600
+    assert "nft -f armed/previous.nft" in calls and "systemctl reload ssh.service" in calls
+    assert not os.path.exists(ssh_door_change.ARMED)
+
+
+def test_the_way_back_is_gone_once_the_change_is_confirmed(place):
+    place.armed()
+    ssh_door_change.keep_firewall()
+    ssh_door_change.forget_armed()
+    assert place.restore() == [] and place.texts() == NEW
+    assert ssh_door_change.read(ssh_door_change.FIREWALL) == "table {\n}\n"
+    assert sorted(os.listdir(place.state)) == ["firewall.firewall"]
+
+
+def test_a_way_back_that_was_broken_off_is_gone_to_its_end(place):
+    place.armed()
+    os.rename(ssh_door_change.ARMED + "/old.%d" % sorted([place.main, place.drop_in]).index(place.main), place.main)
+    place.restore()
+    assert place.texts() == OLD
+
+
+def test_a_run_that_ended_before_it_changed_anything_leaves_nothing_behind(place):
+    place.change().prepare("1 2 3 4")
+    place.restore()
+    assert place.texts() == OLD
+    place.change().prepare("1 2 3 4")
+    assert [name for name in os.listdir(place.folder) if name.startswith(".lifeline.")].__len__() == 2
+
+
+def test_rather_an_open_door_than_one_that_nobody_can_open(place):
+    place.program("nft", '[ "$1" = delete ]')
+    place.armed()
+    assert "nft delete table inet lifeline" in place.restore()
+
+
+def test_an_sshd_that_died_of_the_change_is_started(place):
+    place.program("systemctl", 'case "$*" in *is-active*) exit 3 ;; esac')
+    place.armed()
+    calls = place.restore()
+    assert calls[-2:] == ["systemctl reset-failed ssh.service", "systemctl start --no-block ssh.service"]
+
+
+def test_the_files_come_back_while_nothing_else_works(place):
+    for name in ("nft", "systemctl", "logger"):
+        place.program(name, "exit 1")
+    place.armed()
+    place.restore()
+    assert place.texts() == OLD and not os.path.exists(ssh_door_change.ARMED)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_a_disk_that_fills_up_at_any_moment_changes_nothing(place, monkeypatch, number):
+    fill, left = ssh_door_change._fill, [number]
+
+    def full(descriptor, text, mode):
+        if not left[0]:
+            os.close(descriptor)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left[0] -= 1
+        fill(descriptor, text, mode)
+    monkeypatch.setattr(ssh_door_change, "_fill", full)
+    change = place.change()
+    try:
+        change.prepare("1 2 3 4")
+    except OSError:
+        assert os.listdir(place.state) == []
+        assert not [name for name in os.listdir(place.folder) if name.startswith(".lifeline.")]
+    else:
+        assert number >= 9 and ssh_door_change.noted("token") == change.token
+    assert place.texts() == OLD
+
+
+def test_the_mark_is_noted_without_new_room(place):
+    place.armed()
+    ssh_door_change.note_mark(1234567)
+    assert int(ssh_door_change.noted("mark")) == 1234567
+
+
+def test_one_run_at_a_time(place):
+    with ssh_door_change.lock(), pytest.raises(ssh_door_change.Busy), ssh_door_change.lock():
+        pass

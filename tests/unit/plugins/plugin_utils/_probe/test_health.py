@@ -1,0 +1,189 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probe's script in real shells on this machine, and what is made of its answer."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
+    facts as disk_facts,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
+    mounts as disks_mounts,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
+    statfs,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    fds,
+    memory,
+    page_size,
+    processes,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    listeners as proc_listeners,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe
+from paths import HUNG_MOUNTS
+
+SHELLS = [command for command in (["dash", "-c"], ["bash", "-c"], ["busybox", "ash", "-c"]) if shutil.which(command[0])]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A socket of each kind of which this very process listens: port numbers."""
+    kinds = itertools.product((socket.AF_INET, socket.AF_INET6), (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+    sockets = [socket.socket(*kind) for kind in kinds]
+    for one in sockets:
+        one.bind(("127.0.0.1" if one.family == socket.AF_INET else "::1", 0))
+        if one.type == socket.SOCK_STREAM:
+            one.listen()
+    yield {("tcp" if one.type == socket.SOCK_STREAM else "udp", one.getsockname()[1]) for one in sockets}
+    for one in sockets:
+        one.close()
+
+
+@pytest.fixture(scope="module", params=SHELLS, ids=lambda command: command[0])
+def probed(request, server, tmp_path_factory):
+    """This machine's sources as each shell reads them; busybox with nothing but its own programs."""
+    script, environment = health_probe.script(2, listeners=True), dict(os.environ)
+    if request.param[0] == "busybox":
+        tools = tmp_path_factory.mktemp("busybox")
+        subprocess.run(["busybox", "--install", "-s", tools], check=True)
+        script = script.replace("PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin", "PATH=%s" % tools)
+    done = subprocess.run([*request.param, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=True)
+    assert done.stderr == b""
+    return health_probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
+
+
+def test_it_crosses_any_login_shell_unharmed():
+    script = health_probe.script(2, listeners=True)
+    assert not {"'", "\n"} & set(script)
+    # A C shell looks for an event in its history behind each but these.
+    assert script.count("!") == script.count("! ")
+    # One argument of a command may have 128 KiB, and sudo and ssh put it into others.
+    assert len(script) < 1 << 13
+
+
+def test_it_is_one_command_to_which_others_can_be_appended():
+    done = subprocess.run(["sh", "-c", "echo before && %s && echo after" % health_probe.script(2)], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.startswith("before\n")
+    assert done.stdout.endswith("==> lifeline-probe-end <==\nafter\n")
+
+
+def test_it_reads_what_the_reader_on_the_box_reads(probed):
+    for path in ("/proc/sys/fs/nr_open", "/proc/self/mountinfo", "/proc/sys/vm/min_free_kbytes"):
+        assert probed[path] == _reader.read_files([path])[path]
+    assert page_size.page_size(probed) == os.sysconf("SC_PAGE_SIZE")
+    here = memory.parse(_reader.read_files(memory.SOURCES))
+    assert memory.parse(probed)["total_bytes"] == here["total_bytes"]
+
+
+def test_it_finds_the_file_systems_that_the_reader_on_the_box_finds(probed):
+    mounts = _reader.read_files(disks_mounts.SOURCES)
+    here = disk_facts.parse(dict(mounts, statfs=statfs.read(disks_mounts.parse(mounts["/proc/self/mountinfo"]), 2)))
+    there = disk_facts.parse(probed)
+    assert [(disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in there["filesystems"]] == [
+        (disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in here["filesystems"]]
+
+
+def test_it_knows_this_very_process(probed):
+    me = processes.parse_table(probed)[os.getpid()]
+    assert me["ppid"] == os.getppid()
+    assert me["rss_bytes"] > 1 << 20
+    assert me["command_line"].startswith(" ".join(sys.orig_argv[:2]))
+    assert me["fd_soft_limit"] > 0
+    (own,) = (line for line in probed["fds"].splitlines() if line.endswith(" /proc/%d/fd" % os.getpid()))
+    assert int(own.split()[0]) >= 3
+
+
+def test_it_knows_who_listens(probed, server):
+    listeners = proc_listeners.parse(probed)["listeners"]
+    assert server == {(one["protocol"], one["port"]) for one in listeners if one["pid"] == os.getpid()}
+
+
+def test_who_listens_is_asked_only_where_somebody_wants_to_know():
+    assert "/proc/net/" not in health_probe.script(2)
+    assert "/fd:" not in health_probe.script(2)
+
+
+def test_the_memory_ceiling_on_the_way_up_is_read(probed):
+    paths = [path for path in memory.paths(probed) if os.path.exists(path)]
+    assert set(paths) <= set(probed)
+
+
+def test_its_own_shells_are_no_workers(probed):
+    table = processes.parse_table(probed)
+    assert not [process for process in table.values() if "/var/lib/docker" in (process["command_line"] or "") and process["name"] in (
+        "sh", "dash", "bash", "ash", "busybox")]
+
+
+def test_the_same_keys_as_the_modules_return(probed):
+    facts = probe_facts.parse(probed, 86400)
+    assert set(facts) == {"lifeline_memory", "lifeline_disks", "lifeline_fds", "lifeline_oom", "lifeline_pressure"}
+    assert set(facts["lifeline_fds"]) == set(fds.parse({}))
+    assert set(probe_facts.parse(probed, 86400, [])["lifeline_listeners"]) == set(proc_listeners.parse({}))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="needs root and /dev/fuse")
+def test_a_mount_that_hangs_is_named_and_does_not_hold_up_the_rest(tmp_path):
+    hung = tmp_path / "a silent server"
+    hung.mkdir()
+    done = subprocess.run(["unshare", "--mount", sys.executable, HUNG_MOUNTS, hung, "--", "sh", "-c", health_probe.script(0.3)],
+                          stdout=subprocess.PIPE, check=True, timeout=60)
+    sources = health_probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
+    disks = disk_facts.parse(sources)
+    assert disks["hung"] == [str(hung)]
+    assert [disk for disk in disks["filesystems"] if disk["mount"] == "/"][0]["size_bytes"] > 0
+    assert "/proc/%d/stat" % os.getpid() in sources
+
+
+ANSWER = ("==> /proc/meminfo <==\nMemTotal: 1 kB\n\n"
+          "==> lines <==\n/proc/7/limits:Max open files  5  6  files\n\n"
+          "==> lifeline-probe-end <==\n")
+
+
+def test_a_terminal_in_between_changes_nothing():
+    assert health_probe.sources(ANSWER.replace("\n", "\r\n")) == health_probe.sources(ANSWER) == {
+        "/proc/meminfo": "MemTotal: 1 kB\n", "/proc/7/limits": "Max open files  5  6  files\n"}
+
+
+def test_greetings_around_the_answer_change_nothing():
+    assert health_probe.sources("Welcome to box1!\n\n" + ANSWER + "Bye.\n") == health_probe.sources(ANSWER)
+
+
+def test_what_a_process_forges_is_not_believed():
+    command_line = "==> /proc/9/cmdline <==\nx\n==> /proc/meminfo <==\nMemTotal: 9 kB\n\n"
+    forged = ANSWER.replace("==> lifeline-probe-end", command_line + "==> lifeline-probe-end")
+    assert health_probe.sources(forged)["/proc/meminfo"] == "MemTotal: 1 kB\n"
+
+
+@pytest.mark.parametrize(("answer", "errors", "words"), [
+    ("", "", ["did not run the probe", "nothing"]),
+    ("This account is currently not available.\n", "", ["did not run the probe", "currently not available"]),
+    ("", "sudo: a password is required\n", ["did not run the probe", "a password is required"]),
+    (ANSWER.partition("\n==> lifeline")[0], "", ["in the middle of the probe", "2 of its sources"]),
+])
+def test_an_answer_that_is_none_is_an_error_that_shows_it(answer, errors, words):
+    with pytest.raises(ProbeError) as caught:
+        health_probe.sources(answer, errors)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@given(st.text(), st.text())
+def test_no_answer_makes_it_raise_anything_else(before, within):
+    assert "/proc/meminfo" in health_probe.sources(before + "\n" + ANSWER.replace("MemTotal", within))

@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many boxes may be away at once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue.batches import batches
+
+
+def boxes(count):
+    return ["b%d" % number for number in range(count)]
+
+
+def test_no_batch_is_larger_than_asked_for():
+    assert batches(boxes(5), [], {"all": boxes(100)}, 2, 25) == ([["b0", "b1"], ["b2", "b3"], ["b4"]], {})
+
+
+def test_a_group_gives_no_more_than_its_share():
+    made, left = batches(boxes(3), [], {"all": boxes(8), "web": boxes(8)}, 10, 25)
+    assert (made, left) == ([["b0", "b1"], ["b2"]], {})
+
+
+def test_a_small_group_gives_one():
+    assert batches(["b0", "b1"], [], {"web": boxes(2)}, 10, 25) == ([["b0"], ["b1"]], {})
+
+
+def test_boxes_that_are_down_count():
+    made, left = batches(["b0"], ["b7"], {"web": boxes(8)}, 10, 25)
+    assert (made, left) == ([["b0"]], {})
+    made, left = batches(["b0"], ["b6", "b7"], {"web": boxes(8)}, 10, 25)
+    assert made == []
+    assert left["b0"] == "2 of the 8 boxes of web are away already (b6, b7), and at most 2 may be (lifeline_rescue_share: 25 %)"
+
+
+def test_the_narrowest_group_decides():
+    groups = {"all": boxes(8), "web": boxes(8), "front": ["b0", "b1"], "down": ["b7"]}
+    made, left = batches(["b0", "b1", "b2"], [], groups, 10, 50)
+    assert (made, left) == ([["b0", "b2"], ["b1"]], {})
+
+
+def test_all_counts_only_for_who_is_in_no_other_group():
+    groups = {"all": boxes(4), "web": ["b0", "b1"], "ungrouped": ["b2", "b3"]}
+    assert batches(["b0", "b2"], [], groups, 10, 25)[0] == [["b0", "b2"]]
+    assert batches(["b2", "b3"], [], groups, 10, 25)[0] == [["b2"], ["b3"]]
+
+
+@pytest.mark.parametrize(("serial", "share", "named"), [
+    (0, 25, "lifeline_rescue_serial is 0"), ("many", 25, "lifeline_rescue_serial is 'many'"), (True, 25, "lifeline_rescue_serial is True"),
+    (2, 0, "lifeline_rescue_share is 0"), (2, 101, "lifeline_rescue_share is 101"), (2, "a third", "lifeline_rescue_share is 'a third'"),
+    (2, float("nan"), "lifeline_rescue_share is nan"),
+])
+def test_what_makes_no_sense_is_refused(serial, share, named):
+    with pytest.raises(SettingsError, match=named):
+        batches([], [], {}, serial, share)
+
+
+@pytest.mark.parametrize("share", ["25", "25%", " 25 ", 25.0])
+def test_a_share_as_people_write_it(share):
+    assert batches(["b0"], [], {"web": boxes(8)}, "2", share) == ([["b0"]], {})
+
+
+@given(st.data())
+def test_never_more_than_allowed(data):
+    fleet = boxes(data.draw(st.integers(1, 30)))
+    some = st.lists(st.sampled_from(fleet), unique=True)
+    groups = {"all": fleet, **{"g%d" % number: data.draw(some) for number in range(3)}}
+    away, serial, share = data.draw(some), data.draw(st.integers(1, 5)), data.draw(st.integers(1, 100))
+    wanted = [box for box in data.draw(some) if box not in away]
+    made, left = batches(wanted, away, groups, serial, share)
+    assert sorted([box for batch in made for box in batch] + list(left)) == sorted(wanted)
+    for batch in made:
+        assert 0 < len(batch) <= serial
+        for name in ("g0", "g1", "g2"):
+            gone = set(groups[name]) & (set(batch) | set(away))
+            assert not set(groups[name]) & set(batch) or len(gone) <= max(1, len(groups[name]) * share / 100)
