@@ -21,5 +21,7 @@ def find(version):
 
 def _works(candidate, version):
     probe = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([candidate, "-c", probe], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, text=True)
+    done = subprocess.run(
+        [candidate, "-c", probe], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, text=True
+    )
     return done.returncode == 0 and done.stdout.strip() == version

@@ -32,20 +32,30 @@ def main():
 def sanity(core, pythons):
     version = next((version for version in pythons if interpreters.find(version)), None)
     if version is None:
-        print("==> left out: ansible-core %s, for which this machine has none of Python %s" % (core, ", ".join(pythons)), flush=True)
+        print(
+            f"==> left out: ansible-core {core}, for which this machine has none of Python {', '.join(pythons)}",
+            flush=True,
+        )
         return False
-    print("==> ansible-test sanity of ansible-core %s on Python %s" % (core, version), flush=True)
+    print(f"==> ansible-test sanity of ansible-core {core} on Python {version}", flush=True)
     place = PLACE / core
     ansible_test = place / "venv" / "bin" / "ansible-test"
     if not ansible_test.exists():
         shutil.rmtree(place, ignore_errors=True)
         subprocess.run([interpreters.find(version), "-m", "venv", place / "venv"], check=True)
-        subprocess.run([place / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", "ansible-core==%s.*" % core],
-                       check=True)
+        subprocess.run(
+            [place / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", f"ansible-core=={core}.*"],
+            check=True,
+        )
     lend_pip(place)
-    ran = subprocess.Popen([ansible_test, "sanity", "--venv", "--python", version, "--color", "no"], cwd=copy(place), text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           env=dict(os.environ, HOME=str(place / "home"), PATH="%s:%s" % (place / "venv/bin", os.environ["PATH"])))
+    ran = subprocess.Popen(
+        [ansible_test, "sanity", "--venv", "--python", version, "--color", "no"],
+        cwd=copy(place),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=dict(os.environ, HOME=str(place / "home"), PATH=f"{place / 'venv/bin'}:{os.environ['PATH']}"),
+    )
     left_out = []
     for line in ran.stdout:
         print(line, end="", flush=True)
@@ -53,7 +63,9 @@ def sanity(core, pythons):
         if "All targets skipped" in line or "Required program" in line:
             left_out.append(line.strip())
     if ran.wait() != 0 or left_out:
-        sys.exit("ansible-test sanity of ansible-core %s failed%s" % (core, ": " + "; ".join(dict.fromkeys(left_out)) if left_out else ""))
+        sys.exit(
+            f"ansible-test sanity of ansible-core {core} failed{': ' + '; '.join(dict.fromkeys(left_out)) if left_out else ''}"
+        )
     return True
 
 
@@ -61,7 +73,9 @@ def copy(place):
     """The collection in a folder of the name that ansible-test wants, which may be no link."""
     collection = place / "ansible_collections" / "lifeline" / "fleet"
     shutil.rmtree(collection, ignore_errors=True)
-    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    )
     for name in filter(None, listed.stdout.decode().split("\0")):
         source, target = ROOT / name, collection / name
         if source.exists():
@@ -76,7 +90,7 @@ def lend_pip(place):
     """Save ansible-test a download: Python brings the pip that it would fetch."""
     requirements = next(place.glob("venv/lib/python3.*/site-packages/ansible_test/_internal/python_requirements.py"))
     for version in re.findall(r"\bpip='([\d.]+)'", requirements.read_text()):
-        cached = place / "home/.ansible/test/cache" / ("get_pip_%s.py" % version.replace(".", "_"))
+        cached = place / "home/.ansible/test/cache" / (f"get_pip_{version.replace('.', '_')}.py")
         cached.parent.mkdir(parents=True, exist_ok=True)
         cached.write_text("import ensurepip\nensurepip.bootstrap(upgrade=True)\n")
 

@@ -30,15 +30,17 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def main():
     known = {folder.parent.name for folder in (ROOT / "extensions" / "molecule").glob("*/molecule.yml")}
     parser = argparse.ArgumentParser(description="Runs the molecule scenarios that are named, or all.")
-    parser.add_argument("names", nargs="*", metavar="SCENARIO", help="which of: %s" % ", ".join(sorted(known)))
+    parser.add_argument("names", nargs="*", metavar="SCENARIO", help=f"which of: {', '.join(sorted(known))}")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--side-by-side", action="store_true", help="of these, only those that may run beside others")
     only.add_argument("--apart", action="store_true", help="of these, only those that may not")
     options = parser.parse_args()
     unknown = set(options.names) - known
     if unknown:
-        parser.error("there is no scenario %s: there are %s" % (", ".join(sorted(unknown)), ", ".join(sorted(known))))
-    wanted = sorted(options.names or known, key=lambda name: (LONGEST.index(name) if name in LONGEST else len(LONGEST), name))
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}")
+    wanted = sorted(
+        options.names or known, key=lambda name: (LONGEST.index(name) if name in LONGEST else len(LONGEST), name)
+    )
     played = []
     if not options.apart:
         played += side_by_side(3, [name for name in wanted if not any(name in some for some in APART)])
@@ -70,8 +72,15 @@ def play(name):
 def scenario(name):
     """Run it, pass on what it says, and return the lines that tell why it failed: none where it didn't."""
     telling = []
-    with subprocess.Popen(["molecule", "test", "--scenario-name", name], cwd=ROOT, env=ENVIRONMENT, text=True, errors="replace",
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+    with subprocess.Popen(
+        ["molecule", "test", "--scenario-name", name],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        text=True,
+        errors="replace",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as running:
         for line in running.stdout:
             print(f"{name:16} {line}", end="", flush=True)
             plain = COLOUR.sub("", line).rstrip()

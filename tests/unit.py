@@ -20,21 +20,21 @@ VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 def main():
     own = "%d.%d" % sys.version_info[:2]
     others = [version for version in VERSIONS if version != own and interpreters.find(version)]
-    print("==> unit tests on Python %s" % own, flush=True)
+    print(f"==> unit tests on Python {own}", flush=True)
     failed = [own] if pytest(sys.executable, "--numprocesses", "2", "--dist", "loadfile").returncode else []
     with ThreadPoolExecutor(2) as pool:
         failed += filter(None, pool.map(fails, others))
     for version in VERSIONS:
         if version not in (own, *others):
-            print("==> left out: Python %s, which this machine doesn't have" % version, flush=True)
+            print(f"==> left out: Python {version}, which this machine doesn't have", flush=True)
     if failed:
-        sys.exit("unit tests failed on Python %s" % ", ".join(failed))
+        sys.exit(f"unit tests failed on Python {', '.join(failed)}")
 
 
 def fails(version):
     """The version, if what runs on boxes fails there. What pytest says of it is said at once, as another runs beside it."""
     ran = pytest(environment(version), ON_BOXES, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print("==> unit tests on Python %s of what runs on boxes\n%s" % (version, ran.stdout), end="", flush=True)
+    print(f"==> unit tests on Python {version} of what runs on boxes\n{ran.stdout}", end="", flush=True)
     return version if ran.returncode else None
 
 
@@ -43,7 +43,10 @@ def environment(version):
     python = place / "bin" / "python"
     if not (place / "ready").exists():
         subprocess.run([interpreters.find(version), "-m", "venv", "--clear", place], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pytest", "hypothesis"], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pytest", "hypothesis"],
+            check=True,
+        )
         (place / "ready").touch()
     return python
 

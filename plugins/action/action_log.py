@@ -29,8 +29,12 @@ class ActionModule(ActionBase):
         result["changed"] = True
         if not self._task.check_mode:
             try:
-                action_log.append(os.path.expanduser(options["path"]), task_vars["inventory_hostname"], options["event"],
-                                   options["values"])
+                action_log.append(
+                    os.path.expanduser(options["path"]),
+                    task_vars["inventory_hostname"],
+                    options["event"],
+                    options["values"],
+                )
             except SettingsError as error:
                 raise AnsibleActionFail(str(error)) from error
         return result

@@ -12,16 +12,8 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_duration,
-    timestamp,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    answer as probe_answer,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    shell,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer as probe_answer, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import down_since
 
@@ -45,7 +37,9 @@ class ActionModule(ActionBase):
         options = self.validate_argument_spec(_OPTIONS)[1]
         for name, most in (("timeout", 300), ("wait", 7200)):
             if not 0 < options[name] <= most:
-                raise AnsibleActionFail("%s is %g: it must be more than 0 and at most %d seconds" % (name, options[name], most))
+                raise AnsibleActionFail(
+                    f"{name} is {options[name]:g}: it must be more than 0 and at most {most} seconds"
+                )
         began = time.time()
         state, said, uptime = self._ask_until(options["timeout"], options["wait"])
         try:
@@ -53,9 +47,17 @@ class ActionModule(ActionBase):
         except SettingsError as error:
             raise AnsibleActionFail(str(error)) from error
         seconds = None if since is None else max(0, time.time() - since)
-        result.update(changed=False, state=state, said=said, uptime_seconds=uptime, down_since=timestamp(since), down_seconds=seconds,
-                      msg={probe_answer.UP: said, probe_answer.UNCLEAR: said}.get(
-                          state, "it has been down for %s: %s" % (format_duration(int(seconds or 0)), said)))
+        result.update(
+            changed=False,
+            state=state,
+            said=said,
+            uptime_seconds=uptime,
+            down_since=timestamp(since),
+            down_seconds=seconds,
+            msg={probe_answer.UP: said, probe_answer.UNCLEAR: said}.get(
+                state, f"it has been down for {format_duration(int(seconds or 0))}: {said}"
+            ),
+        )
         return result
 
     def _ask_until(self, timeout, wait):
@@ -77,7 +79,11 @@ class ActionModule(ActionBase):
             return (*probe_answer.judge(str(error)), None)
         word = _WORD.search(answer["stdout"])
         if word is None:
-            return probe_answer.UP, "it answers, with %r" % " ".join((answer["stdout"] + answer["stderr"]).split())[:200], None
+            return (
+                probe_answer.UP,
+                f"it answers, with {' '.join((answer['stdout'] + answer['stderr']).split())[:200]!r}",
+                None,
+            )
         return probe_answer.UP, "it answers", int(word.group(1))
 
     def _since(self, path, box, state, now):

@@ -10,10 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    parse_duration,
-    timestamp,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration, timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import json_file
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import watch
 
@@ -42,7 +39,7 @@ class ActionModule(ActionBase):
             remind, window = _seconds(options, "remind"), _seconds(options, "rescue_window")
             for name, least in (("settle", 1), ("rescue_most", 1)):
                 if options[name] < least:
-                    raise SettingsError("%s is %d: it must be at least %d" % (name, options[name], least))
+                    raise SettingsError(f"{name} is {int(options[name])}: it must be at least {int(least)}")
             known, aside = json_file.read(options["state"], watch.check)
             known = known or watch.empty()
             looks = self._looks(options, task_vars["hostvars"])
@@ -51,10 +48,23 @@ class ActionModule(ActionBase):
             chosen, held = [], {}
             if options["rescue"]:
                 chosen, held, known = watch.rescues(known, looks, now, window, options["rescue_most"])
-            said = [{**change, "time": timestamp(change["time"]), "since": timestamp(change["since"]), "text": watch.tell(change)}
-                    for change in said]
-            result.update(changed=False, changes=said, boxes=len(looks), rescue=chosen, held=held,
-                          msg=[change["text"] for change in said] or "%d boxes, nothing new" % len(looks))
+            said = [
+                {
+                    **change,
+                    "time": timestamp(change["time"]),
+                    "since": timestamp(change["since"]),
+                    "text": watch.tell(change),
+                }
+                for change in said
+            ]
+            result.update(
+                changed=False,
+                changes=said,
+                boxes=len(looks),
+                rescue=chosen,
+                held=held,
+                msg=[change["text"] for change in said] or f"{len(looks)} boxes, nothing new",
+            )
             if not self._task.check_mode:
                 json_file.write(options["state"], known)
                 if options["report"]:
@@ -80,4 +90,4 @@ def _seconds(options, name):
     try:
         return parse_duration(options[name])
     except ValueError as error:
-        raise SettingsError("%s: %s" % (name, error)) from error
+        raise SettingsError(f"{name}: {error}") from error

@@ -11,29 +11,17 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
-    HistoryError,
-    SettingsError,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
     comparison,
-    spread,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
     groups as compare_groups,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
+    spread,
     text as compare_text,
 )
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import whole as files_whole
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
-    samples,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
-    store as history_store,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.moment import parse_moment
 
 _OPTIONS = {
@@ -61,7 +49,9 @@ class ActionModule(ActionBase):
             self._check(options)
             since = self._since(options["since"], now)
             read, unreachable = self._read(options, task_vars)
-            groups = compare_groups.of_inventory(task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"], options["groups"] or ())
+            groups = compare_groups.of_inventory(
+                task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"], options["groups"] or ()
+            )
             if since is not None:
                 self._look_back(read, since, task_vars)
             report = {
@@ -83,9 +73,9 @@ class ActionModule(ActionBase):
     @staticmethod
     def _check(options):
         if options["score"] <= 0:
-            raise SettingsError("score is %g: it must be more than 0, such as 3.5" % options["score"])
+            raise SettingsError(f"score is {options['score']:g}: it must be more than 0, such as 3.5")
         if not 0 <= options["floor"] < 1000:
-            raise SettingsError("floor is %g: it must be a number of percent from 0 on, such as 10" % options["floor"])
+            raise SettingsError(f"floor is {options['floor']:g}: it must be a number of percent from 0 on, such as 10")
 
     @staticmethod
     def _since(value, now):
@@ -94,7 +84,7 @@ class ActionModule(ActionBase):
         try:
             return parse_moment(value, now)
         except ValueError as error:
-            raise SettingsError("since: %s" % error) from error
+            raise SettingsError(f"since: {error}") from error
 
     @staticmethod
     def _read(options, task_vars):
@@ -110,8 +100,14 @@ class ActionModule(ActionBase):
             facts = health["ansible_facts"]
             known, whole = samples.state(facts)
             read[box] = comparison.Read(
-                numbers={(sample.metric, sample.subject): sample.value for sample in samples.samples(facts, health["workers"])},
-                state={**known, **state["state"]}, whole=(*whole, *state["whole"]), unread=state["unread"])
+                numbers={
+                    (sample.metric, sample.subject): sample.value
+                    for sample in samples.samples(facts, health["workers"])
+                },
+                state={**known, **state["state"]},
+                whole=(*whole, *state["whole"]),
+                unread=state["unread"],
+            )
         return read, unreachable
 
     @staticmethod
@@ -121,8 +117,9 @@ class ActionModule(ActionBase):
         for box in read:
             path = task_vars["hostvars"][box].get("lifeline_history")
             if not path:
-                raise SettingsError("since asks what has changed, and %s has no history to tell it: set lifeline_history to the path of a "
-                                    "file, and run this now and then" % box)
+                raise SettingsError(
+                    f"since asks what has changed, and {box} has no history to tell it: set lifeline_history to the path of a file, and run this now and then"
+                )
             by_path.setdefault(str(path), []).append(box)
         for path, boxes in by_path.items():
             with history_store.History(path) as history:
@@ -138,4 +135,4 @@ def _write(path, report):
     try:
         files_whole.replace(path, (json.dumps(report, indent=1, sort_keys=True) + "\n").encode(), 0o600)
     except OSError as error:
-        raise SettingsError("path: %s can't be written: %s" % (path, error.strerror)) from error
+        raise SettingsError(f"path: {path} can't be written: {error.strerror}") from error

@@ -11,22 +11,10 @@ from datetime import datetime, timezone
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
-    ProbeError,
-    SettingsError,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_size,
-    timestamp,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import (
-    action_log,
-    archive,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    evidence,
-    shell,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log, archive
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import evidence, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 
 _OPTIONS = {
@@ -52,7 +40,12 @@ class ActionModule(ActionBase):
         try:
             sources, named = self._take(options, looked)
             found = evidence.read(sources, named, looked.get("workers", ()))
-            result.update(changed=False, evidence=found, archive=None, msg="evidence was taken, and nothing is kept of it in check mode")
+            result.update(
+                changed=False,
+                evidence=found,
+                archive=None,
+                msg="evidence was taken, and nothing is kept of it in check mode",
+            )
             if not self._task.check_mode:
                 result.update(self._keep(options, box, looked, sources, named))
         except (SettingsError, ProbeError) as error:
@@ -61,14 +54,22 @@ class ActionModule(ActionBase):
 
     def _take(self, options, looked):
         if not 0 < options["timeout"] <= 60:
-            raise SettingsError("timeout is %s: it must be more than 0 and at most 60 seconds" % options["timeout"])
+            raise SettingsError(f"timeout is {options['timeout']}: it must be more than 0 and at most 60 seconds")
         if options["deadline"] <= _LAST + options["timeout"]:
-            raise SettingsError("deadline is %s: it must be more than %g seconds" % (options["deadline"], _LAST + options["timeout"]))
+            raise SettingsError(
+                f"deadline is {options['deadline']}: it must be more than {_LAST + options['timeout']:g} seconds"
+            )
         workers = looked.get("workers", ())
         pids = [pid for worker in workers for pid in worker["pids"]]
         word = secrets.token_hex(8)
-        script = evidence.script(word, options["timeout"], int(options["deadline"] - _LAST), pids,
-                                  ["%s.service" % worker["name"] for worker in workers], self._is_short(looked))
+        script = evidence.script(
+            word,
+            options["timeout"],
+            int(options["deadline"] - _LAST),
+            pids,
+            [f"{worker['name']}.service" for worker in workers],
+            self._is_short(looked),
+        )
         with deadline(options["deadline"]):
             answer = shell.run(self, script)
         return evidence.parts(answer["stdout"], answer["stderr"], word)
@@ -81,13 +82,29 @@ class ActionModule(ActionBase):
 
     def _keep(self, options, box, looked, sources, named):
         now = datetime.now(timezone.utc)
-        about = {"box": box, "taken": timestamp(now.timestamp()), "verdict": looked.get("verdict"), "findings": looked.get("findings"),
-                 "workers": looked.get("workers"), "empty": sorted(name for name, text in named.items() if not text.strip())}
+        about = {
+            "box": box,
+            "taken": timestamp(now.timestamp()),
+            "verdict": looked.get("verdict"),
+            "findings": looked.get("findings"),
+            "workers": looked.get("workers"),
+            "empty": sorted(name for name, text in named.items() if not text.strip()),
+        }
         members = evidence.members(sources, named, about)
         path = archive.write(os.path.expanduser(options["path"]), archive.file_name(box, now), members, now)
         if options["log"]:
-            action_log.append(options["log"], box, "evidence", {
-                "archive": path, "verdict": looked.get("verdict"),
-                "findings": [finding["message"] for finding in looked.get("findings", ())]})
-        return {"changed": True, "archive": path,
-                "msg": "%d parts of evidence are in %s (%s)" % (len(members), path, format_size(os.path.getsize(path)))}
+            action_log.append(
+                options["log"],
+                box,
+                "evidence",
+                {
+                    "archive": path,
+                    "verdict": looked.get("verdict"),
+                    "findings": [finding["message"] for finding in looked.get("findings", ())],
+                },
+            )
+        return {
+            "changed": True,
+            "archive": path,
+            "msg": f"{len(members)} parts of evidence are in {path} ({format_size(os.path.getsize(path))})",
+        }

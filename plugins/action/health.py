@@ -10,32 +10,13 @@ from contextlib import contextmanager
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
-    ProbeError,
-    SettingsError,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    facts as probe_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    verdict,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
-    samples,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
-    store as history_store,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    forks,
-    shell,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    health as health_probe,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import forks, health as health_probe, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
@@ -67,7 +48,9 @@ class Past:
         if not self._recorder:
             return []
         started = {worker["name"]: self._started(worker["pids"]) for worker in workers}
-        self._samples = samples.samples(self._facts, workers, {name: when for name, when in started.items() if when is not None})
+        self._samples = samples.samples(
+            self._facts, workers, {name: when for name, when in started.items() if when is not None}
+        )
         box = self._recorder.box
         wanted = list(trends.horizons(self._thresholds))
         past = self._recorder.ask(lambda history: history.recent(box, wanted, self._since), {}) if wanted else {}
@@ -76,12 +59,23 @@ class Past:
 
     def record(self, judged):
         state, whole = samples.state(self._facts)
-        self._recorder.record(source="health", taken=self._taken, verdict=judged["verdict"], booted=self._booted, samples=self._samples,
-                              findings=judged["findings"], kills=samples.kills(self._facts), state=state, whole=whole)
+        self._recorder.record(
+            source="health",
+            taken=self._taken,
+            verdict=judged["verdict"],
+            booted=self._booted,
+            samples=self._samples,
+            findings=judged["findings"],
+            kills=samples.kills(self._facts),
+            state=state,
+            whole=whole,
+        )
 
     def _whole(self, metric, subject):
         box = self._recorder.box
-        return self._recorder.ask(lambda history: history.series(box, metric, subject, self._since, last=history_store.FURTHEST), [])
+        return self._recorder.ask(
+            lambda history: history.series(box, metric, subject, self._since, last=history_store.FURTHEST), []
+        )
 
     def _started(self, pids):
         """When the youngest of these processes was started, in seconds since 1970."""
@@ -99,7 +93,11 @@ class ActionModule(ActionBase):
         try:
             thresholds = box_settings.thresholds(self._templar, task_vars, options["thresholds"])
             workers = box_settings.workers(self._templar, task_vars, options["workers"])
-            expected = box_settings.listeners(self._templar, task_vars) if box_settings.tells_purpose(self._templar, task_vars) else None
+            expected = (
+                box_settings.listeners(self._templar, task_vars)
+                if box_settings.tells_purpose(self._templar, task_vars)
+                else None
+            )
             window, timeout = self._times(options)
             with self._noting_silence(task_vars), deadline(options["deadline"]):
                 sources = self._probe(health_probe.script(timeout, listeners=expected is not None))
@@ -109,15 +107,23 @@ class ActionModule(ActionBase):
         table = probe_facts.process_table(sources)
         with Recorder(self._task, self._templar, task_vars) as recorder:
             past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
-            judged = verdict.judge(facts, table, probe_facts.watchdog(sources), thresholds, workers, window, past.foresee)
+            judged = verdict.judge(
+                facts, table, probe_facts.watchdog(sources), thresholds, workers, window, past.foresee
+            )
             if recorder:
                 past.record(judged)
                 result["forecasts"] = past.forecasts
-        result.update(judged, changed=False, ansible_facts=facts, thresholds=thresholds,
-                      msg=verdict.summary(judged["verdict"], judged["findings"], facts))
+        result.update(
+            judged,
+            changed=False,
+            ansible_facts=facts,
+            thresholds=thresholds,
+            msg=verdict.summary(judged["verdict"], judged["findings"], facts),
+        )
         fail_on = options["fail_on"]
         result["failed"] = fail_on != "never" and (
-            verdict.SEVERITIES.index(judged["verdict"]) >= verdict.SEVERITIES.index(fail_on))
+            verdict.SEVERITIES.index(judged["verdict"]) >= verdict.SEVERITIES.index(fail_on)
+        )
         return result
 
     @contextmanager
@@ -139,10 +145,11 @@ class ActionModule(ActionBase):
         try:
             window = parse_duration(options["oom_window"])
         except ValueError as error:
-            raise SettingsError("oom_window: %s" % error) from error
+            raise SettingsError(f"oom_window: {error}") from error
         if not 0 < options["timeout"] <= 60:
-            raise SettingsError("timeout is %s: it must be more than 0 and at most 60 seconds" % options["timeout"])
+            raise SettingsError(f"timeout is {options['timeout']}: it must be more than 0 and at most 60 seconds")
         if options["deadline"] <= options["timeout"]:
-            raise SettingsError("deadline is %s: it must be more than timeout, which is %s seconds"
-                                % (options["deadline"], options["timeout"]))
+            raise SettingsError(
+                f"deadline is {options['deadline']}: it must be more than timeout, which is {options['timeout']} seconds"
+            )
         return window, options["timeout"]

@@ -31,6 +31,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from error
         result.update(changed=False, alone=other is None, msg="this run is the only one")
         if other:
-            result["msg"] = "another run (pid %d, since %s) has not ended yet: this one leaves the boxes to it" % (
-                other["pid"], timestamp(other["since"]))
+            result["msg"] = (
+                f"another run (pid {other['pid']}, since {timestamp(other['since'])}) has not ended yet: this one leaves the boxes to it"
+            )
         return result

@@ -12,21 +12,13 @@ from contextlib import ExitStack
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
-    HistoryError,
-    SettingsError,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import groups as compare_groups
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import whole
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import settings
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
-    gather,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
-    page as report_page,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gather, page as report_page
 
 _OPTIONS = {
     "path": {"type": "path", "required": True},
@@ -50,9 +42,11 @@ class ActionModule(ActionBase):
         try:
             path, mode = _place(options["path"]), _mode(options["mode"])
             if not 0 < options["days"] <= _MOST_DAYS:
-                raise SettingsError("days is %g: it must be more than 0 and at most %d" % (options["days"], _MOST_DAYS))
+                raise SettingsError(f"days is {options['days']:g}: it must be more than 0 and at most {_MOST_DAYS}")
             if not options["boxes"]:
-                raise SettingsError("boxes is empty: name the hosts that the report is about, such as \"{{ ansible_play_hosts_all }}\"")
+                raise SettingsError(
+                    'boxes is empty: name the hosts that the report is about, such as "{{ ansible_play_hosts_all }}"'
+                )
             fleet = self._gather(options, task_vars)
             page = report_page.render(fleet).encode()
             if not self._task.check_mode:
@@ -60,9 +54,11 @@ class ActionModule(ActionBase):
         except (HistoryError, SettingsError) as error:
             raise AnsibleActionFail(str(error)) from error
         except OSError as error:
-            raise AnsibleActionFail("the report can't be written to %s: %s" % (path, error.strerror)) from error
+            raise AnsibleActionFail(f"the report can't be written to {path}: {error.strerror}") from error
         counts = {verdict: sum(box.verdict == verdict for box in fleet.boxes) for verdict in _table.VERDICTS}
-        result.update(changed=True, path=path, size=len(page), counts=counts, msg="%s (%s)" % (path, _table.count(fleet.boxes)))
+        result.update(
+            changed=True, path=path, size=len(page), counts=counts, msg=f"{path} ({_table.count(fleet.boxes)})"
+        )
         return result
 
     def _gather(self, options, task_vars):
@@ -80,7 +76,9 @@ class ActionModule(ActionBase):
             if path is not None and (not found or os.path.exists(os.path.expanduser(path))):
                 history = stack.enter_context(History(path))
             if history is None and not found:
-                raise SettingsError("there is nothing to report: no box was asked, and lifeline_history names no history")
+                raise SettingsError(
+                    "there is nothing to report: no box was asked, and lifeline_history names no history"
+                )
             groups = compare_groups.of_inventory(task_vars["hostvars"]._inventory, options["boxes"])
             return gather.gather(options["boxes"], found, history, time.time(), options["days"], groups)
 
@@ -88,12 +86,14 @@ class ActionModule(ActionBase):
 def _place(path):
     path = os.path.abspath(path)
     if os.path.isdir(path):
-        raise SettingsError("path is %s, which is a folder: name a file in it, such as %s" % (path, os.path.join(path, "report.html")))
+        raise SettingsError(
+            f"path is {path}, which is a folder: name a file in it, such as {os.path.join(path, 'report.html')}"
+        )
     return path
 
 
 def _mode(text):
     # Without the quotes YAML makes another number of it.
     if not re.fullmatch("0[0-7]{3}", text):
-        raise SettingsError("mode is %r: it must be octal digits in quotes, such as '0644'" % text)
+        raise SettingsError(f"mode is {text!r}: it must be octal digits in quotes, such as '0644'")
     return int(text, 8)

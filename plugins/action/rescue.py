@@ -41,17 +41,28 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         options = self.validate_argument_spec(_OPTIONS)[1]
         if not 0 < options["patience"] <= 3600:
-            raise AnsibleActionFail("patience is %g: it must be more than 0 and at most 3600 seconds" % options["patience"])
+            raise AnsibleActionFail(
+                f"patience is {options['patience']:g}: it must be more than 0 and at most 3600 seconds"
+            )
         looked = self._look_first(task_vars)
         steps, reasons = rescue_plan.plan(looked, options["evidence"], options["spared"])
         left = [step for step in steps if step.name not in options["done"]]
-        result.update(changed=False, step=None, plan=[step.name for step in left], reasons=reasons, verdict=looked["verdict"],
-                      findings=looked["findings"], recovered=rescue_plan.recovered(looked["findings"]))
+        result.update(
+            changed=False,
+            step=None,
+            plan=[step.name for step in left],
+            reasons=reasons,
+            verdict=looked["verdict"],
+            findings=looked["findings"],
+            recovered=rescue_plan.recovered(looked["findings"]),
+        )
         try:
             if result["recovered"] or not left:
                 result["msg"] = self._nothing(looked, reasons, options)
             elif self._task.check_mode:
-                result.update(changed=True, msg="would, as long as it is %s: %s" % (looked["verdict"], "; ".join(result["plan"])))
+                result.update(
+                    changed=True, msg=f"would, as long as it is {looked['verdict']}: {'; '.join(result['plan'])}"
+                )
             else:
                 result.update(self._do(left[0], looked, options, task_vars))
         except SettingsError as error:
@@ -60,29 +71,51 @@ class ActionModule(ActionBase):
 
     def _nothing(self, looked, reasons, options):
         if looked["verdict"] != "critical":
-            return "it is %s: nothing is to be done" % looked["verdict"]
-        return "%s: %s" % ("nothing more can be done here" if options["done"] else "nothing can be done here",
-                           "; ".join(reasons) or looked["msg"])
+            return f"it is {looked['verdict']}: nothing is to be done"
+        return f"{'nothing more can be done here' if options['done'] else 'nothing can be done here'}: {'; '.join(reasons) or looked['msg']}"
 
     def _do(self, step, looked, options, task_vars):
-        box, critical = task_vars["inventory_hostname"], [one["message"] for one in looked["findings"] if one["severity"] == "critical"]
+        box, critical = (
+            task_vars["inventory_hostname"],
+            [one["message"] for one in looked["findings"] if one["severity"] == "critical"],
+        )
         self._note(options, box, "step", step=step.name, command=step.command, why=critical)
         began = time.monotonic()
         said = self._command(step)
         after = self._wait(step, looked, began + options["patience"], task_vars)
         recovered = after is not None and self._worked(step, looked, after)
-        outcome = {"verdict": "down" if after is None else after["verdict"], "findings": [] if after is None else after["findings"],
-                   "recovered": recovered, "seconds": round(time.monotonic() - began, 1)}
-        self._note(options, box, "recovered" if recovered else "not recovered", step=step.name, said=said, verdict=outcome["verdict"],
-                   seconds=outcome["seconds"], findings=[one["message"] for one in outcome["findings"]])
+        outcome = {
+            "verdict": "down" if after is None else after["verdict"],
+            "findings": [] if after is None else after["findings"],
+            "recovered": recovered,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+        self._note(
+            options,
+            box,
+            "recovered" if recovered else "not recovered",
+            step=step.name,
+            said=said,
+            verdict=outcome["verdict"],
+            seconds=outcome["seconds"],
+            findings=[one["message"] for one in outcome["findings"]],
+        )
         told = "it didn't answer any more" if after is None else after["msg"]
-        return {"changed": True, "step": step.name, "said": said, **outcome, "plan": [], "msg": "%s: %s after %g s: %s" % (
-            step.name, "it recovered" if recovered else "it has not recovered", outcome["seconds"], told)}
+        return {
+            "changed": True,
+            "step": step.name,
+            "said": said,
+            **outcome,
+            "plan": [],
+            "msg": f"{step.name}: {'it recovered' if recovered else 'it has not recovered'} after {outcome['seconds']:g} s: {told}",
+        }
 
     def _command(self, step):
         """Run it, and note it in the box's own log as far as that works: whoever looks there later shall not wonder."""
-        script = ("{ PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; { %s; } 2>&1; timeout -s KILL 3 logger -p daemon.warning -t lifeline-rescue "
-                  "-- \"%s\" > /dev/null 2>&1 < /dev/null; }" % (step.command, _UNSPEAKABLE.sub("_", step.name)))
+        script = (
+            "{ PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; { %s; } 2>&1; timeout -s KILL 3 logger -p daemon.warning -t lifeline-rescue "
+            '-- "%s" > /dev/null 2>&1 < /dev/null; }' % (step.command, _UNSPEAKABLE.sub("_", step.name))
+        )
         try:
             with deadline(_COMMAND_SECONDS):
                 answer = shell.run(self, script)
@@ -109,8 +142,10 @@ class ActionModule(ActionBase):
             return False
         if step.anew is None:
             return True
-        pids = [{pid for worker in looked["workers"] if worker["name"] == step.anew for pid in worker["pids"]}
-                for looked in (before, after)]
+        pids = [
+            {pid for worker in looked["workers"] if worker["name"] == step.anew for pid in worker["pids"]}
+            for looked in (before, after)
+        ]
         return bool(pids[1]) and not pids[0] & pids[1]
 
     def _look_first(self, task_vars):
@@ -128,8 +163,14 @@ class ActionModule(ActionBase):
         task = self._task.copy()
         task.args = {}
         action = self._shared_loader_obj.action_loader.get(
-            _HEALTH, task=task, connection=self._connection, play_context=self._play_context, loader=self._loader,
-            templar=self._templar, shared_loader_obj=self._shared_loader_obj)
+            _HEALTH,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
         return action.run(task_vars=task_vars)
 
     @staticmethod

@@ -21,7 +21,9 @@ class ActionModule(Normal):
         now = time.time()
         with throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
             if recorder and not any(self._task.args.get(option) for option in ("since", "interval")):
-                earlier = recorder.ask(lambda history: throughput_history.before(history, recorder.box, result["asked"], now), None)
+                earlier = recorder.ask(
+                    lambda history: throughput_history.before(history, recorder.box, result["asked"], now), None
+                )
                 rate, missing = sidekiq_state.rate(earlier, dict(result["reading"], time=now))
                 result.update(rate=rate, rate_missing=missing, msg=sidekiq_state.summary(result["sidekiq"], rate))
             recorder.record(source="sidekiq_info", taken=now, samples=throughput_history.sidekiq_samples(result))

@@ -51,18 +51,26 @@ class ActionModule(ActionBase):
         while True:
             shell.reset(self._connection)
             try:
-                confirmed = self._execute_module(module_name=_MODULE, module_args={"confirm": token}, task_vars=self._task_vars)
+                confirmed = self._execute_module(
+                    module_name=_MODULE, module_args={"confirm": token}, task_vars=self._task_vars
+                )
             except AnsibleConnectionFailure as error:
                 kept_out = " ".join(str(error).split())
                 if time.monotonic() > deadline:
-                    return dict(answer, failed=True, unreachable=True, confirmed=False, msg=(
-                        "the changes kept this controller out, and %d s after the box was to put back how it was it doesn't answer: %s"
-                        % (_GRACE, kept_out)))
+                    return dict(
+                        answer,
+                        failed=True,
+                        unreachable=True,
+                        confirmed=False,
+                        msg=(
+                            f"the changes kept this controller out, and {_GRACE} s after the box was to put back how it was it doesn't answer: {kept_out}"
+                        ),
+                    )
                 time.sleep(1)
                 continue
             if confirmed.get("failed"):
                 said = confirmed.get("msg", "the module failed")
                 if kept_out:
-                    said = "%s. What came of new connections: %s" % (said, kept_out)
+                    said = f"{said}. What came of new connections: {kept_out}"
                 return dict(confirmed, changed=False, confirmed=False, msg=said)
             return dict(answer, confirmed=True, connection=confirmed.get("connection"))

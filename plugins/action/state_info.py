@@ -9,18 +9,9 @@ import secrets
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
-    ProbeError,
-    SettingsError,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    shell,
-    state_script,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    state as host_state,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell, state as host_state, state_script
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
@@ -45,9 +36,11 @@ class ActionModule(ActionBase):
             workers = self._workers(options["workers"])
             apps = self._apps(options["app_path"], task_vars)
             if options["deadline"] <= _LAST:
-                raise SettingsError("deadline is %g: it must be more than %d seconds" % (options["deadline"], _LAST))
+                raise SettingsError(f"deadline is {options['deadline']:g}: it must be more than {_LAST} seconds")
             word = secrets.token_hex(8)
-            script = state_script.script(word, options["deadline"] - _LAST, [pid for worker in workers for pid in worker["pids"]], apps)
+            script = state_script.script(
+                word, options["deadline"] - _LAST, [pid for worker in workers for pid in worker["pids"]], apps
+            )
             with deadline(options["deadline"]):
                 answer = shell.run(self, script)
             parts = state_script.parts(answer["stdout"], answer["stderr"], word)
@@ -65,8 +58,14 @@ class ActionModule(ActionBase):
     def _workers(workers):
         for number, worker in enumerate(workers):
             pids = worker.get("pids")
-            if not isinstance(worker.get("name"), str) or not isinstance(pids, list) or not all(isinstance(pid, int) for pid in pids):
-                raise SettingsError("workers[%d] is %r: it must have a name and a list of pids, as health returns them" % (number, worker))
+            if (
+                not isinstance(worker.get("name"), str)
+                or not isinstance(pids, list)
+                or not all(isinstance(pid, int) for pid in pids)
+            ):
+                raise SettingsError(
+                    f"workers[{number}] is {worker!r}: it must have a name and a list of pids, as health returns them"
+                )
         return workers
 
     def _apps(self, option, task_vars):
@@ -79,6 +78,8 @@ class ActionModule(ActionBase):
 
 def _summary(state, unread):
     text = "%s, kernel %s, %d packages, %d sysctls, %d units, %d gems" % (
-        state.get("os", "an unknown system"), state.get("kernel", "unknown"),
-        *(sum(name.startswith(prefix) for name in state) for prefix in ("package:", "sysctl:", "unit:", "gem:")))
+        state.get("os", "an unknown system"),
+        state.get("kernel", "unknown"),
+        *(sum(name.startswith(prefix) for name in state) for prefix in ("package:", "sysctl:", "unit:", "gem:")),
+    )
     return text + ("; not read: " + ", ".join(unread) if unread else "")

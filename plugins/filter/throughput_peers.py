@@ -63,7 +63,7 @@ def throughput_peers(rates, per=None, warning=peers.WARNING, critical=peers.CRIT
     try:
         return peers.judge(rates, per, warning, critical)
     except SettingsError as error:
-        raise AnsibleFilterError("lifeline.fleet.throughput_peers: %s" % error) from error
+        raise AnsibleFilterError(f"lifeline.fleet.throughput_peers: {error}") from error
 
 
 class FilterModule:

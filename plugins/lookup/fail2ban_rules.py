@@ -47,16 +47,21 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     addresses,
+    box as box_settings,
+    fail2ban as fail2ban_settings,
     layers,
 )
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
-    box as box_settings,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
-    fail2ban as fail2ban_settings,
-)
 
-_VARIABLES = ("maxretry", "findtime", "bantime", "bantime_increment", "bantime_factor", "bantime_maxtime", "bantime_rndtime", "remember")
+_VARIABLES = (
+    "maxretry",
+    "findtime",
+    "bantime",
+    "bantime_increment",
+    "bantime_factor",
+    "bantime_maxtime",
+    "bantime_rndtime",
+    "remember",
+)
 
 
 class LookupModule(LookupBase):
@@ -65,10 +70,23 @@ class LookupModule(LookupBase):
         values = {name: self._templar.template(variables["fail2ban_" + name]) for name in _VARIABLES}
         try:
             settings = fail2ban_settings.settings(values)
-            jails = layers.by_name([("the role's jails", self.get_option("defaults")),
-                                     *box_settings.layers("fail2ban_jails", self._templar, variables)])
-            ignore = [address for name in ("fail2ban_ignore", "ssh_lifeline_allowed")
-                      for address in addresses.merged(box_settings.layers(name, self._templar, variables))]
-            return [{"settings": settings, "jails": fail2ban_settings.jails(jails), "ignore": fail2ban_settings.somebody(ignore)}]
+            jails = layers.by_name(
+                [
+                    ("the role's jails", self.get_option("defaults")),
+                    *box_settings.layers("fail2ban_jails", self._templar, variables),
+                ]
+            )
+            ignore = [
+                address
+                for name in ("fail2ban_ignore", "ssh_lifeline_allowed")
+                for address in addresses.merged(box_settings.layers(name, self._templar, variables))
+            ]
+            return [
+                {
+                    "settings": settings,
+                    "jails": fail2ban_settings.jails(jails),
+                    "ignore": fail2ban_settings.somebody(ignore),
+                }
+            ]
         except SettingsError as error:
-            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None
+            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from None

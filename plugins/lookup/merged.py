@@ -47,8 +47,6 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     box as box_settings,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     layers as settings_layers,
 )
 
@@ -57,7 +55,7 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         if len(terms) != 1:
-            raise AnsibleLookupError("lifeline.fleet.merged wants the name of one variable, not %d" % len(terms))
+            raise AnsibleLookupError(f"lifeline.fleet.merged wants the name of one variable, not {len(terms)}")
         layers = [("the defaults", self.get_option("defaults"))]
         layers += box_settings.layers(terms[0], self._templar, variables)
         try:

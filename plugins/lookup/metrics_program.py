@@ -57,6 +57,6 @@ class LookupModule(LookupBase):
         try:
             text = program.read_text(encoding="utf-8")
         except OSError as error:
-            raise AnsibleLookupError("%s: %s" % (program, error.strerror)) from error
+            raise AnsibleLookupError(f"{program}: {error.strerror}") from error
         texts = {"__main__.py": text, **_program.modules(text)}
-        return [{"path": "%s/%s" % (folder, name), "content": content} for name, content in texts.items()]
+        return [{"path": f"{folder}/{name}", "content": content} for name, content in texts.items()]

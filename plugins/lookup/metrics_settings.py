@@ -52,8 +52,14 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return [exporter_settings.text(
-                box_settings.thresholds(self._templar, variables), box_settings.workers(self._templar, variables),
-                self.get_option("interval"), self.get_option("oom_window"), self.get_option("timeout"))]
+            return [
+                exporter_settings.text(
+                    box_settings.thresholds(self._templar, variables),
+                    box_settings.workers(self._templar, variables),
+                    self.get_option("interval"),
+                    self.get_option("oom_window"),
+                    self.get_option("timeout"),
+                )
+            ]
         except SettingsError as error:
-            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from error
+            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from error

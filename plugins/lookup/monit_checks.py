@@ -49,11 +49,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     box as box_settings,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     layers,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     monit as monit_settings,
 )
 
@@ -63,10 +59,14 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         try:
             ready_made = monit_settings.ready_made(
-                terms, box_settings.thresholds(self._templar, variables), box_settings.workers(self._templar, variables),
-                self.get_option("alarm"), self.get_option("sshd_port"))
+                terms,
+                box_settings.thresholds(self._templar, variables),
+                box_settings.workers(self._templar, variables),
+                self.get_option("alarm"),
+                self.get_option("sshd_port"),
+            )
             inventory = box_settings.layers("monit_checks", self._templar, variables)
             checks = monit_settings.checked(layers.by_name([("the ready-made checks", ready_made), *inventory]))
         except SettingsError as error:
-            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from error
+            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from error
         return [[{"name": check["name"], "text": monit_settings.text(check)} for check in checks]]

@@ -47,11 +47,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     box as box_settings,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     monit as monit_settings,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     sidekiq as sidekiq_settings,
 )
 
@@ -61,8 +57,19 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         try:
             declared, names = box_settings.sidekiq_workers(self._templar, variables)
-            workers = sidekiq_settings.resolve(declared, terms[0] if terms else {}, self.get_option("box"), variables["inventory_hostname"], names,
-                                       box_settings.thresholds(self._templar, variables))
+            workers = sidekiq_settings.resolve(
+                declared,
+                terms[0] if terms else {},
+                self.get_option("box"),
+                variables["inventory_hostname"],
+                names,
+                box_settings.thresholds(self._templar, variables),
+            )
         except SettingsError as error:
             raise AnsibleLookupError(str(error)) from error
-        return [[{**worker, "check": {"name": worker["name"], "text": monit_settings.text(worker["check"])}} for worker in workers]]
+        return [
+            [
+                {**worker, "check": {"name": worker["name"], "text": monit_settings.text(worker["check"])}}
+                for worker in workers
+            ]
+        ]

@@ -36,12 +36,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
-    addresses,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
-    box as box_settings,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import addresses, box as box_settings
 
 
 class LookupModule(LookupBase):
@@ -50,4 +45,4 @@ class LookupModule(LookupBase):
         try:
             return [addresses.merged(box_settings.layers("ssh_lifeline_allowed", self._templar, variables))]
         except SettingsError as error:
-            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None
+            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from None

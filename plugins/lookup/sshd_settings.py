@@ -39,19 +39,17 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
-    box as box_settings,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
-    sshd as sshd_settings,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings, sshd as sshd_settings
 
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
-        layers = [("the defaults", self.get_option("defaults")), *box_settings.layers("ssh_lifeline_sshd", self._templar, variables)]
+        layers = [
+            ("the defaults", self.get_option("defaults")),
+            *box_settings.layers("ssh_lifeline_sshd", self._templar, variables),
+        ]
         try:
             return [sshd_settings.merged(layers)]
         except SettingsError as error:
-            raise AnsibleLookupError("%s: %s" % (variables["inventory_hostname"], error)) from None
+            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from None

@@ -65,7 +65,9 @@ class LookupModule(LookupBase):
         try:
             session = _tmux.session_name(self.get_option("session"))
             for name in terms:
-                found = [group for group in inventory.get_host(name).get_groups() if group.name not in ("all", "ungrouped")]
+                found = [
+                    group for group in inventory.get_host(name).get_groups() if group.name not in ("all", "ungrouped")
+                ]
                 group = min(found, key=lambda group: (-group.depth, order.get(group.name, 0))).name if found else None
                 line = _tmux.command(name, hostvars[name], defaults)
                 if line is not None:
@@ -73,6 +75,10 @@ class LookupModule(LookupBase):
         except SettingsError as error:
             raise AnsibleLookupError(str(error)) from None
         if not groups:
-            raise AnsibleLookupError("none of the hosts %s is reached by SSH" % ", ".join(terms))
+            raise AnsibleLookupError(f"none of the hosts {', '.join(terms)} is reached by SSH")
         ordered = sorted(groups.items(), key=lambda item: order.get(item[0], -1))
-        return [_FORMATS[self.get_option("format")](session, [(group or "ungrouped", windows) for group, windows in ordered])]
+        return [
+            _FORMATS[self.get_option("format")](
+                session, [(group or "ungrouped", windows) for group, windows in ordered]
+            )
+        ]

@@ -33,7 +33,7 @@ def within(seconds, call):
     thread.start()
     thread.join(max(seconds, 0))
     if thread.is_alive():
-        raise TimeoutError("no answer within %g s" % seconds)
+        raise TimeoutError(f"no answer within {seconds:g} s")
     if "error" in done:
         raise done["error"]
     return done["value"]

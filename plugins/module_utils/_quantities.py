@@ -30,7 +30,7 @@ def parse_size(value, whole=None):
     size = _SIZE.match(text)
     if size is None or isinstance(value, bool):
         allowed = "a size such as 512 MB, 13 GB or 1.5G" + ("" if whole is None else ", or a percentage such as 80%")
-        raise ValueError("%r is no size: write %s" % (value, allowed))
+        raise ValueError(f"{value!r} is no size: write {allowed}")
     return int(float(size.group(1)) * _FACTORS[(size.group(2) or "").lower()])
 
 
@@ -42,7 +42,9 @@ def parse_duration(value):
     """Seconds as a float. Raises ValueError with a sentence that names the value and what would be right."""
     duration = _DURATION.match(str(value))
     if duration is None or isinstance(value, bool):
-        raise ValueError("%r is no duration: write seconds, or a number with s, m, h, d or w, such as 90 or 24h" % (value,))
+        raise ValueError(
+            f"{value!r} is no duration: write seconds, or a number with s, m, h, d or w, such as 90 or 24h"
+        )
     return float(duration.group(1)) * _SECONDS[duration.group(2).lower()]
 
 
@@ -52,22 +54,22 @@ def format_size(count):
     while abs(size) >= 1023.5 and len(units) > 1:
         size, units = size / 1024, units[1:]
     unit = units[0]
-    return "%.1f%s" % (size, unit) if unit not in "BKM" and abs(size) < 9.95 else "%.0f%s" % (size, unit)
+    return f"{size:.1f}{unit}" if unit not in "BKM" and abs(size) < 9.95 else f"{size:.0f}{unit}"
 
 
 def format_duration(seconds):
     """A length of time for people: C(40 s), C(12 min), C(3.5 h), C(24 h), C(2.1 d)."""
     if seconds < 90:
-        return "%.0f s" % seconds
+        return f"{seconds:.0f} s"
     if seconds < 5400:
-        return "%.0f min" % (seconds / 60)
+        return f"{seconds / 60:.0f} min"
     if seconds < 129600:
-        return "%s h" % _tenths(seconds / 3600)
-    return "%s d" % _tenths(seconds / 86400)
+        return f"{_tenths(seconds / 3600)} h"
+    return f"{_tenths(seconds / 86400)} d"
 
 
 def _tenths(value):
-    return ("%.1f" % value).replace(".0", "")
+    return (f"{value:.1f}").replace(".0", "")
 
 
 def percent(part, whole):

@@ -37,7 +37,7 @@ def list_pids():
 
 def process_paths(names, pids):
     """The paths of the files V(names) of each process, as in C(/proc/1/stat)."""
-    return ["/proc/%d/%s" % (pid, name) for pid in pids for name in names]
+    return [f"/proc/{pid}/{name}" for pid in pids for name in names]
 
 
 def run(argv, timeout=10):
@@ -46,8 +46,14 @@ def run(argv, timeout=10):
     try:
         # run_command knows no time limit.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, timeout=timeout,
-            check=False)
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return decode(done.stdout) if done.returncode == 0 else None

@@ -15,8 +15,9 @@ def context(options):
             found.load_cert_chain(options["client_cert"], options.get("client_key"))
     except (OSError, ssl.SSLError) as error:
         files = [options[key] for key in ("ca_path", "client_cert", "client_key") if options.get(key)]
-        raise ValueError("%s can't be used for TLS: %s" % (
-            ", ".join(files) or "the system's certificates", error.strerror or error)) from error
+        raise ValueError(
+            "%s can't be used for TLS: %s" % (", ".join(files) or "the system's certificates", error.strerror or error)
+        ) from error
     if not options.get("validate_certs", True):
         found.check_hostname = False
         found.verify_mode = ssl.CERT_NONE

@@ -85,24 +85,33 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._files import toget
 def main():
     module = AnsibleModule(
         argument_spec={
-            "files": {"type": "list", "elements": "dict", "required": True, "options": {
-                "path": {"type": "path", "required": True},
-                "content": {"type": "str", "required": True},
-                "mode": {"type": "str", "default": "0644"},
-                "validate": {"type": "list", "elements": "str", "default": []},
-                "secret": {"type": "bool", "default": False},
-            }},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str", "required": True},
+                    "mode": {"type": "str", "default": "0644"},
+                    "validate": {"type": "list", "elements": "str", "default": []},
+                    "secret": {"type": "bool", "default": False},
+                },
+            },
         },
         supports_check_mode=True,
     )
     files = [together.File(module, wanted) for wanted in module.params["files"]]
     changed = [file for file in files if file.changed]
-    refused = [] if module.check_mode else ["%s: %s" % (file.path, said) for file in changed for said in [file.validate()] if said]
+    refused = (
+        [] if module.check_mode else [f"{file.path}: {said}" for file in changed for said in [file.validate()] if said]
+    )
     if refused:
         module.fail_json(msg="nothing was written. " + "; ".join(refused))
     if not module.check_mode:
         together.replace(changed, module.fail_json)
-    module.exit_json(changed=bool(changed), changed_files=[file.path for file in changed], diff=[file.diff() for file in changed])
+    module.exit_json(
+        changed=bool(changed), changed_files=[file.path for file in changed], diff=[file.diff() for file in changed]
+    )
 
 
 if __name__ == "__main__":

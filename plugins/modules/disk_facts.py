@@ -237,13 +237,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     deleted,
     deleted_reader,
-    statfs,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     facts as disk_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     mounts as disks_mounts,
+    statfs,
 )
 
 
@@ -259,7 +255,7 @@ def main():
     timeout = module.params["timeout"]
     # No comparison holds for a NaN, and poll takes no more than an integer of milliseconds.
     if not 0 < timeout <= 3600:
-        module.fail_json(msg="timeout is %g: it must be more than 0 and at most 3600 seconds" % timeout)
+        module.fail_json(msg=f"timeout is {timeout:g}: it must be more than 0 and at most 3600 seconds")
     sources = _reader.read_files(disk_facts.SOURCES)
     mounts = disks_mounts.parse(sources.get(disks_mounts.SOURCES[0]))
     sources["statfs"] = statfs.read(mounts, timeout, module.params["network"])

@@ -102,17 +102,29 @@ _ID = re.compile(r"i-[0-9a-f]{8,32}$")
 def judge(instance_id, statuses):
     """What EC2's answer means: the values that the module returns, but for C(changed)."""
     if not statuses:
-        return {"ready": False, "state": None, "checks": {}, "msg": "EC2 knows no instance %s in this region" % instance_id}
+        return {
+            "ready": False,
+            "state": None,
+            "checks": {},
+            "msg": f"EC2 knows no instance {instance_id} in this region",
+        }
     state = statuses[0]["InstanceState"]["Name"]
-    checks = {name: statuses[0].get(key, {}).get("Status", "unknown")
-              for name, key in (("system", "SystemStatus"), ("instance", "InstanceStatus"))}
+    checks = {
+        name: statuses[0].get(key, {}).get("Status", "unknown")
+        for name, key in (("system", "SystemStatus"), ("instance", "InstanceStatus"))
+    }
     failed = ["%s: %s" % item for item in sorted(checks.items()) if item[1] != "ok"]
     if state != "running":
-        said = "%s doesn't run: it is %s" % (instance_id, state)
+        said = f"{instance_id} doesn't run: it is {state}"
     elif failed:
-        said = "%s doesn't pass its status checks (%s)" % (instance_id, ", ".join(failed))
+        said = f"{instance_id} doesn't pass its status checks ({', '.join(failed)})"
     else:
-        return {"ready": True, "state": state, "checks": checks, "msg": "%s runs, and passes its status checks" % instance_id}
+        return {
+            "ready": True,
+            "state": state,
+            "checks": checks,
+            "msg": f"{instance_id} runs, and passes its status checks",
+        }
     return {"ready": False, "state": state, "checks": checks, "msg": said}
 
 
@@ -126,20 +138,23 @@ def _statuses(client, instance_id):
 def main():
     if AnsibleAWSModule is None:
         module = AnsibleModule(argument_spec={**_SPEC, **_CONNECTION}, supports_check_mode=True)
-        module.fail_json(msg="%s Install it where Ansible runs: ansible-galaxy collection install amazon.aws"
-                             % missing_required_lib("the collection amazon.aws", reason="to speak with EC2."))
+        module.fail_json(
+            msg=f"{missing_required_lib('the collection amazon.aws', reason='to speak with EC2.')} Install it where Ansible runs: ansible-galaxy collection install amazon.aws"
+        )
     module = AnsibleAWSModule(argument_spec=_SPEC, supports_check_mode=True)
     instance_id = module.params["instance_id"]
     if not _ID.match(instance_id):
-        module.fail_json(msg="instance_id is %r: it must be the number of an EC2 instance, such as i-0123456789abcdef0" % instance_id)
+        module.fail_json(
+            msg=f"instance_id is {instance_id!r}: it must be the number of an EC2 instance, such as i-0123456789abcdef0"
+        )
     client = module.client("ec2")
     try:
         found = judge(instance_id, _statuses(client, instance_id))
         if found["ready"] and not module.check_mode:
             client.reboot_instances(InstanceIds=[instance_id])
-            found["msg"] = "%s is rebooted" % instance_id
+            found["msg"] = f"{instance_id} is rebooted"
     except Exception as error:  # boto3's own classes are there only with boto3
-        module.fail_json_aws(error, msg="EC2 can't be asked about %s" % instance_id)
+        module.fail_json_aws(error, msg=f"EC2 can't be asked about {instance_id}")
     module.exit_json(changed=found["ready"], **found)
 
 

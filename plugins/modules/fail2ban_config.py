@@ -110,10 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config as fail2ban_config
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import together
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
-    session,
-    sshd_config,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import session, sshd_config
 
 # fail2ban itself tries each command that would configure its daemon. Nothing is started, and no file of the daemon is opened.
 _TRIAL = r"""
@@ -156,11 +153,19 @@ class Box:
             ports = sshd_config.ports(sshd_config.effective(out)) if not code else ports
         systemctl = self.module.get_bin_path("systemctl")
         if systemctl:
-            _code, out, _err = self.module.run_command([systemctl, "show", "-p", "ActiveState", "-p", "Listen", "ssh.socket"])
+            _code, out, _err = self.module.run_command(
+                [systemctl, "show", "-p", "ActiveState", "-p", "Listen", "ssh.socket"]
+            )
             lines = out.splitlines()
             if "ActiveState=active" in lines:
-                listens = [line.split("=", 1)[1].split()[0] for line in lines if line.startswith("Listen=") and "(Stream)" in line]
-                ports.update(int(listen.rpartition(":")[2]) for listen in listens if listen.rpartition(":")[2].isdecimal())
+                listens = [
+                    line.split("=", 1)[1].split()[0]
+                    for line in lines
+                    if line.startswith("Listen=") and "(Stream)" in line
+                ]
+                ports.update(
+                    int(listen.rpartition(":")[2]) for listen in listens if listen.rpartition(":")[2].isdecimal()
+                )
         if self.session is not None:
             ports.add(int(self.session.server_port))
         return sorted(ports or {22})
@@ -177,10 +182,12 @@ class Configuration:
         self.daemon_file = os.path.join(self.directory, "fail2ban.d", "zz-lifeline.local")
         self.connection = None if box.session is None else fail2ban_config.address(box.session.address)
         try:
-            self.ignored = fail2ban_config.ignored(module.params["ignore"], [] if self.connection is None else [self.connection])
+            self.ignored = fail2ban_config.ignored(
+                module.params["ignore"], [] if self.connection is None else [self.connection]
+            )
             self.jails = [(jail["name"], self._settings(jail)) for jail in module.params["jails"]]
         except ValueError as error:
-            module.fail_json(msg="ignore: %s" % error)
+            module.fail_json(msg=f"ignore: {error}")
 
     def _settings(self, jail):
         settings = dict(jail["settings"])
@@ -194,12 +201,16 @@ class Configuration:
         """The files with these jails. V(others) are jails of somebody else, and whom those ignore already."""
         settings = {"ignoreip": " ".join(self.ignored), **(self.module.params["settings"] if jails else {})}
         sections = [("DEFAULT", settings), *jails]
-        sections += [(name, {"ignoreip": " ".join([*own, *fail2ban_config.missing(self.ignored, own)])}) for name, own in others]
+        sections += [
+            (name, {"ignoreip": " ".join([*own, *fail2ban_config.missing(self.ignored, own)])}) for name, own in others
+        ]
         wanted = [(self.jail_file, fail2ban_config.text(sections))]
         if self.module.params["daemon"] and jails:
             wanted.append((self.daemon_file, fail2ban_config.text([("Definition", self.module.params["daemon"])])))
-        return [together.File(self.module, {"path": path, "content": text, "mode": "0644", "validate": [], "secret": False})
-                for path, text in wanted]
+        return [
+            together.File(self.module, {"path": path, "content": text, "mode": "0644", "validate": [], "secret": False})
+            for path, text in wanted
+        ]
 
     def guard(self):
         """Only who must never be banned, where nothing is written yet."""
@@ -241,7 +252,11 @@ class Configuration:
         # What is wrong in a file, the log says; what it led to, the rest.
         said = [_message(line) for line in said if "OK: configuration test" not in line]
         said += [error.replace(root, self.directory) for error in fail2ban_config.errors(stream)]
-        wrong = [line for line in said if "rong value for" in line and any("'%s'" % name in line for name, _settings in self.jails)]
+        wrong = [
+            line
+            for line in said
+            if "rong value for" in line and any(f"'{name}'" in line for name, _settings in self.jails)
+        ]
         if code or fail2ban_config.errors(stream) or wrong:
             self._refuse("; ".join(wrong or dict.fromkeys(said)))
         return stream
@@ -249,8 +264,11 @@ class Configuration:
     def _deaf(self, stream):
         """Jails of somebody else that have a list of their own of whom to ignore, and would ban whom they must not."""
         own = {name for name, _settings in self.jails}
-        return [(name, jail["ignoreip"]) for name, jail in fail2ban_config.jails(stream).items()
-                if name not in own and fail2ban_config.missing(self.ignored, jail["ignoreip"])]
+        return [
+            (name, jail["ignoreip"])
+            for name, jail in fail2ban_config.jails(stream).items()
+            if name not in own and fail2ban_config.missing(self.ignored, jail["ignoreip"])
+        ]
 
     def _insist(self, stream):
         """Each jail must come out as it was asked for, whatever other files say of it."""
@@ -258,17 +276,17 @@ class Configuration:
         for name, settings in self.jails:
             if not settings.get("enabled"):
                 if name in running:
-                    self._refuse("another file has the last word on jail %s, and runs it" % name)
+                    self._refuse(f"another file has the last word on jail {name}, and runs it")
                 continue
             if not running.get(name, {}).get("started"):
-                self._refuse("jail %s would not run" % name)
+                self._refuse(f"jail {name} would not run")
             differ = fail2ban_config.differences({**self.module.params["settings"], **settings}, running[name])
             if differ:
-                self._refuse("another file has the last word on jail %s: its %s" % (name, ", ".join(differ)))
+                self._refuse(f"another file has the last word on jail {name}: its {', '.join(differ)}")
         for name, jail in running.items():
             missing = fail2ban_config.missing(self.ignored, jail["ignoreip"])
             if missing:
-                self._refuse("another file has the last word on jail %s, which would ban %s" % (name, ", ".join(missing)))
+                self._refuse(f"another file has the last word on jail {name}, which would ban {', '.join(missing)}")
 
     def _try(self, stream):
         with open(self.box.client, encoding="utf-8", errors="replace") as script:
@@ -278,7 +296,9 @@ class Configuration:
         try:
             refused = json.loads(out.splitlines()[-1])
         except (ValueError, IndexError):
-            self.module.warn("fail2ban's code could not be tried on the new configuration: %s" % (err or out).strip()[-500:])
+            self.module.warn(
+                f"fail2ban's code could not be tried on the new configuration: {(err or out).strip()[-500:]}"
+            )
             return
         if refused:
             self._refuse("; ".join("jail %s, %s: %s" % tuple(one) for one in refused))
@@ -298,10 +318,15 @@ def main():
             "directory": {"type": "path", "default": "/etc/fail2ban"},
             "daemon": {"type": "dict", "default": {}},
             "settings": {"type": "dict", "default": {}},
-            "jails": {"type": "list", "elements": "dict", "default": [], "options": {
-                "name": {"type": "str", "required": True},
-                "settings": {"type": "dict", "required": True},
-            }},
+            "jails": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "settings": {"type": "dict", "required": True},
+                },
+            },
             "ignore": {"type": "list", "elements": "str", "default": []},
             "packages": {"type": "list", "elements": "str", "default": []},
         },
@@ -318,8 +343,13 @@ def main():
     changed = [file for file in files if file.changed]
     if not module.check_mode:
         together.replace(changed, module.fail_json)
-    module.exit_json(changed=bool(changed), ignored=configuration.ignored, connection=configuration.connection, missing=missing,
-                     diff=[file.diff() for file in changed])
+    module.exit_json(
+        changed=bool(changed),
+        ignored=configuration.ignored,
+        connection=configuration.connection,
+        missing=missing,
+        diff=[file.diff() for file in changed],
+    )
 
 
 if __name__ == "__main__":

@@ -134,12 +134,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import (
-    config as fail2ban_config,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import (
-    control_socket,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config as fail2ban_config, control_socket
 
 # Both are reserved for documentation, so that nobody has them.
 PROBES = ("192.0.2.254", "2001:db8::fe")
@@ -152,7 +147,9 @@ class Daemon:
         self.client = module.get_bin_path("fail2ban-client", required=True)
         self.nft = module.get_bin_path("nft")
         self.socket = module.params["socket"]
-        self.wanted = {jail["name"]: {**module.params["settings"], **jail["settings"]} for jail in module.params["jails"]}
+        self.wanted = {
+            jail["name"]: {**module.params["settings"], **jail["settings"]} for jail in module.params["jails"]
+        }
 
     def ask(self, *words):
         return control_socket.ask(self.socket, words)
@@ -163,12 +160,12 @@ class Daemon:
             try:
                 said, answer = attempt()
             except (OSError, control_socket.Refusal) as error:
-                said, answer = "fail2ban doesn't answer at %s: %s" % (self.socket, error), None
+                said, answer = f"fail2ban doesn't answer at {self.socket}: {error}", None
                 self._fail_if_dead(said)
             if not said:
                 return answer
             if time.monotonic() > self.deadline:
-                self.module.fail_json(msg="after %d s %s%s" % (self.module.params["timeout"], said, self.complaints()))
+                self.module.fail_json(msg=f"after {int(self.module.params['timeout'])} s {said}{self.complaints()}")
             time.sleep(0.2)
 
     def _fail_if_dead(self, said):
@@ -179,8 +176,9 @@ class Daemon:
         _code, state, _err = self.module.run_command([systemctl, "is-active", "fail2ban.service"])
         if state.strip() in ("failed", "inactive"):
             _code, out, err = self.module.run_command([self.client, "-c", self.module.params["directory"], "-t"])
-            self.module.fail_json(msg="%s, and its unit is %s. fail2ban-client -t says: %s" % (
-                said, state.strip(), " ".join((err + out).split())))
+            self.module.fail_json(
+                msg=f"{said}, and its unit is {state.strip()}. fail2ban-client -t says: {' '.join((err + out).split())}"
+            )
 
     def complaints(self):
         """The last errors of fail2ban's log, if it has one in a file."""
@@ -209,15 +207,17 @@ class Daemon:
         found = []
         for name, settings in self.wanted.items():
             if not settings.get("enabled"):
-                found += ["jail %s runs" % name] if name in jails else []
+                found += [f"jail {name} runs"] if name in jails else []
             elif name not in jails:
-                found.append("jail %s doesn't run" % name)
+                found.append(f"jail {name} doesn't run")
             else:
-                found += ["jail %s: %s" % (name, difference) for difference in fail2ban_config.differences(settings, jails[name])]
+                found += [
+                    f"jail {name}: {difference}" for difference in fail2ban_config.differences(settings, jails[name])
+                ]
         for name, jail in jails.items():
             missing = fail2ban_config.missing(self.module.params["ignored"], jail["ignored"])
             if missing:
-                found.append("jail %s would ban %s" % (name, ", ".join(missing)))
+                found.append(f"jail {name} would ban {', '.join(missing)}")
         return "; ".join(found)
 
     def mark(self):
@@ -233,9 +233,12 @@ class Daemon:
 
     def is_stale(self):
         since = max((os.stat(path).st_mtime for path in (self.socket, self.mark()) if os.path.exists(path)), default=0)
-        return any(os.stat(os.path.join(folder, name)).st_mtime > since
-                   for folder, _folders, names in os.walk(self.module.params["directory"])
-                   for name in [".", *names] if os.path.exists(os.path.join(folder, name)))
+        return any(
+            os.stat(os.path.join(folder, name)).st_mtime > since
+            for folder, _folders, names in os.walk(self.module.params["directory"])
+            for name in [".", *names]
+            if os.path.exists(os.path.join(folder, name))
+        )
 
     def reload(self, jails):
         started = time.time()
@@ -246,13 +249,15 @@ class Daemon:
         def settled():
             jails = self.read()[1]
             return self.wrong(jails), jails
+
         return started, self.wait(settled)
 
     def _reload(self, *words):
         code, out, err = self.module.run_command([self.client, "reload", *words])
         if code:
-            self.module.fail_json(msg="fail2ban refuses to read its configuration again: %s%s" % (
-                " ".join((err or out).split()), self.complaints()))
+            self.module.fail_json(
+                msg=f"fail2ban refuses to read its configuration again: {' '.join((err or out).split())}{self.complaints()}"
+            )
 
     def outdated(self, jails):
         """Jails whose actions are to be others. A reload lets their rules stand as they are, for the old ports and all."""
@@ -275,7 +280,9 @@ class Daemon:
         """Lift the bans of those who are to be ignored."""
         freed = {}
         for name, jail in jails.items():
-            found = [banned for banned in jail["banned"] if fail2ban_config.is_ignored(banned, self.module.params["ignored"])]
+            found = [
+                banned for banned in jail["banned"] if fail2ban_config.is_ignored(banned, self.module.params["ignored"])
+            ]
             if found:
                 freed[name] = found
             if not self.module.check_mode:
@@ -286,15 +293,24 @@ class Daemon:
     def rules(self, name):
         """What nftables has of a jail."""
         if self.nft is None:
-            self.module.fail_json(msg="there is no nft on this box, so that jail %s bans nobody: the package nftables brings it" % name)
+            self.module.fail_json(
+                msg=f"there is no nft on this box, so that jail {name} bans nobody: the package nftables brings it"
+            )
         code, out, err = self.module.run_command([self.nft, "-j", "list", "ruleset"])
         if code:
-            self.module.fail_json(msg="nft can't list its rules, so that no ban can be seen to be one: %s" % " ".join((err or out).split()))
+            self.module.fail_json(
+                msg=f"nft can't list its rules, so that no ban can be seen to be one: {' '.join((err or out).split())}"
+            )
         return fail2ban_config.Rules(json.loads(out), name)
 
     def by_nftables(self, jails):
-        return [name for name, jail in jails.items()
-                if name in self.wanted and jail["actions"] and all(action.startswith("nftables") for action in jail["actions"])]
+        return [
+            name
+            for name, jail in jails.items()
+            if name in self.wanted
+            and jail["actions"]
+            and all(action.startswith("nftables") for action in jail["actions"])
+        ]
 
     def lack(self, name, known=()):
         """What the rules of a jail lack, in words. A ban that has just begun, or comes back, is given its time."""
@@ -310,7 +326,9 @@ class Daemon:
 
     @staticmethod
     def _lacks(name, addresses):
-        return "jail %s bans %s, and nftables has no rule for that" % (name, ", ".join(sorted(addresses))) if addresses else ""
+        return (
+            f"jail {name} bans {', '.join(sorted(addresses))}, and nftables has no rule for that" if addresses else ""
+        )
 
     def _other_ports(self, name, rules):
         for action in self.ask("get", name, "actions"):
@@ -319,7 +337,7 @@ class Daemon:
             except control_socket.Refusal:
                 continue
             if rules.differ(ports):
-                return "jail %s bans from the ports %s, and the rule of nftables is for others" % (name, ports)
+                return f"jail {name} bans from the ports {ports}, and the rule of nftables is for others"
         return ""
 
     def restore(self, name, known):
@@ -345,10 +363,15 @@ def main():
             "directory": {"type": "path", "default": "/etc/fail2ban"},
             "socket": {"type": "path", "default": "/var/run/fail2ban/fail2ban.sock"},
             "settings": {"type": "dict", "default": {}},
-            "jails": {"type": "list", "elements": "dict", "default": [], "options": {
-                "name": {"type": "str", "required": True},
-                "settings": {"type": "dict", "required": True},
-            }},
+            "jails": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "settings": {"type": "dict", "required": True},
+                },
+            },
             "ignored": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
         },
@@ -374,8 +397,15 @@ def main():
                 proved.append(name)
             daemon.remember(looked)
         jails = daemon.wait(daemon.read)
-    module.exit_json(changed=bool(stale or freed or restored), reloaded=stale, freed=freed, restored=restored, proved=proved, jails=jails,
-                     version=str(daemon.ask("version")))
+    module.exit_json(
+        changed=bool(stale or freed or restored),
+        reloaded=stale,
+        freed=freed,
+        restored=restored,
+        proved=proved,
+        jails=jails,
+        version=str(daemon.ask("version")),
+    )
 
 
 if __name__ == "__main__":

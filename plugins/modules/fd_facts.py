@@ -244,14 +244,11 @@ ansible_facts:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    descriptor_reader,
-    fds,
-    page_size,
-    sockets,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import descriptor_reader, fds, page_size, sockets
 
-_INOTIFY = tuple("/proc/sys/fs/inotify/" + name for name in ("max_user_instances", "max_user_watches", "max_queued_events"))
+_INOTIFY = tuple(
+    "/proc/sys/fs/inotify/" + name for name in ("max_user_instances", "max_user_watches", "max_queued_events")
+)
 
 
 def read(pids):
@@ -283,7 +280,7 @@ def main():
     )
     top = module.params["top"]
     if top < 1:
-        module.fail_json(msg="top is %d: it must be 1 or more" % top)
+        module.fail_json(msg=f"top is {top}: it must be 1 or more")
     pids = _reader.list_pids()
     facts = fds.parse(read(pids), top)
     tell_kinds(facts)

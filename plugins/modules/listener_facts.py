@@ -222,7 +222,7 @@ def read():
             found = _SOCKET.match(target)
             if found and found.group(1) in inodes:
                 held.setdefault(found.group(1), set()).add(pid)
-    sources["sockets"] = "".join("%s %d\n" % (inode, pid) for inode in sorted(held) for pid in sorted(held[inode]))
+    sources["sockets"] = "".join(f"{inode} {pid}\n" for inode in sorted(held) for pid in sorted(held[inode]))
     table = processes.parse_table(sources)
     holders = sorted({listeners.holder_of(table, pids_of_one) for pids_of_one in held.values()})
     below = sorted(processes.tree(table, [pid for pid in holders if pid != 1]) | set(holders))
@@ -238,12 +238,12 @@ def read():
 
 def executable(pid):
     """The path of a process's program, if it is this box's: a container that runs here has files of its own."""
-    link = "/proc/%d/exe" % pid
+    link = f"/proc/{pid}/exe"
     try:
         path = _reader.decode(os.fsencode(os.readlink(link)))
         gone = " (deleted)"
         if path.endswith(gone):
-            return path[:-len(gone)]
+            return path[: -len(gone)]
         return path if os.path.samestat(os.stat(link), os.stat(path)) else None
     except OSError:
         return None
@@ -268,7 +268,7 @@ def main():
     try:
         listeners.check_expected(expected or ())
     except ValueError as error:
-        module.fail_json(msg="expected: %s" % error)
+        module.fail_json(msg=f"expected: {error}")
     users = {entry.pw_uid: entry.pw_name for entry in pwd.getpwall()}
     module.exit_json(ansible_facts={"lifeline_listeners": listeners.parse(read(), expected, users)})
 

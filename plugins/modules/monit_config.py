@@ -144,11 +144,13 @@ class Configuration:
         if module.params["control"] is not None:
             self.wanted[self.control_file] = module.params["control"]
         self.present = {path: read(path) for path in self.wanted}
-        self.changed = [path for path in sorted(self.wanted) if self.wanted[path] != self.present[path] or self.wrong_mode(path)]
+        self.changed = [
+            path for path in sorted(self.wanted) if self.wanted[path] != self.present[path] or self.wrong_mode(path)
+        ]
 
     def path(self, name):
         if not re.match(r"[\w.@-]+$", name):
-            self.module.fail_json(msg="the check's name %r must be letters, digits and . _ @ -" % name)
+            self.module.fail_json(msg=f"the check's name {name!r} must be letters, digits and . _ @ -")
         return os.path.join(self.directory, self.prefix + name)
 
     def wrong_mode(self, path):
@@ -158,14 +160,17 @@ class Configuration:
         """Have monit read all that it would read; returns its remarks."""
         control = self.wanted.get(self.control_file) or read(self.control_file)
         if control is None:
-            self.module.fail_json(msg="%s doesn't exist: give its text as control" % self.control_file)
+            self.module.fail_json(msg=f"{self.control_file} doesn't exist: give its text as control")
         include = re.compile(r"^(\s*include\s+[\"']?)%s/" % re.escape(self.directory), re.IGNORECASE | re.MULTILINE)
         if not include.search(control):
-            self.module.fail_json(msg="%s doesn't include %s/*, so that the checks would never be read"
-                                      % (self.control_file, self.directory))
+            self.module.fail_json(
+                msg=f"{self.control_file} doesn't include {self.directory}/*, so that the checks would never be read"
+            )
         stage = tempfile.mkdtemp(prefix="monit.", dir=self.module.tmpdir)
         try:
-            write(os.path.join(stage, "monitrc"), include.sub(lambda match: match.group(1) + stage + "/checks/", control))
+            write(
+                os.path.join(stage, "monitrc"), include.sub(lambda match: match.group(1) + stage + "/checks/", control)
+            )
             os.mkdir(os.path.join(stage, "checks"), 0o700)
             others = glob.glob(os.path.join(glob.escape(self.directory), "*"))
             for path in {*self.wanted, *others} - {self.control_file}:
@@ -173,13 +178,25 @@ class Configuration:
                 if text is not None:
                     write(os.path.join(stage, "checks", os.path.basename(path)), text)
             code, out, err = self.module.run_command([monit, "-t", "-c", os.path.join(stage, "monitrc")])
-            said = (out + err).replace(stage + "/checks/", self.directory + "/").replace(stage + "/monitrc", self.control_file)
+            said = (
+                (out + err)
+                .replace(stage + "/checks/", self.directory + "/")
+                .replace(stage + "/monitrc", self.control_file)
+            )
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-        remarks = [line.strip() for line in said.splitlines() if line.strip() and "syntax OK" not in line and "onit id" not in line
-                   and not line.strip().startswith("Stored in")]
+        remarks = [
+            line.strip()
+            for line in said.splitlines()
+            if line.strip()
+            and "syntax OK" not in line
+            and "onit id" not in line
+            and not line.strip().startswith("Stored in")
+        ]
         if code or any("Program does not exist" in remark or "not executable" in remark for remark in remarks):
-            self.module.fail_json(msg="monit refuses the new configuration, the old one stays: " + "; ".join(map(self.readable, remarks)))
+            self.module.fail_json(
+                msg="monit refuses the new configuration, the old one stays: " + "; ".join(map(self.readable, remarks))
+            )
         return remarks
 
     def readable(self, remark):
@@ -208,10 +225,15 @@ def main():
             "control": {"type": "str"},
             "directory": {"type": "path", "default": "/etc/monit/lifeline.d"},
             "owner": {"type": "str", "required": True},
-            "checks": {"type": "list", "elements": "dict", "default": [], "options": {
-                "name": {"type": "str", "required": True},
-                "text": {"type": "str", "required": True},
-            }},
+            "checks": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "text": {"type": "str", "required": True},
+                },
+            },
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "packages": {"type": "list", "elements": "str", "default": []},
         },
@@ -225,7 +247,9 @@ def main():
     if configuration.changed:
         monit = module.get_bin_path("monit")
         if monit is None and not module.check_mode:
-            module.fail_json(msg="monit is not installed, so that nothing could tell whether the new configuration is right")
+            module.fail_json(
+                msg="monit is not installed, so that nothing could tell whether the new configuration is right"
+            )
         if monit is not None:
             remarks = configuration.validate(monit)
         if not module.check_mode:
@@ -233,9 +257,19 @@ def main():
     for remark in remarks:
         module.warn("monit: " + configuration.readable(remark))
     module.exit_json(
-        changed=bool(configuration.changed), files=configuration.files, missing=missing,
-        diff=[{"before_header": path, "after_header": path, "before": configuration.present[path] or "",
-               "after": configuration.wanted[path] or ""} for path in configuration.changed])
+        changed=bool(configuration.changed),
+        files=configuration.files,
+        missing=missing,
+        diff=[
+            {
+                "before_header": path,
+                "after_header": path,
+                "before": configuration.present[path] or "",
+                "after": configuration.wanted[path] or "",
+            }
+            for path in configuration.changed
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -124,11 +124,11 @@ def status(path, timeout=10):
         answer = connection.getresponse()
         body = answer.read()
     except http.client.HTTPException as error:
-        raise ValueError("it broke off its answer: %r" % error) from error
+        raise ValueError(f"it broke off its answer: {error!r}") from error
     finally:
         connection.close()
     if answer.status != 200:
-        raise ValueError("it answers %d %s" % (answer.status, answer.reason))
+        raise ValueError(f"it answers {answer.status} {answer.reason}")
     return monit_status.parse(body)
 
 
@@ -149,17 +149,19 @@ class Daemon:
             with open(self.control_file, encoding="utf-8", errors="surrogateescape") as stream:
                 self.text = stream.read()
         except OSError as error:
-            module.fail_json(msg="%s: %s" % (self.control_file, error.strerror))
+            module.fail_json(msg=f"{self.control_file}: {error.strerror}")
         found = _SOCKET.search(self.text)
         if found is None:
-            module.fail_json(msg="%s has no 'set httpd unixsocket', through which monit could be asked" % self.control_file)
+            module.fail_json(
+                msg=f"{self.control_file} has no 'set httpd unixsocket', through which monit could be asked"
+            )
         self.socket = found.group(1)
         self.monit = module.get_bin_path("monit", required=True)
 
     def command(self, *arguments):
         code, out, err = self.module.run_command([self.monit, "-c", self.control_file, *arguments])
         if code:
-            self.module.fail_json(msg="monit %s failed: %s" % (" ".join(arguments), " ".join((err or out).split())))
+            self.module.fail_json(msg=f"monit {' '.join(arguments)} failed: {' '.join((err or out).split())}")
 
     def wait(self, done, complaint):
         """What monit says as soon as V(done) says of it that it will do."""
@@ -171,9 +173,9 @@ class Daemon:
                     return answer
                 said = complaint(answer)
             except (OSError, ValueError) as error:
-                said = "monit doesn't answer at %s: %s" % (self.socket, error)
+                said = f"monit doesn't answer at {self.socket}: {error}"
             if time.monotonic() > self.deadline:
-                self.module.fail_json(msg="after %d s %s" % (self.module.params["timeout"], said))
+                self.module.fail_json(msg=f"after {int(self.module.params['timeout'])} s {said}")
             time.sleep(0.2)
 
     def answer(self):
@@ -183,8 +185,10 @@ class Daemon:
         # Monit knows the second in which it read its configuration, and no fraction of it.
         time.sleep(max(0.0, math.floor(changed) + 1 - time.time()))
         self.command("reload")
-        return self.wait(lambda answer: answer["incarnation"] > changed,
-                         lambda answer: "monit still runs with the configuration of before")
+        return self.wait(
+            lambda answer: answer["incarnation"] > changed,
+            lambda answer: "monit still runs with the configuration of before",
+        )
 
 
 def complaints(answer, names):
@@ -196,7 +200,8 @@ def complaints(answer, names):
             found[name] = "monit doesn't know it"
         elif check["monitored"] != "yes":
             found[name] = {"no": "it is not monitored", "waiting": "it waits for what it depends on"}.get(
-                check["monitored"], "it is still initializing") + (": " + check["message"] if check["message"] else "")
+                check["monitored"], "it is still initializing"
+            ) + (": " + check["message"] if check["message"] else "")
     return found
 
 
@@ -221,9 +226,15 @@ def main():
             daemon.command("monitor", name)
         answer = daemon.wait(
             lambda answer: not complaints(answer, names),
-            lambda answer: "; ".join("check %s: %s" % item for item in complaints(answer, names).items()))
-    module.exit_json(changed=bool(stale or forgotten), reloaded=stale, monitored_again=forgotten, version=answer["version"],
-                     checks=answer["checks"])
+            lambda answer: "; ".join("check %s: %s" % item for item in complaints(answer, names).items()),
+        )
+    module.exit_json(
+        changed=bool(stale or forgotten),
+        reloaded=stale,
+        monitored_again=forgotten,
+        version=answer["version"],
+        checks=answer["checks"],
+    )
 
 
 if __name__ == "__main__":

@@ -333,16 +333,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import (
-    _quantities,
-    _reader,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import (
-    reader as log_reader,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import (
-    stamps,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils import _quantities, _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import reader as log_reader, stamps
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 
 
@@ -363,7 +355,7 @@ def since_epoch(value, now):
         return now - _quantities.parse_duration(value)
     except ValueError:
         allowed = "a duration such as 24h nor a time such as 2026-10-03T22:19:59Z"
-        raise ValueError("since: %r is neither %s" % (value, allowed)) from None
+        raise ValueError(f"since: {value!r} is neither {allowed}") from None
 
 
 def main():
@@ -380,7 +372,7 @@ def main():
     try:
         since = None if module.params["since"] is None else since_epoch(module.params["since"], now)
         if module.params["max_events"] < 0:
-            raise ValueError("max_events: %d is less than 0" % module.params["max_events"])
+            raise ValueError(f"max_events: {module.params['max_events']} is less than 0")
         if module.params["logs"] is not None:
             sources, names, unread = log_reader.read_named(module.params["logs"])
         else:

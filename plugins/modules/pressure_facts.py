@@ -201,10 +201,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    page_size,
-    pressure,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import page_size, pressure
 
 
 def read(paths):
@@ -215,7 +212,9 @@ def main():
     module = AnsibleModule(argument_spec={"sample_seconds": {"type": "float", "default": 1}}, supports_check_mode=True)
     seconds = module.params["sample_seconds"]
     if not 0 <= seconds <= 60:
-        module.fail_json(msg="sample_seconds is %s: it must be 0 (since boot) or a length of at most 60 seconds" % seconds)
+        module.fail_json(
+            msg=f"sample_seconds is {seconds}: it must be 0 (since boot) or a length of at most 60 seconds"
+        )
     earlier = None
     if seconds > 0:
         earlier = read(pressure.COUNTERS)

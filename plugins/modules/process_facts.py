@@ -250,8 +250,6 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     descriptor_reader,
     maps,
     page_size,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     processes as proc_processes,
 )
 
@@ -274,7 +272,7 @@ def describe(process, sources, users, params):
         facts["command_line"] = None
     facts["maps"] = None
     if params["maps"]:
-        path = "/proc/%d/smaps" % pid
+        path = f"/proc/{pid}/smaps"
         text = _reader.read_files([path]).get(path)
         facts["maps"] = None if text is None else maps.parse(text)
     return facts
@@ -283,14 +281,14 @@ def describe(process, sources, users, params):
 def fail_on_nonsense(module):
     params = module.params
     if params["top"] is not None and params["top"] < 1:
-        module.fail_json(msg="top is %d: it must be 1 or more" % params["top"])
+        module.fail_json(msg=f"top is {params['top']}: it must be 1 or more")
     for pid in params["pid"]:
         if pid < 1:
-            module.fail_json(msg="pid holds %d: the number of a process is 1 or more" % pid)
+            module.fail_json(msg=f"pid holds {pid}: the number of a process is 1 or more")
     try:
         re.compile(params["pattern"] or "")
     except re.error as error:
-        module.fail_json(msg="pattern is %r, which is no regular expression: %s" % (params["pattern"], error))
+        module.fail_json(msg=f"pattern is {params['pattern']!r}, which is no regular expression: {error}")
 
 
 def main():
@@ -316,15 +314,22 @@ def main():
     chosen.sort(key=lambda pid: (-table[pid]["rss_bytes"], pid))
     users = {user.pw_uid: user.pw_name for user in reversed(pwd.getpwall())}
     processes = [describe(table[pid], sources, users, params) for pid in chosen[:top]]
-    module.exit_json(ansible_facts={"lifeline_processes": {
-        "processes": processes,
-        "matched": len(chosen),
-        "rss_bytes": sum(process["rss_bytes"] for process in processes),
-        "processes_total": len(table),
-        "threads_total": sum(process["threads"] for process in table.values()),
-        "unreadable": sum(1 for process in processes
-                          if not process["kernel_thread"] and None in (process["pss_bytes"], process["open_fds"])),
-    }})
+    module.exit_json(
+        ansible_facts={
+            "lifeline_processes": {
+                "processes": processes,
+                "matched": len(chosen),
+                "rss_bytes": sum(process["rss_bytes"] for process in processes),
+                "processes_total": len(table),
+                "threads_total": sum(process["threads"] for process in table.values()),
+                "unreadable": sum(
+                    1
+                    for process in processes
+                    if not process["kernel_thread"] and None in (process["pss_bytes"], process["open_fds"])
+                ),
+            }
+        }
+    )
 
 
 if __name__ == "__main__":

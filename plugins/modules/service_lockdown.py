@@ -168,11 +168,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
     choice as lockdown_choice,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
     files as lockdown_files,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
     protection,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import systemctl
@@ -200,10 +196,16 @@ class Lockdown:
         try:
             self.choice = choice = lockdown_choice.Choice(self.systemd, self.options, record)
         except protection.Refused as error:
-            self.module.fail_json(msg="stopped: %s. Nothing was touched." % error)
+            self.module.fail_json(msg=f"stopped: {error}. Nothing was touched.")
         plan = {unit_id: self.plan(unit, record) for unit_id, unit in sorted(choice.units.items())}
-        jobs = self.files.jobs({protection.stem(name) for unit in choice.units.values() for name in (unit["Id"], *unit["Names"])
-                                if name.endswith(".service")})
+        jobs = self.files.jobs(
+            {
+                protection.stem(name)
+                for unit in choice.units.values()
+                for name in (unit["Id"], *unit["Names"])
+                if name.endswith(".service")
+            }
+        )
         wanted_files = self.guards(record)
         for unit_id, steps in plan.items():
             self.tell(unit_id, steps)
@@ -231,18 +233,28 @@ class Lockdown:
 
     def tell(self, unit_id, steps):
         enabled = bool(steps["links"] or steps["start_links"])
-        done = [word for word, is_done in (("stopped", steps["stop"]), ("disabled", enabled), ("masked", steps["mask"]),
-                                           ("unmasked", steps["unmask"])) if is_done]
+        done = [
+            word
+            for word, is_done in (
+                ("stopped", steps["stop"]),
+                ("disabled", enabled),
+                ("masked", steps["mask"]),
+                ("unmasked", steps["unmask"]),
+            )
+            if is_done
+        ]
         if not done:
             return
-        self.changes.append("%s: %s" % (unit_id, ", ".join(done)))
-        self.before.append("%s: %s" % (unit_id, _words(steps["stop"], enabled, steps["masked"])))
-        self.after.append("%s: %s" % (unit_id, _words(False, False, (steps["masked"] or steps["mask"]) and not steps["unmask"])))
+        self.changes.append(f"{unit_id}: {', '.join(done)}")
+        self.before.append(f"{unit_id}: {_words(steps['stop'], enabled, steps['masked'])}")
+        self.after.append(
+            f"{unit_id}: {_words(False, False, (steps['masked'] or steps['mask']) and (not steps['unmask']))}"
+        )
 
     def tell_file(self, path, verb, text):
-        self.changes.append("%s: %s" % (path, verb))
-        self.before.append("%s: there" % path if verb != "written" else "")
-        self.after.append("" if text is None else "%s:\n%s" % (path, text))
+        self.changes.append(f"{path}: {verb}")
+        self.before.append(f"{path}: there" if verb != "written" else "")
+        self.after.append("" if text is None else f"{path}:\n{text}")
 
     def tell_files(self, wanted):
         ours = self.files.ours()
@@ -260,8 +272,12 @@ class Lockdown:
         before = scripts if record["scripts"] is None else record["scripts"]
         stopped = self.choice.named
         known = [*protection.STARTED, *started]
-        allowed = [unit for unit in scripts if unit not in stopped
-                   and (unit in before or protection.matches(unit, known) or protection.protection([unit], (), ()))]
+        allowed = [
+            unit
+            for unit in scripts
+            if unit not in stopped
+            and (unit in before or protection.matches(unit, known) or protection.protection([unit], (), ()))
+        ]
         guarded = [unit for unit in _START_THEMSELVES if unit in stopped]
         return lockdown_files.guards(protection.preset(started), allowed, guarded)
 
@@ -271,22 +287,25 @@ class Lockdown:
             record["scripts"] = self.files.scripts()
         for unit_id, steps in plan.items():
             unit = self.choice.units[unit_id]
-            kept = record["units"].setdefault(unit_id, {
-                "names": sorted({unit_id, *unit["Names"]}),
-                "active": unit["ActiveState"] in ("active", "reloading", "refreshing"),
-                "links": steps["links"],
-                "start_links": steps["start_links"],
-                "masked": steps["masked"],
-                "masked_here": False,
-                "kept": None,
-            })
+            kept = record["units"].setdefault(
+                unit_id,
+                {
+                    "names": sorted({unit_id, *unit["Names"]}),
+                    "active": unit["ActiveState"] in ("active", "reloading", "refreshing"),
+                    "links": steps["links"],
+                    "start_links": steps["start_links"],
+                    "masked": steps["masked"],
+                    "masked_here": False,
+                    "kept": None,
+                },
+            )
             if steps["mask"]:
                 kept["masked_here"] = True
-                own_file = "%s/%s" % (lockdown_files.UNITS, unit_id)
+                own_file = f"{lockdown_files.UNITS}/{unit_id}"
                 if os.path.lexists(own_file):
-                    kept["kept"] = "%s/units/%s" % (lockdown_files.STORE, unit_id)
+                    kept["kept"] = f"{lockdown_files.STORE}/units/{unit_id}"
         for path in jobs:
-            record["cron"].setdefault(path, "%s/cron.d/%s" % (lockdown_files.STORE, os.path.basename(path)))
+            record["cron"].setdefault(path, f"{lockdown_files.STORE}/cron.d/{os.path.basename(path)}")
         self.files.save(record)
 
     def apply(self, record, plan, jobs, wanted_files):
@@ -297,8 +316,9 @@ class Lockdown:
         left = self.systemd.stop([unit_id for unit_id, steps in plan.items() if steps["stop"]], self.options["timeout"])
         if left:
             self.module.fail_json(
-                msg="%s still runs after it was told to stop and killed. How this box was is kept, and nothing was disabled yet"
-                    % ", ".join(left), changes=self.changes)
+                msg=f"{', '.join(left)} still runs after it was told to stop and killed. How this box was is kept, and nothing was disabled yet",
+                changes=self.changes,
+            )
         for unit_id, steps in plan.items():
             self.files.remove_links(steps["links"])
             self.files.disable_script(steps["start_links"])
@@ -325,11 +345,11 @@ class Lockdown:
         wrong = []
         for name, unit in zip(names, self.systemd.show(names)):
             if protection.runs(unit):
-                wrong.append("%s has started again: something else starts it; mask it" % name)
+                wrong.append(f"{name} has started again: something else starts it; mask it")
             elif (plan[name]["mask"] and unit["LoadState"] != "masked") or unit["UnitFileState"] == "enabled":
-                wrong.append("%s is %s, %s" % (name, unit["LoadState"], unit["UnitFileState"]))
+                wrong.append(f"{name} is {unit['LoadState']}, {unit['UnitFileState']}")
         if wrong:
-            self.module.fail_json(msg="after all was done: %s" % "; ".join(wrong), changes=self.changes)
+            self.module.fail_json(msg=f"after all was done: {'; '.join(wrong)}", changes=self.changes)
 
     # --- reverted ---------------------------------------------------------------------------------------------------
 
@@ -340,9 +360,9 @@ class Lockdown:
         for unit_id, kept in sorted(record["units"].items()):
             enabled = bool(kept["links"] or kept["start_links"])
             running = unit_id in now and protection.runs(now[unit_id])
-            self.changes.append("%s: put back" % unit_id)
-            self.before.append("%s: %s" % (unit_id, _words(running, False, self.files.is_masked(unit_id))))
-            self.after.append("%s: %s" % (unit_id, _words(kept["active"] or running, enabled, kept["masked"])))
+            self.changes.append(f"{unit_id}: put back")
+            self.before.append(f"{unit_id}: {_words(running, False, self.files.is_masked(unit_id))}")
+            self.after.append(f"{unit_id}: {_words(kept['active'] or running, enabled, kept['masked'])}")
         for path in sorted(record["cron"]):
             self.tell_file(path, "put back", "")
         self.tell_files({})
@@ -361,15 +381,21 @@ class Lockdown:
 
     def put_back(self, record, names):
         """Enable and start what was enabled and ran. What has been uninstalled since, or masked by others, is left out."""
-        there = {name for name, unit in zip(names, self.systemd.show(names)) if unit["LoadState"] not in ("not-found", "masked")}
+        there = {
+            name
+            for name, unit in zip(names, self.systemd.show(names))
+            if unit["LoadState"] not in ("not-found", "masked")
+        }
         there |= {unit_id for unit_id in record["units"] if protection.is_template(unit_id)}
         for unit_id in there:
             self.files.put_back_links(record["units"][unit_id]["links"])
             self.files.enable_script(record["units"][unit_id]["start_links"])
         self.systemd.reload()
         # A socket refuses to start once its service runs.
-        start = sorted((name for name in names if name in there and record["units"][name]["active"]),
-                       key=lambda name: name.endswith(".service"))
+        start = sorted(
+            (name for name in names if name in there and record["units"][name]["active"]),
+            key=lambda name: name.endswith(".service"),
+        )
         if not start:
             return
         _rc, out, err = self.systemd.call("start", "--", *start, check=False)
@@ -377,12 +403,16 @@ class Lockdown:
         # What runs once and is done was not running for long either.
         left = [unit_id for unit_id in left if not unit_id.endswith(".timer")] if not _rc else left
         if left:
-            self.module.fail_json(msg="everything is enabled again as it was, but %s did not start: %s"
-                                  % (", ".join(left), (err or out).strip()), changes=self.changes)
+            self.module.fail_json(
+                msg=f"everything is enabled again as it was, but {', '.join(left)} did not start: {(err or out).strip()}",
+                changes=self.changes,
+            )
 
 
 def _words(active, enabled, masked):
-    return ", ".join((("running" if active else "stopped"), "enabled" if enabled else "disabled", *(("masked",) if masked else ())))
+    return ", ".join(
+        (("running" if active else "stopped"), "enabled" if enabled else "disabled", *(("masked",) if masked else ()))
+    )
 
 
 def take_lock(module):
@@ -395,7 +425,9 @@ def take_lock(module):
             return stream
         except OSError:
             if time.monotonic() > deadline:
-                module.fail_json(msg="another run works on this box since %d seconds: nothing was touched" % _LOCK_SECONDS)
+                module.fail_json(
+                    msg=f"another run works on this box since {_LOCK_SECONDS} seconds: nothing was touched"
+                )
             time.sleep(0.2)
 
 
@@ -403,11 +435,16 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["locked", "reverted"], "default": "locked"},
-            "stopped": {"type": "list", "elements": "dict", "default": [], "options": {
-                "name": {"type": "str", "required": True},
-                "masked": {"type": "bool"},
-                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            }},
+            "stopped": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "masked": {"type": "bool"},
+                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                },
+            },
             "unexpected": {"type": "list", "elements": "str", "default": []},
             "masked": {"type": "bool", "default": False},
             "protected": {"type": "list", "elements": "str", "default": []},
@@ -431,13 +468,19 @@ def main():
         else:
             lockdown.revert()
     except (lockdown_files.FilesError, OSError) as error:
-        module.fail_json(msg="%s%s" % (error, "" if lockdown.touched else ". Nothing was touched."), changes=lockdown.changes)
+        module.fail_json(msg=f"{error}{'' if lockdown.touched else '. Nothing was touched.'}", changes=lockdown.changes)
     finally:
         lock.close()
     told = lockdown.choice.told() if lockdown.choice else {"units": [], "absent": [], "left": [], "spared": []}
     module.exit_json(
-        changed=bool(lockdown.changes), changes=lockdown.changes, **told,
-        diff={"before": "\n".join(filter(None, lockdown.before)) + "\n", "after": "\n".join(filter(None, lockdown.after)) + "\n"})
+        changed=bool(lockdown.changes),
+        changes=lockdown.changes,
+        **told,
+        diff={
+            "before": "\n".join(filter(None, lockdown.before)) + "\n",
+            "after": "\n".join(filter(None, lockdown.after)) + "\n",
+        },
+    )
 
 
 if __name__ == "__main__":

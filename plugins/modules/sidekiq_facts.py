@@ -122,10 +122,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import memory
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import (
-    STATE,
-    parse,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import STATE, parse
 
 NOTIFY_SINCE = (6, 0, 6)
 
@@ -149,8 +146,17 @@ class Worker:
 
     def facts(self):
         state = parse(_reader.read_files([STATE % self.spec["name"]]).get(STATE % self.spec["name"], ""))
-        facts = {"app_path_exists": False, "user": self.spec["user"], "user_exists": False, "command": self.spec["command"],
-                 "command_error": None, "version": None, "notify": False, "pidfile_alive": self.pidfile_alive(), **state}
+        facts = {
+            "app_path_exists": False,
+            "user": self.spec["user"],
+            "user_exists": False,
+            "command": self.spec["command"],
+            "command_error": None,
+            "version": None,
+            "notify": False,
+            "pidfile_alive": self.pidfile_alive(),
+            **state,
+        }
         path = self.spec["app_path"]
         if self.spec["manager"] == "systemd" and path and os.path.isdir(path):
             facts["app_path_exists"] = True
@@ -160,7 +166,11 @@ class Worker:
         return facts
 
     def pidfile_alive(self):
-        pid = _reader.read_files([self.spec["pidfile"]]).get(self.spec["pidfile"], "").strip() if self.spec["pidfile"] else ""
+        pid = (
+            _reader.read_files([self.spec["pidfile"]]).get(self.spec["pidfile"], "").strip()
+            if self.spec["pidfile"]
+            else ""
+        )
         return pid.isdecimal() and os.path.isdir("/proc/" + pid)
 
     def command(self, path, user):
@@ -171,15 +181,19 @@ class Worker:
         words = shlex.split(command)
         program = words[0] if words[0].startswith("/") else self.module.get_bin_path(words[0])
         if program is None or not os.access(program, os.X_OK):
-            return {"command": command, "command_error": "there is no program %s on the box: install Sidekiq, or say how it is started"
-                    % words[0]}
+            return {
+                "command": command,
+                "command_error": f"there is no program {words[0]} on the box: install Sidekiq, or say how it is started",
+            }
         words[0] = program
         # runuser, for the application's own files decide, and they may be closed to others.
         code, out, err = self.module.run_command(["runuser", "-u", user, "--", *words, "-V"], cwd=path)
         version = re.search(r"Sidekiq (\d+(?:\.\d+)+)", out)
         if code or version is None:
-            return {"command": " ".join(words), "command_error": "%s -V, as %s in %s, answers: %s"
-                    % (" ".join(words), user, path, " ".join((err or out).split())[:300] or "nothing")}
+            return {
+                "command": " ".join(words),
+                "command_error": f"{' '.join(words)} -V, as {user} in {path}, answers: {' '.join((err or out).split())[:300] or 'nothing'}",
+            }
         numbers = tuple(int(number) for number in version.group(1).split("."))
         return {"command": " ".join(words), "version": version.group(1), "notify": numbers >= NOTIFY_SINCE}
 
@@ -187,25 +201,34 @@ class Worker:
 def main():
     module = AnsibleModule(
         argument_spec={
-            "workers": {"type": "list", "elements": "dict", "default": [], "options": {
-                "name": {"type": "str", "required": True},
-                "manager": {"type": "str", "choices": ["systemd", "command"], "default": "systemd"},
-                "app_path": {"type": "path"},
-                "user": {"type": "str"},
-                "command": {"type": "str"},
-                "pidfile": {"type": "path"},
-            }},
+            "workers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "manager": {"type": "str", "choices": ["systemd", "command"], "default": "systemd"},
+                    "app_path": {"type": "path"},
+                    "user": {"type": "str"},
+                    "command": {"type": "str"},
+                    "pidfile": {"type": "path"},
+                },
+            },
         },
         supports_check_mode=True,
     )
     sources = _reader.read_files(memory.SOURCES)
     _reader.read_files(memory.paths(sources), sources)
     systemd = re.match(r"systemd (\d+)", _reader.run(["systemctl", "--version"]) or "")
-    module.exit_json(ansible_facts={"lifeline_sidekiq": {
-        "memory_bytes": memory.parse(sources)["limit_bytes"],
-        "systemd_version": int(systemd.group(1)) if systemd else None,
-        "workers": {spec["name"]: Worker(module, spec).facts() for spec in module.params["workers"]},
-    }})
+    module.exit_json(
+        ansible_facts={
+            "lifeline_sidekiq": {
+                "memory_bytes": memory.parse(sources)["limit_bytes"],
+                "systemd_version": int(systemd.group(1)) if systemd else None,
+                "workers": {spec["name"]: Worker(module, spec).facts() for spec in module.params["workers"]},
+            }
+        }
+    )
 
 
 if __name__ == "__main__":

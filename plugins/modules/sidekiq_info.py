@@ -399,12 +399,7 @@ from urllib.parse import urlsplit
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import (
-    redis,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import (
-    state as sidekiq_state,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import redis, state as sidekiq_state
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Refusal
 
 
@@ -449,17 +444,32 @@ def main():
             "sentinel_username": {"type": "str"},
             "sentinel_password": {"type": "str", "no_log": True},
             "timeout": {"type": "float", "default": 5},
-            "since": {"type": "dict", "options": {
-                "time": {"type": "float", "required": True},
-                "processed": {"type": "int", "required": True},
-                "failed": {"type": "int", "required": True},
-            }},
+            "since": {
+                "type": "dict",
+                "options": {
+                    "time": {"type": "float", "required": True},
+                    "processed": {"type": "int", "required": True},
+                    "failed": {"type": "int", "required": True},
+                },
+            },
             "interval": {"type": "float"},
         },
-        mutually_exclusive=[("url", "host", "socket", "sentinels"), ("url", "port"), ("socket", "port"), ("sentinels", "port"),
-                            ("url", "database"), ("url", "tls"), ("socket", "tls"), ("since", "interval")],
+        mutually_exclusive=[
+            ("url", "host", "socket", "sentinels"),
+            ("url", "port"),
+            ("socket", "port"),
+            ("sentinels", "port"),
+            ("url", "database"),
+            ("url", "tls"),
+            ("socket", "tls"),
+            ("since", "interval"),
+        ],
         required_together=[("sentinels", "sentinel_master")],
-        required_by={"sentinel_username": ("sentinel_password",), "sentinel_password": ("sentinels",), "client_key": ("client_cert",)},
+        required_by={
+            "sentinel_username": ("sentinel_password",),
+            "sentinel_password": ("sentinels",),
+            "client_key": ("client_cert",),
+        },
         supports_check_mode=True,
     )
     options = module.params
@@ -475,17 +485,25 @@ def main():
     except Failure as failure:
         module.fail_json(msg=str(failure), cause=failure.cause)
     rate, missing = sidekiq_state.rate(before, reading)
-    module.exit_json(asked=redis.asked(options), sidekiq=state, rate=rate, rate_missing=missing, reading=reading,
-                     msg=sidekiq_state.summary(state, rate))
+    module.exit_json(
+        asked=redis.asked(options),
+        sidekiq=state,
+        rate=rate,
+        rate_missing=missing,
+        reading=reading,
+        msg=sidekiq_state.summary(state, rate),
+    )
 
 
 def check(module):
     """Raise ValueError for options that can't be followed, and see to it that no password of a URL is printed."""
     options = module.params
     if not 0 < options["timeout"] <= 300:
-        raise ValueError("timeout is %g: it must be more than 0 and at most 300 seconds" % options["timeout"])
+        raise ValueError(f"timeout is {options['timeout']:g}: it must be more than 0 and at most 300 seconds")
     if options["interval"] is not None and not sidekiq_state.SHORTEST <= options["interval"] <= 600:
-        raise ValueError("interval is %g: it must be from %d to 600 seconds" % (options["interval"], sidekiq_state.SHORTEST))
+        raise ValueError(
+            f"interval is {options['interval']:g}: it must be from {sidekiq_state.SHORTEST} to 600 seconds"
+        )
     if options["sentinels"] == []:
         raise ValueError("sentinels is empty: it must have one address or more")
     if options["url"]:

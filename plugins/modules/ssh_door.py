@@ -116,21 +116,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     change as ssh_door_change,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     firewall as ssh_door_firewall,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import restore_units as where
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
+    restore_units as where,
     session as ssh_door_session,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     sshd_config,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import (
-    Busy,
-    DoorError,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import Busy, DoorError
 
 # They would move the door, or make of the next line something that it isn't.
 _REFUSED = {"port", "listenaddress", "addressfamily", "match", "include"}
@@ -160,9 +151,13 @@ class Box:
     def units(self, *names):
         """Each of the units that exist, by name, with its properties."""
         found = {}
-        out = self.call("systemctl", "show", "--property=Id,LoadState,ActiveState,UnitFileState,MainPID,Listen", "--", *names)[1]
+        out = self.call(
+            "systemctl", "show", "--property=Id,LoadState,ActiveState,UnitFileState,MainPID,Listen", "--", *names
+        )[1]
         for name, block in zip(names, out.strip("\n").split("\n\n")):
-            properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line and not line.startswith("Listen="))
+            properties = dict(
+                line.split("=", 1) for line in block.splitlines() if "=" in line and not line.startswith("Listen=")
+            )
             properties["Listen"] = re.findall(r"^Listen=(\S+) \(Stream\)", block, re.MULTILINE)
             if properties.get("LoadState") == "loaded":
                 found[name] = properties
@@ -185,13 +180,16 @@ class Sshd:
             if value is None:
                 continue
             if not re.match(r"[A-Za-z][A-Za-z0-9]*$", keyword) or keyword.lower() in _REFUSED:
-                raise DoorError("settings: %s can't be set here: it must be one of sshd's keywords, and not Port, ListenAddress, "
-                                "AddressFamily, Match or Include" % keyword)
+                raise DoorError(
+                    f"settings: {keyword} can't be set here: it must be one of sshd's keywords, and not Port, ListenAddress, AddressFamily, Match or Include"
+                )
             if isinstance(value, dict):
-                raise DoorError("settings: %s: %r must be a text, a number, a boolean, or a list of them" % (keyword, value))
+                raise DoorError(
+                    f"settings: {keyword}: {value!r} must be a text, a number, a boolean, or a list of them"
+                )
             words[keyword] = " ".join(self._word(part) for part in (value if isinstance(value, list) else [value]))
             if not words[keyword].strip() or "\n" in words[keyword]:
-                raise DoorError("settings: %s: %r must be one line" % (keyword, value))
+                raise DoorError(f"settings: {keyword}: {value!r} must be one line")
         return words
 
     @staticmethod
@@ -218,11 +216,15 @@ class Sshd:
             if effectless is None:
                 break
         else:
-            raise DoorError("sshd would not follow %s %s: its configuration says %s elsewhere" % (
-                effectless[0], self.settings[effectless[0]], effectless[1]))
+            raise DoorError(
+                f"sshd would not follow {effectless[0]} {self.settings[effectless[0]]}: its configuration says {effectless[1]} elsewhere"
+            )
         self._judge(chosen, drop_in)
-        self.files = {path: text for path, text in ((sshd_config.MAIN, chosen), (sshd_config.DROP_IN, drop_in))
-                      if text != (main if path == sshd_config.MAIN else self.present[path])}
+        self.files = {
+            path: text
+            for path, text in ((sshd_config.MAIN, chosen), (sshd_config.DROP_IN, drop_in))
+            if text != (main if path == sshd_config.MAIN else self.present[path])
+        }
 
     def _effectless(self, main, drop_in):
         """The first setting that doesn't come into effect, and what does."""
@@ -251,7 +253,11 @@ class Sshd:
                 groups.append(grp.getgrgid(number).gr_name)
             except KeyError:
                 groups.append(str(number))
-        shadow = [line.split(":") for line in (ssh_door_change.read("/etc/shadow") or "").splitlines() if line.startswith(name + ":")]
+        shadow = [
+            line.split(":")
+            for line in (ssh_door_change.read("/etc/shadow") or "").splitlines()
+            if line.startswith(name + ":")
+        ]
         # Who is not in the file has the password elsewhere, which only a login can tell.
         password = not shadow or (shadow[0][1] != "" and shadow[0][1][0] not in "!*")
         return sshd_config.User(name, entry.pw_uid, groups, entry.pw_dir, password, session.address)
@@ -263,8 +269,11 @@ class Sshd:
         try:
             os.mkdir(folder)
             others = os.listdir(sshd_config.FOLDER) if os.path.isdir(sshd_config.FOLDER) else []
-            texts = {name: ssh_door_change.read(os.path.join(sshd_config.FOLDER, name)) for name in others
-                     if os.path.isfile(os.path.join(sshd_config.FOLDER, name))}
+            texts = {
+                name: ssh_door_change.read(os.path.join(sshd_config.FOLDER, name))
+                for name in others
+                if os.path.isfile(os.path.join(sshd_config.FOLDER, name))
+            }
             texts.pop(os.path.basename(sshd_config.DROP_IN), None)
             if drop_in is not None:
                 texts[os.path.basename(sshd_config.DROP_IN)] = drop_in
@@ -274,8 +283,10 @@ class Sshd:
                     stream.write(sshd_config.staged(only(text), folder))
             specification = []
             if self.session is not None:
-                specification = ["-C", "user=%s,host=%s,addr=%s,laddr=%s,lport=%s" % (
-                    self.session.user, self.session.address, self.session.address, self.session.server_address, self.session.server_port)]
+                specification = [
+                    "-C",
+                    f"user={self.session.user},host={self.session.address},addr={self.session.address},laddr={self.session.server_address},lport={self.session.server_port}",
+                ]
             code, out, said = self.box.call(self.box.sshd, "-t", "-f", path)
             if not code:
                 code, out, said = self.box.call(self.box.sshd, "-T", "-f", path, *specification)
@@ -285,8 +296,8 @@ class Sshd:
             said = said.replace(folder, sshd_config.FOLDER).replace(path, name)
             line = re.search(re.escape(sshd_config.DROP_IN) + r":? line (\d+)", said)
             lines = (main if name == sshd_config.DROP_IN else drop_in or "").splitlines()
-            which = " (%s)" % lines[int(line.group(1)) - 1] if line and 0 < int(line.group(1)) <= len(lines) else ""
-            raise DoorError("sshd refuses its configuration with these settings%s: %s" % (which, said))
+            which = f" ({lines[int(line.group(1)) - 1]})" if line and 0 < int(line.group(1)) <= len(lines) else ""
+            raise DoorError(f"sshd refuses its configuration with these settings{which}: {said}")
         return sshd_config.effective(out)
 
 
@@ -300,13 +311,18 @@ class Firewall:
         try:
             ssh_door_firewall.networks(allowed)
         except ValueError as error:
-            raise DoorError("allowed: %s" % error) from error
+            raise DoorError(f"allowed: {error}") from error
 
     def plan(self, ports):
         self.text = ssh_door_firewall.text(self.allowed, ports)
-        if self.session is not None and self.allowed and not ssh_door_firewall.allows(self.allowed, self.session.address):
-            raise DoorError("allowed doesn't hold %s, which is where this connection comes from: it would be the last one. Allowed are %s"
-                            % (self.session.address, ", ".join(self.allowed)))
+        if (
+            self.session is not None
+            and self.allowed
+            and not ssh_door_firewall.allows(self.allowed, self.session.address)
+        ):
+            raise DoorError(
+                f"allowed doesn't hold {self.session.address}, which is where this connection comes from: it would be the last one. Allowed are {', '.join(self.allowed)}"
+            )
         if self.text is None and self.kept is None:
             return
         if self.box.nft is None and not self.box.module.check_mode:
@@ -349,8 +365,13 @@ class Door:
             if name in units and units[name]["ActiveState"] in ("active", "reloading"):
                 self.unit, self.pid = units[name]["Id"], int(units[name]["MainPID"])
                 break
-        self.listens = [int(listen.rpartition(":")[2]) for name in _SOCKETS if name in units and units[name]["ActiveState"] == "active"
-                        for listen in units[name]["Listen"] if listen.rpartition(":")[2].isdecimal()]
+        self.listens = [
+            int(listen.rpartition(":")[2])
+            for name in _SOCKETS
+            if name in units and units[name]["ActiveState"] == "active"
+            for listen in units[name]["Listen"]
+            if listen.rpartition(":")[2].isdecimal()
+        ]
         return units
 
     def describe(self):
@@ -371,8 +392,13 @@ class Door:
         firewall.plan(ports or {22})
         listing = firewall.listing()
         closes = firewall.changed(listing)
-        result = {"connection": self.describe(), "ports": sorted(ports), "changed": False, "armed": False,
-                  "diff": self._diff(sshd, firewall)}
+        result = {
+            "connection": self.describe(),
+            "ports": sorted(ports),
+            "changed": False,
+            "armed": False,
+            "diff": self._diff(sshd, firewall),
+        }
         if not sshd.files and not closes:
             result["changed"] = result["needed"] = self._settle(units, firewall)
             return result
@@ -382,8 +408,12 @@ class Door:
         if self.module.check_mode:
             return result
         self._install()
-        change = ssh_door_change.Change(sshd.files, (firewall.text or ssh_door_firewall.REMOVAL) if closes else None,
-                                  ssh_door_firewall.REMOVAL + (listing or ""), self.unit if sshd.files else "")
+        change = ssh_door_change.Change(
+            sshd.files,
+            (firewall.text or ssh_door_firewall.REMOVAL) if closes else None,
+            ssh_door_firewall.REMOVAL + (listing or ""),
+            self.unit if sshd.files else "",
+        )
         change.prepare(self.session.connection)
         try:
             self._arm_timer()
@@ -397,15 +427,17 @@ class Door:
         except (OSError, DoorError) as error:
             change.discard()
             self._restore()
-            raise DoorError("%s. All is as it was before" % error) from error
+            raise DoorError(f"{error}. All is as it was before") from error
         return dict(result, armed=True, token=change.token)
 
     def _diff(self, sshd, firewall):
         files = [(path, sshd.present[path], text) for path, text in sorted(sshd.files.items())]
         if firewall.text != firewall.kept:
             files.append((ssh_door_change.FIREWALL, firewall.kept, firewall.text))
-        return [{"before_header": path, "after_header": path, "before": before or "", "after": after or ""}
-                for path, before, after in files]
+        return [
+            {"before_header": path, "after_header": path, "before": before or "", "after": after or ""}
+            for path, before, after in files
+        ]
 
     def _end_orphan(self):
         """Put back a change whose run is gone and whose timer is, too; wait for one that may still be confirmed."""
@@ -437,8 +469,13 @@ class Door:
         # One that has elapsed, or one of a change that was put back at once, has the name still.
         self.box.call("systemctl", "stop", where.RESTORE_TIMER)
         self.box.call("systemctl", "reset-failed", where.RESTORE_TIMER, where.RESTORE_UNIT)
-        self.box.must("systemd-run", "--quiet", "--on-active=%d" % self.module.params["window"], "--timer-property=AccuracySec=1s",
-                      "--unit=" + where.RESTORE_UNIT)
+        self.box.must(
+            "systemd-run",
+            "--quiet",
+            f"--on-active={int(self.module.params['window'])}",
+            "--timer-property=AccuracySec=1s",
+            "--unit=" + where.RESTORE_UNIT,
+        )
         self.box.must("systemctl", "is-active", where.RESTORE_TIMER)
 
     def _reload(self):
@@ -454,15 +491,18 @@ class Door:
         while True:
             said = "it says nothing"
             try:
-                with socket.create_connection((self.session.server, int(self.session.server_port)), timeout=5) as stream:
+                with socket.create_connection(
+                    (self.session.server, int(self.session.server_port)), timeout=5
+                ) as stream:
                     said = stream.recv(255).decode("utf-8", "replace").strip() or said
                     if said.startswith("SSH-"):
                         return
             except OSError as error:
                 said = str(error)
             if time.monotonic() > deadline:
-                raise DoorError("after the change sshd doesn't answer at %s port %s: %s" % (
-                    self.session.server, self.session.server_port, said))
+                raise DoorError(
+                    f"after the change sshd doesn't answer at {self.session.server} port {self.session.server_port}: {said}"
+                )
             time.sleep(0.1)
 
     def _restore(self):
@@ -474,7 +514,10 @@ class Door:
         if not self.module.check_mode and (firewall.text is not None or os.path.exists(where.RESTORE)):
             changed = self._install()
         else:
-            changed = any(ssh_door_change.read(path) != text for path, (text, _mode) in self._files().items()) and firewall.text is not None
+            changed = (
+                any(ssh_door_change.read(path) != text for path, (text, _mode) in self._files().items())
+                and firewall.text is not None
+            )
         return self._enable(units, firewall.text is not None) or changed
 
     def _enable(self, units, wanted):
@@ -498,8 +541,9 @@ class Door:
         known = ssh_door_change.noted("connection")
         if self.session is None or not self.session.is_new(known, int(ssh_door_change.noted("mark"))):
             self._restore()
-            raise DoorError("this is no new connection, so that it proves nothing: it is %s still. The box has put back how it was"
-                            % (self.session.connection if self.session else "no SSH connection"))
+            raise DoorError(
+                f"this is no new connection, so that it proves nothing: it is {self.session.connection if self.session else 'no SSH connection'} still. The box has put back how it was"
+            )
         ssh_door_change.keep_firewall()
         ssh_door_change.forget_armed()
         self.box.call("systemctl", "stop", where.RESTORE_TIMER)
@@ -524,7 +568,7 @@ def main():
     if os.geteuid() != 0:
         module.fail_json(msg="only root can change how SSH is reached: use become")
     if not 10 <= module.params["window"] <= 600:
-        module.fail_json(msg="window is %d: it must be from 10 to 600 seconds" % module.params["window"])
+        module.fail_json(msg=f"window is {int(module.params['window'])}: it must be from 10 to 600 seconds")
     missing = _packages.missing(module, module.params["packages"])
     door = Door(module)
     token = module.params["confirm"]

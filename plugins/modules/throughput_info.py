@@ -278,14 +278,9 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import (
-    Failure,
-    within,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure, within
 from ansible_collections.lifeline.fleet.plugins.module_utils._database import (
     database as database_database,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._database import (
     row_count,
     throughput,
 )
@@ -294,16 +289,17 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._database import (
 def check(options):
     """Raise ValueError for options that can't be followed."""
     if not 0 < options["timeout"] <= 300:
-        raise ValueError("timeout is %g: it must be more than 0 and at most 300 seconds" % options["timeout"])
+        raise ValueError(f"timeout is {options['timeout']:g}: it must be more than 0 and at most 300 seconds")
     if not 1 <= options["hours"] <= row_count.MOST_HOURS:
-        raise ValueError("hours is %d: it must be from 1 to %d" % (options["hours"], row_count.MOST_HOURS))
+        raise ValueError(f"hours is {options['hours']}: it must be from 1 to {row_count.MOST_HOURS}")
     if not 1 < options["warning"] <= options["critical"]:
-        raise ValueError("warning is %g and critical %g: they must be more than 1, and warning at most critical"
-                         % (options["warning"], options["critical"]))
+        raise ValueError(
+            f"warning is {options['warning']:g} and critical {options['critical']:g}: they must be more than 1, and warning at most critical"
+        )
     for column, value in options["where"].items():
         row_count.name(column, "where")
         if isinstance(value, (dict, list)):
-            raise ValueError("where: %s is %r: it must be one value" % (column, value))
+            raise ValueError(f"where: {column} is {value!r}: it must be one value")
 
 
 def count(database, options, table, until):
@@ -312,13 +308,23 @@ def count(database, options, table, until):
         columns = database.columns(*table)
         for column in [options["time_column"], *options["where"]]:
             if column not in columns:
-                raise Failure("schema", "%s: table %s has no column %s: it has %s" % (
-                    database.name, options["table"], column, database_database.some(list(columns))))
+                raise Failure(
+                    "schema",
+                    f"{database.name}: table {options['table']} has no column {column}: it has {database_database.some(list(columns))}",
+                )
         kind = row_count.kind(options["engine"], columns[options["time_column"]], options["time_column"])
         until = until or datetime.fromtimestamp(database.now(), timezone.utc)
-        rows = row_count.Count(options["engine"], table, options["time_column"], kind, hours=options["hours"], until=until,
-                                time_zone=row_count.zone(options["time_zone"]), equals=options["where"],
-                                unit=1000 if options["time_unit"] == "milliseconds" else 1)
+        rows = row_count.Count(
+            options["engine"],
+            table,
+            options["time_column"],
+            kind,
+            hours=options["hours"],
+            until=until,
+            time_zone=row_count.zone(options["time_zone"]),
+            equals=options["where"],
+            unit=1000 if options["time_unit"] == "milliseconds" else 1,
+        )
         hours, current = rows.hours(database.ask(*rows.query()))
     return hours, current, rows.resolution
 
@@ -353,10 +359,15 @@ def main():
     options = module.params
     engine = options["engine"]
     if database_database.MISSING[engine]:
-        module.fail_json(msg=missing_required_lib(database_database.LIBRARIES[engine]), exception=database_database.MISSING[engine])
+        module.fail_json(
+            msg=missing_required_lib(database_database.LIBRARIES[engine]), exception=database_database.MISSING[engine]
+        )
     try:
         check(options)
-        table, until = row_count.table(options["table"]), row_count.moment(options["until"]) if options["until"] else None
+        table, until = (
+            row_count.table(options["table"]),
+            row_count.moment(options["until"]) if options["until"] else None,
+        )
         row_count.name(options["time_column"], "time_column")
         row_count.zone(options["time_zone"])
         database = database_database.Database(options, options["timeout"])

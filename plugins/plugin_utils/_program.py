@@ -19,7 +19,7 @@ def modules(text, root=_ROOT):
     found, waiting = {}, _imports(text, root)
     while waiting:
         path = waiting.pop()
-        name = "%s/%s" % (_NAME.replace(".", "/"), path.relative_to(root).as_posix())
+        name = f"{_NAME.replace('.', '/')}/{path.relative_to(root).as_posix()}"
         if name not in found:
             found[name] = path.read_text(encoding="utf-8")
             waiting |= _imports(found[name], root)
@@ -34,6 +34,10 @@ def _imports(text, root):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             # What is imported may be a module, or something that is in one.
-            names |= {node.module} | {"%s.%s" % (node.module, alias.name) for alias in node.names}
-    paths = {root.joinpath(*name[len(_NAME) + 1:].split(".")).with_suffix(".py") for name in names if name.startswith(_NAME + ".")}
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    paths = {
+        root.joinpath(*name[len(_NAME) + 1 :].split(".")).with_suffix(".py")
+        for name in names
+        if name.startswith(_NAME + ".")
+    }
     return {path for path in paths if path.is_file()}

@@ -8,10 +8,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_size,
-    percent,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, percent
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer
 
 # What can be said of a box, worst first. A box is down when it can't be reached, and unknown when it could not be judged.
@@ -45,11 +42,22 @@ def judged(box, result):
     """The row of a box that health has judged; V(result) is what health returned."""
     facts = result["ansible_facts"]
     memory, fds = facts["lifeline_memory"], facts["lifeline_fds"]
-    cells = (_memory(memory), _swap(memory["swap"]), _disk(facts["lifeline_disks"]["filesystems"]), _fds(fds),
-             "-" if result["oom_kills"] is None else str(result["oom_kills"]), _worker(result["workers"]))
+    cells = (
+        _memory(memory),
+        _swap(memory["swap"]),
+        _disk(facts["lifeline_disks"]["filesystems"]),
+        _fds(fds),
+        "-" if result["oom_kills"] is None else str(result["oom_kills"]),
+        _worker(result["workers"]),
+    )
     left = memory["limit_available_percent"]
-    return Row(box, result["verdict"], cells, tuple(finding["message"] for finding in result["findings"]),
-               100.0 if left is None else left)
+    return Row(
+        box,
+        result["verdict"],
+        cells,
+        tuple(finding["message"] for finding in result["findings"]),
+        100.0 if left is None else left,
+    )
 
 
 def down(box, result):
@@ -94,7 +102,7 @@ def _columns(rows, width):
 def _row(row, columns, figures, width, paint):
     line = _line(row.texts, columns)
     verdict_at = columns["box"] + len(_GAP)
-    line = line[:verdict_at] + paint(row.verdict, row.verdict) + line[verdict_at + len(row.verdict):]
+    line = line[:verdict_at] + paint(row.verdict, row.verdict) + line[verdict_at + len(row.verdict) :]
     if width is None:
         return [(line + _GAP + "; ".join(row.reasons)).rstrip()]
     beside = width - figures
@@ -117,8 +125,11 @@ def _line(texts, columns):
 def count(rows):
     """How many boxes there are of each verdict, in a line."""
     counts = [(verdict, sum(row.verdict == verdict for row in rows)) for verdict in VERDICTS]
-    return "%d %s: %s" % (len(rows), "box" if len(rows) == 1 else "boxes",
-                          ", ".join("%d %s" % (number, verdict) for verdict, number in counts if number))
+    return "%d %s: %s" % (
+        len(rows),
+        "box" if len(rows) == 1 else "boxes",
+        ", ".join("%d %s" % (number, verdict) for verdict, number in counts if number),
+    )
 
 
 def _reason(result):
@@ -149,13 +160,15 @@ def _disk(filesystems):
         return "-"
     fullest = max(judged, key=lambda disk: disk["used_percent"])
     mount = fullest["mount"]
-    return "%.0f%% %s" % (fullest["used_percent"], mount if len(mount) <= _MOUNT_WIDTH else "..." + mount[3 - _MOUNT_WIDTH:])
+    return (
+        f"{fullest['used_percent']:.0f}% {mount if len(mount) <= _MOUNT_WIDTH else '...' + mount[3 - _MOUNT_WIDTH :]}"
+    )
 
 
 def _fds(fds):
     """The process that is nearest its limit, or the system where that one is nearer."""
     shares = [process["used_percent"] for process in [*fds["processes"], fds] if process["used_percent"] is not None]
-    return "%.0f%%" % max(shares) if shares else "-"
+    return f"{max(shares):.0f}%" if shares else "-"
 
 
 def _worker(workers):

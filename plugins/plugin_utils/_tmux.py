@@ -56,10 +56,10 @@ def command(host, variables, defaults=None):
         try:
             words += shlex.split(text)
         except ValueError as error:
-            raise SettingsError("%s: %s is %r, which has an end of quotes too few: %s" % (host, name, text, error)) from None
+            raise SettingsError(f"{host}: {name} is {text!r}, which has an end of quotes too few: {error}") from None
     if found.get("port"):
         if not found["port"].isdecimal() or not 0 < int(found["port"]) < 65536:
-            raise SettingsError("%s: the port is %r: it must be a number from 1 to 65535" % (host, found["port"]))
+            raise SettingsError(f"{host}: the port is {found['port']!r}: it must be a number from 1 to 65535")
         words += ["-p", found["port"]]
     for option, key in (("-i", "key"), ("-l", "user")):
         if found.get(key):
@@ -71,7 +71,7 @@ def command(host, variables, defaults=None):
 def _clean(host, name, value):
     text = str(value)
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise SettingsError("%s: %s is %r: it must be one line without control characters" % (host, name, text))
+        raise SettingsError(f"{host}: {name} is {text!r}: it must be one line without control characters")
     return text
 
 
@@ -84,16 +84,20 @@ def _quoted(word):
 def session_name(name):
     """The session's name, if it can be one. Raises SettingsError."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-        raise SettingsError("tmux_session is %r: it must be letters, digits, _ and -" % (name,))
+        raise SettingsError(f"tmux_session is {name!r}: it must be letters, digits, _ and -")
     return name
 
 
 def tmuxinator(session, groups):
     """The session in tmuxinator's format. V(groups) are pairs of a group's name and its windows, and those are of a name and a command."""
-    lines = ["# Written by playbook lifeline.fleet.tmux. Start it with: tmuxinator start " + session, "name: " + _yaml(session), "windows:"]
+    lines = [
+        "# Written by playbook lifeline.fleet.tmux. Start it with: tmuxinator start " + session,
+        "name: " + _yaml(session),
+        "windows:",
+    ]
     for group, windows in groups:
         lines.append("  # " + _UNSAFE.sub("_", group))
-        lines += ["  - %s: %s" % (_yaml(name), _yaml(line)) for name, line in windows]
+        lines += [f"  - {_yaml(name)}: {_yaml(line)}" for name, line in windows]
     return "\n".join(lines) + "\n"
 
 
@@ -121,9 +125,13 @@ def script(session, groups):
     for group, windows in groups:
         lines.append("    # " + _UNSAFE.sub("_", group))
         for name, line in windows:
-            begin = ["tmux", "new-session", "-d", "-s", session] if first else ["tmux", "new-window", "-d", "-t", "=" + session + ":"]
+            begin = (
+                ["tmux", "new-session", "-d", "-s", session]
+                if first
+                else ["tmux", "new-window", "-d", "-t", "=" + session + ":"]
+            )
             # The window stays when the connection ends. Several words are a program to tmux, and no line for its shell.
-            run = ["sh", "-c", line + "; exec \"${SHELL:-/bin/sh}\""] if line else []
+            run = ["sh", "-c", line + '; exec "${SHELL:-/bin/sh}"'] if line else []
             lines.append("    " + " ".join(map(_quoted, [*begin, "-n", name, *run])))
             first = False
     return _SCRIPT.format(target=_quoted("=" + session), windows="\n".join(lines))

@@ -70,8 +70,11 @@ class Boxes:
     """The lab's set for benchmarks, and Ansible's view of it: no inventory script, whose time would dilute the ratios."""
 
     def __init__(self, folder):
-        listed = json.loads(subprocess.run([sys.executable, LAB, "inventory", "--set", "bench"], stdout=subprocess.PIPE,
-                                           check=True).stdout)
+        listed = json.loads(
+            subprocess.run(
+                [sys.executable, LAB, "inventory", "--set", "bench"], stdout=subprocess.PIPE, check=True
+            ).stdout
+        )
         self.folder = pathlib.Path(folder)
         self.vars = listed["_meta"]["hostvars"]
         self._group_vars = listed["bench"]["vars"]
@@ -87,16 +90,29 @@ class Boxes:
         return list(hosts)
 
     def _write(self, hosts):
-        self.inventory.write_text(json.dumps({"all": {"children": {"bench": {"hosts": hosts, "vars": self._group_vars}}}}))
+        self.inventory.write_text(
+            json.dumps({"all": {"children": {"bench": {"hosts": hosts, "vars": self._group_vars}}}})
+        )
 
     def ansible(self, command, pattern="bench", check=True, environment=None, **variables):
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                       "ANSIBLE_LIBRARY": str(ROOT / "tests" / "bench" / "library"), **(environment or {})}
+        environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_LIBRARY": str(ROOT / "tests" / "bench" / "library"),
+            **(environment or {}),
+        }
         argv = ["ansible", pattern, "-i", str(self.inventory), *command]
         for name, value in variables.items():
             argv += ["-e", f"{name}={value}"]
-        done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(
+            argv,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(argv)} failed:\n{done.stdout[-2000:]}")
         return done
@@ -147,15 +163,19 @@ def measure_time(boxes, runs=7, say=print):
 def measure_memory(boxes, names=("health", "noop", "ping"), tries=3, say=print):
     """The least memory, in MB, that a box must still have for a command to be answered: C({"health": 3, ..})."""
     box = boxes.names[0]
-    install = f"printf %s {shell_quote(LIMITED_SHELL)} > /usr/local/bin/limited-sh && chmod +x /usr/local/bin/limited-sh"
+    install = (
+        f"printf %s {shell_quote(LIMITED_SHELL)} > /usr/local/bin/limited-sh && chmod +x /usr/local/bin/limited-sh"
+    )
     boxes.ansible(["-m", "raw", "-a", install], box)
     least = {}
     for name in names:
         whole = shape(boxes.answer(COMMANDS[name], box))
         for megabytes in STEPS:
             boxes.ansible(["-m", "raw", "-a", f"echo {megabytes << 20} > /run/bench-limit"], box)
-            answers = (boxes.answer(COMMANDS[name], box, ansible_shell_executable="/usr/local/bin/limited-sh")
-                       for _try in range(tries))
+            answers = (
+                boxes.answer(COMMANDS[name], box, ansible_shell_executable="/usr/local/bin/limited-sh")
+                for _try in range(tries)
+            )
             # An answer of which a part is missing is none.
             if all(shape(answer) == whole for answer in answers):
                 least[name] = megabytes
@@ -167,8 +187,11 @@ def measure_memory(boxes, names=("health", "noop", "ping"), tries=3, say=print):
 def shape(answer):
     """What an answer tells of and what not, whatever the values are. A limit itself is told of, so control groups are out."""
     if isinstance(answer, dict):
-        return {key: shape(value) for key, value in answer.items()
-                if key not in ("cgroup", "findings", "msg", "verdict", "processes")}
+        return {
+            key: shape(value)
+            for key, value in answer.items()
+            if key not in ("cgroup", "findings", "msg", "verdict", "processes")
+        }
     return type(answer) if not isinstance(answer, list) else bool(answer)
 
 

@@ -37,11 +37,15 @@ signal.pause()
 @contextlib.contextmanager
 def holders(processes, descriptors):
     """So many processes that each hold so many descriptors."""
-    parent = subprocess.Popen([sys.executable, "-I", "-S", "-c", _HOLDERS, str(processes), str(descriptors)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _HOLDERS, str(processes), str(descriptors)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
         parent.stdout.readline()
-        while descriptor_reader.count_all(_reader.list_pids()).count("\n%d /" % descriptors) < processes:
+        while descriptor_reader.count_all(_reader.list_pids()).count(f"\n{descriptors} /") < processes:
             time.sleep(0.05)
         yield
     finally:
@@ -81,4 +85,4 @@ def measure(processes=2000, descriptors=50, runs=5):
 
 if __name__ == "__main__":
     for name, value in measure().items():
-        print("%-12s %.4g" % (name, value))
+        print(f"{name:12} {value:.4g}")

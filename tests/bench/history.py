@@ -19,7 +19,9 @@ import time
 import boxes
 from boxes import say
 
-sys.path.insert(0, os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(boxes.ROOT / ".cache" / "collections")).split(os.pathsep)[0])
+sys.path.insert(
+    0, os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(boxes.ROOT / ".cache" / "collections")).split(os.pathsep)[0]
+)
 
 BOXES, PAST, EVERY_SECONDS = 200, 100, 300
 NEVER = {check: {"warning": None, "critical": None} for check in ("forecast_minutes", "disk_forecast_minutes")}
@@ -27,10 +29,7 @@ NEVER = {check: {"warning": None, "critical": None} for check in ("forecast_minu
 
 def fill(path, names):
     """Put a past before the one reading that each box has."""
-    from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-        History,
-        Reading,
-    )
+    from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Reading
 
     chance, now = random.Random(1), time.time()
     with History(path, create=True) as history:
@@ -38,7 +37,9 @@ def fill(path, names):
         for number in range(PAST):
             for name in names:
                 samples = [sample._replace(value=sample.value * chance.gauss(1, 0.01)) for sample in known[name]]
-                history.record(Reading(name, "health", now - (PAST - number) * EVERY_SECONDS, "ok", now - 864000, samples))
+                history.record(
+                    Reading(name, "health", now - (PAST - number) * EVERY_SECONDS, "ok", now - 864000, samples)
+                )
 
 
 def run(lab_boxes, variables):
@@ -52,8 +53,11 @@ def run(lab_boxes, variables):
 def measure(lab_boxes, rounds):
     """What each kind of run took in each round, and the size of the history's file."""
     names, path = lab_boxes.multiply(BOXES), lab_boxes.folder / "history.db"
-    kinds = {"without a history": {}, "recording": {"lifeline_history": str(path), "lifeline_thresholds": NEVER},
-             "recording and looking ahead": {"lifeline_history": str(path)}}
+    kinds = {
+        "without a history": {},
+        "recording": {"lifeline_history": str(path), "lifeline_thresholds": NEVER},
+        "recording and looking ahead": {"lifeline_history": str(path)},
+    }
     run(lab_boxes, kinds["recording"])
     say(f"writing {PAST} readings of {BOXES} boxes")
     fill(path, names)
@@ -67,7 +71,9 @@ def measure(lab_boxes, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=9, help="rounds that the medians are taken from (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="rounds that the medians are taken from (default: %(default)s)"
+    )
     rounds = parser.parse_args().rounds
     with boxes.booted() as lab_boxes:
         taken, size = measure(lab_boxes, rounds)
@@ -75,9 +81,15 @@ def main():
     for place, what in enumerate(("wall", "CPU of the controller")):
         for kind, times in taken.items():
             shares = [100 * (more[place] / less[place] - 1) for more, less in zip(times, without, strict=True)]
-            print(f"{what}, {kind}: {statistics.median(one[place] for one in times):.2f} s"
-                  + ("" if times is without else f", {statistics.median(shares):.1f} % more "
-                     f"(round by round: {', '.join(f'{share:.1f}' for share in shares)})"))
+            print(
+                f"{what}, {kind}: {statistics.median(one[place] for one in times):.2f} s"
+                + (
+                    ""
+                    if times is without
+                    else f", {statistics.median(shares):.1f} % more "
+                    f"(round by round: {', '.join(f'{share:.1f}' for share in shares)})"
+                )
+            )
     print(f"the history: {size / (BOXES * (1 + PAST + 2 * rounds)):.0f} bytes a reading")
 
 

@@ -66,16 +66,7 @@ def write_log(path, size, kills):
     """A log of about V(size) bytes with V(kills) OOM kills evenly in it."""
     source = random.Random(1)
     block = "".join(
-        "Oct %2d %02d:%02d:%02d box %s[%d]: %s\n"
-        % (
-            source.randint(1, 30),
-            source.randint(0, 23),
-            source.randint(0, 59),
-            source.randint(0, 59),
-            source.choice(("sshd", "CRON", "systemd", "app")),
-            source.randint(1, 99999),
-            " ".join(source.choices(WORDS, k=12)),
-        )
+        f"Oct {int(source.randint(1, 30)):2} {int(source.randint(0, 23)):02}:{int(source.randint(0, 59)):02}:{int(source.randint(0, 59)):02} box {source.choice(('sshd', 'CRON', 'systemd', 'app'))}[{source.randint(1, 99999)}]: {' '.join(source.choices(WORDS, k=12))}\n"
         for _line in range(20000)
     ).encode()
     between = max(1, size // len(block) // (kills + 1))
@@ -110,7 +101,7 @@ def measure(size=200 << 20, kills=5, runs=7):
             facts = oom_facts.parse({path: text}, logs=[path], now=time.time())
             times["oom_facts"].append(time.perf_counter() - start)
             if facts["kills_in_log"] != expected:
-                raise AssertionError("%d kills found of %d" % (facts["kills_in_log"], expected))
+                raise AssertionError(f"{facts['kills_in_log']} kills found of {expected}")
         result = {name: statistics.median(values) for name, values in times.items()}
         result.update(ratio=result["oom_facts"] / result["grep"], bytes=os.path.getsize(path), kills=expected)
         return result
@@ -124,9 +115,9 @@ def main():
     options = parser.parse_args()
     result = measure(options.megabytes << 20, options.kills, options.runs)
     print("%-44s %8s" % ("log of %d MB with %d kills" % (result["bytes"] >> 20, result["kills"]), "median"))
-    print("%-44s %6.0f ms" % ("grep -c with the same anchors", result["grep"] * 1000))
-    print("%-44s %6.0f ms" % ("oom_facts: reading and parsing", result["oom_facts"] * 1000))
-    print("%-44s %8.2f" % ("ratio (at most 2)", result["ratio"]))
+    print(f"{'grep -c with the same anchors':44} {result['grep'] * 1000:6.0f} ms")
+    print(f"{'oom_facts: reading and parsing':44} {result['oom_facts'] * 1000:6.0f} ms")
+    print(f"{'ratio (at most 2)':44} {result['ratio']:8.2f}")
     return 0 if result["ratio"] <= 2 else 1
 
 

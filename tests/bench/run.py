@@ -48,8 +48,12 @@ def scans():
 def print_table(rows):
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for index, row in enumerate(rows):
-        print("  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
-                        for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip())
+        print(
+            "  ".join(
+                cell.ljust(width) if column == 0 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+        )
         if index == 0:
             print("  ".join("-" * width for width in widths))
     print()
@@ -58,8 +62,15 @@ def print_table(rows):
 def times_table(count, times):
     rows = [(f"{count} boxes, SSH, pipelining, warm", "wall s", "of raw", "CPU on a box, ms", "of noop")]
     for name, taken in times.items():
-        rows.append((TITLES[name], f"{taken['wall']:.3f}", f"{taken['wall'] / times['raw']['wall']:.2f}",
-                     f"{taken['cpu'] * 1000:.0f}", f"{taken['cpu'] / times['noop']['cpu']:.2f}"))
+        rows.append(
+            (
+                TITLES[name],
+                f"{taken['wall']:.3f}",
+                f"{taken['wall'] / times['raw']['wall']:.2f}",
+                f"{taken['cpu'] * 1000:.0f}",
+                f"{taken['cpu'] / times['noop']['cpu']:.2f}",
+            )
+        )
     return rows
 
 
@@ -78,14 +89,22 @@ def bars_table(times, least, log, scan):
     rows = [("bar", "measured", "bar", "")]
     for title, value, side, limit in bars:
         met = value is not None and (limit is None or (value <= limit if side == "at most" else value >= limit))
-        rows.append((title, "-" if value is None else f"{value:.3g}", "" if limit is None else f"{side} {limit:g}",
-                     "" if limit is None else "met" if met else "MISSED"))
+        rows.append(
+            (
+                title,
+                "-" if value is None else f"{value:.3g}",
+                "" if limit is None else f"{side} {limit:g}",
+                "" if limit is None else "met" if met else "MISSED",
+            )
+        )
     return rows
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--runs", type=int, default=7, help="rounds that the medians are taken from (default: %(default)s)")
+    parser.add_argument(
+        "--runs", type=int, default=7, help="rounds that the medians are taken from (default: %(default)s)"
+    )
     options = parser.parse_args()
     count, times, least = on_boxes(options.runs)
     log, scan = scans()

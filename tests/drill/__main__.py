@@ -48,11 +48,19 @@ def play(leak, swap, images, folder, settings):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="make drill", description="The same leak on the same box, with and without the collection.")
-    parser.add_argument("leaks", nargs="*", metavar="LEAK", help=f"which of {', '.join(SETTINGS['leaks'])} (default: all)")
-    parser.add_argument("--swap", choices=("no", "yes", "both"), default="both", help="whether the box has swap (default: both)")
+    parser = argparse.ArgumentParser(
+        prog="make drill", description="The same leak on the same box, with and without the collection."
+    )
+    parser.add_argument(
+        "leaks", nargs="*", metavar="LEAK", help=f"which of {', '.join(SETTINGS['leaks'])} (default: all)"
+    )
+    parser.add_argument(
+        "--swap", choices=("no", "yes", "both"), default="both", help="whether the box has swap (default: both)"
+    )
     parser.add_argument("--seconds", type=int, help="how long to look on at each leak (default: what leaks.toml says)")
-    parser.add_argument("--out", type=pathlib.Path, default=image.CACHE / "results", help="where the results go (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=pathlib.Path, default=image.CACHE / "results", help="where the results go (default: %(default)s)"
+    )
     options = parser.parse_args()
     unknown = set(options.leaks) - set(SETTINGS["leaks"])
     if unknown:
@@ -61,11 +69,22 @@ def main():
     if options.seconds is not None:
         if options.seconds < 1:
             parser.error(f"--seconds is {options.seconds}: it must be 1 or more")
-        settings = {**SETTINGS, "leaks": {name: {**leak, "seconds": options.seconds} for name, leak in SETTINGS["leaks"].items()}}
+        settings = {
+            **SETTINGS,
+            "leaks": {name: {**leak, "seconds": options.seconds} for name, leak in SETTINGS["leaks"].items()},
+        }
     # A terminated drill cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    require({"qemu-system-x86_64": "qemu-system-x86", "mmdebstrap": "mmdebstrap", "apt-ftparchive": "apt-utils", "mke2fs": "e2fsprogs",
-             "mkswap": "util-linux", "ssh": "openssh-client"})
+    require(
+        {
+            "qemu-system-x86_64": "qemu-system-x86",
+            "mmdebstrap": "mmdebstrap",
+            "apt-ftparchive": "apt-utils",
+            "mke2fs": "e2fsprogs",
+            "mkswap": "util-linux",
+            "ssh": "openssh-client",
+        }
+    )
     options.out.mkdir(parents=True, exist_ok=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lifeline-drill-"))
     rows = []

@@ -20,8 +20,10 @@ BESIDE = {
     "stray": "held.append(b'x' * ({amount} << 10))",
     "strangers": "held.append(socket.create_connection(('127.0.0.1', 22)))",
 }
-BACKGROUND = ("runuser -u crawler -- setsid -f /usr/bin/python3 -S -c \"import socket, time; held = []\n"
-              "while True: {leak}; time.sleep({milliseconds} / 1000)\" > /dev/null 2>&1 < /dev/null")
+BACKGROUND = (
+    'runuser -u crawler -- setsid -f /usr/bin/python3 -S -c "import socket, time; held = []\n'
+    'while True: {leak}; time.sleep({milliseconds} / 1000)" > /dev/null 2>&1 < /dev/null'
+)
 
 # Take the queue away, and wait until the worker has told since that it has nothing in progress. One that has just started, or was killed,
 # may have told something else before: that is forgotten after a minute.
@@ -152,17 +154,32 @@ class Episode:
         self.agrees = told == {(event["pid"], event["name"]) for event in oom["events"]}
         # All that the worker's user runs is the worker, its children, and the stray.
         crawler = int(self.machine.run("id -u crawler"))
-        self.kills = [{**{key: kill.get(key) for key in ("killer", "name", "constraint")}, "worker": kill["uid"] == crawler}
-                      for kill in oom["events"] + oom["other_kills"]]
+        self.kills = [
+            {**{key: kill.get(key) for key in ("killer", "name", "constraint")}, "worker": kill["uid"] == crawler}
+            for kill in oom["events"] + oom["other_kills"]
+        ]
         self.starts = int(self.machine.run("wc -l < /var/lib/crawler/starts"))
-        self.restarts = int(self.machine.run("grep -cs \"'sidekiq' trying to restart\" /var/log/monit.log || true") or 0)
+        self.restarts = int(
+            self.machine.run("grep -cs \"'sidekiq' trying to restart\" /var/log/monit.log || true") or 0
+        )
 
     @property
     def head(self):
         """What it was, and what came of it."""
-        return {"kind": "episode", "box": self.box, "leak": self.leak, "swap": self.swap, "seconds": self.plan["seconds"],
-                "accelerator": virtual.accelerator(self.machine.image.kernel), "memory_mib": self.settings["box"]["memory_mib"],
-                "jobs": self.jobs, "kills": self.kills, "restarts": self.restarts, "starts": self.starts, "agrees": self.agrees}
+        return {
+            "kind": "episode",
+            "box": self.box,
+            "leak": self.leak,
+            "swap": self.swap,
+            "seconds": self.plan["seconds"],
+            "accelerator": virtual.accelerator(self.machine.image.kernel),
+            "memory_mib": self.settings["box"]["memory_mib"],
+            "jobs": self.jobs,
+            "kills": self.kills,
+            "restarts": self.restarts,
+            "starts": self.starts,
+            "agrees": self.agrees,
+        }
 
     def write(self, path):
         """As JSON lines: the head, then each record."""

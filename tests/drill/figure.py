@@ -19,10 +19,19 @@ TITLES = {"before": "As the distribution ships it", "after": "After lifeline.fle
 
 def draw(pairs, path):
     """Write PATH.svg and PATH.png; pairs are an episode's head and records each."""
-    drawing, axes = pyplot.subplots(2 * len(pairs), 1, figsize=(9, 8), sharex=True, layout="constrained",
-                                    gridspec_kw={"height_ratios": [3, 2] * len(pairs)})
+    drawing, axes = pyplot.subplots(
+        2 * len(pairs),
+        1,
+        figsize=(9, 8),
+        sharex=True,
+        layout="constrained",
+        gridspec_kw={"height_ratios": [3, 2] * len(pairs)},
+    )
     first = pairs[0][0]
-    drawing.suptitle(f"A leak: {first['leak']}, on {first['memory_mib']} MB {'with' if first['swap'] else 'without'} swap", fontsize=13)
+    drawing.suptitle(
+        f"A leak: {first['leak']}, on {first['memory_mib']} MB {'with' if first['swap'] else 'without'} swap",
+        fontsize=13,
+    )
     for number, (head, records) in enumerate(pairs):
         memory(axes[2 * number], head, records)
         latency(axes[2 * number + 1], records)
@@ -30,15 +39,19 @@ def draw(pairs, path):
     axes[-1].set_xlim(right=first["seconds"])
     drawing.legend(handles=legend(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     for suffix in ("svg", "png"):
-        drawing.savefig(path.with_name(f"{path.name}.{suffix}"), dpi=110, metadata={"Date": None} if suffix == "svg" else None)
+        drawing.savefig(
+            path.with_name(f"{path.name}.{suffix}"), dpi=110, metadata={"Date": None} if suffix == "svg" else None
+        )
     pyplot.close(drawing)
 
 
 def legend():
-    marks = [lines.Line2D([], [], color=LINE, marker="o", markersize=3, linestyle="", label="answered"),
-             lines.Line2D([], [], color=VERDICTS["critical"], marker="x", markersize=5, linestyle="", label="no answer"),
-             lines.Line2D([], [], color=LINE, linewidth=1.5, label="memory available"),
-             lines.Line2D([], [], color=LINE, linewidth=1, linestyle=":", label="worker started")]
+    marks = [
+        lines.Line2D([], [], color=LINE, marker="o", markersize=3, linestyle="", label="answered"),
+        lines.Line2D([], [], color=VERDICTS["critical"], marker="x", markersize=5, linestyle="", label="no answer"),
+        lines.Line2D([], [], color=LINE, linewidth=1.5, label="memory available"),
+        lines.Line2D([], [], color=LINE, linewidth=1, linestyle=":", label="worker started"),
+    ]
     bands = [patches.Patch(color=colour, label=f"health: {verdict}") for verdict, colour in VERDICTS.items()]
     # Filled column by column: a mark above a verdict in each.
     return [one for pair in zip(marks, bands) for one in pair]
@@ -46,7 +59,12 @@ def legend():
 
 def memory(axis, head, records):
     knocks = [record for record in records if record["kind"] == "knock" and record["answered"]]
-    axis.plot([record["t"] for record in knocks], [record["available_bytes"] / 2**20 for record in knocks], color=LINE, linewidth=1.5)
+    axis.plot(
+        [record["t"] for record in knocks],
+        [record["available_bytes"] / 2**20 for record in knocks],
+        color=LINE,
+        linewidth=1.5,
+    )
     for before, after in zip(knocks, knocks[1:]):
         if after["starts"] > before["starts"]:
             axis.axvline(after["t"], color=LINE, linestyle=":", linewidth=1)

@@ -28,8 +28,25 @@ CACHE = ROOT / ".cache" / "drill"
 SIZE = "2500M"
 
 # What a small server has, and the worker with its queue.
-PACKAGES = ["systemd", "systemd-sysv", "dbus", "libpam-systemd", "udev", "kmod", "linux-image-cloud-amd64", "initramfs-tools", "zstd",
-            "ifupdown", "openssh-server", "sudo", "cron", "python3", "python3-apt", "ruby-sidekiq", "redis-server"]
+PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "libpam-systemd",
+    "udev",
+    "kmod",
+    "linux-image-cloud-amd64",
+    "initramfs-tools",
+    "zstd",
+    "ifupdown",
+    "openssh-server",
+    "sudo",
+    "cron",
+    "python3",
+    "python3-apt",
+    "ruby-sidekiq",
+    "redis-server",
+]
 # What the roles install where it is missing. The tools of diagnostic_tools are there from the start: they are no services.
 OFFERED = ["monit", "earlyoom", "fail2ban", "nftables", "python3-systemd", "netbase"]
 TOOLS = yaml.safe_load((ROOT / "roles/diagnostic_tools/vars/main.yml").read_text())["__diagnostic_tools_seed"]
@@ -96,7 +113,12 @@ def digest(*parts):
 
 
 def files(*folders):
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sorted(
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
 
 
 def shipped(suite):
@@ -114,8 +136,11 @@ def shipped(suite):
         root = made.path / "root"
         key = made.path / "key"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lifeline-drill", "-f", str(key))
-        opened = [f'for home in /root /home/ops; do mkdir -p "$1$home/.ssh" && cp {key}.pub "$1$home/.ssh/authorized_keys"; done',
-                  'chroot "$1" chown -R ops:ops /home/ops', 'chmod -R go= "$1/root/.ssh" "$1/home/ops/.ssh"']
+        opened = [
+            f'for home in /root /home/ops; do mkdir -p "$1$home/.ssh" && cp {key}.pub "$1$home/.ssh/authorized_keys"; done',
+            'chroot "$1" chown -R ops:ops /home/ops',
+            'chmod -R go= "$1/root/.ssh" "$1/home/ops/.ssh"',
+        ]
         run(*bootstrap_command(suite, str(root), PACKAGES + tools, [*HOOKS, *opened], "--skip=cleanup/apt/lists"))
         for name in ("vmlinuz", "initrd.img"):
             shutil.copy(root / name, made.path / name)
@@ -144,8 +169,14 @@ def play(machine):
     """Run the playbook on the box, and tell which role is at work."""
     argv = ["ansible-playbook", *probes.connection(machine), "lifeline.fleet.crawler"]
     lines, role = [], None
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env=probes.environment()) as playing:
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=probes.environment(),
+    ) as playing:
         for line in playing.stdout:
             lines.append(line)
             at_work = re.match(r"TASK \[lifeline\.fleet\.(\w+) : ", line)

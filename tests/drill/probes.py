@@ -40,7 +40,10 @@ class Observer:
         self.began = time.monotonic()
 
     def __enter__(self):
-        self.loops = [self.pool.submit(self.every, KNOCK_EVERY, self.knock), self.pool.submit(self.every, HEALTH_EVERY, self.ask)]
+        self.loops = [
+            self.pool.submit(self.every, KNOCK_EVERY, self.knock),
+            self.pool.submit(self.every, HEALTH_EVERY, self.ask),
+        ]
         return self
 
     def __exit__(self, kind, error, trace):
@@ -67,30 +70,57 @@ class Observer:
         seconds = time.monotonic() - moment
         available = re.search(r"^MemAvailable: +(\d+) kB$", done.stdout, re.MULTILINE)
         answered = done.returncode == 0 and available is not None
-        self.records.append({
-            "kind": "knock", "t": moment, "seconds": round(seconds, 3), "answered": answered,
-            "available_bytes": int(available[1]) * 1024 if answered else None,
-            "starts": len(re.findall(r"^\d+$", done.stdout, re.MULTILINE)) if answered else None,
-            "error": None if answered else done.stderr.strip()[-200:] or "it answered with nothing"})
+        self.records.append(
+            {
+                "kind": "knock",
+                "t": moment,
+                "seconds": round(seconds, 3),
+                "answered": answered,
+                "available_bytes": int(available[1]) * 1024 if answered else None,
+                "starts": len(re.findall(r"^\d+$", done.stdout, re.MULTILINE)) if answered else None,
+                "error": None if answered else done.stderr.strip()[-200:] or "it answered with nothing",
+            }
+        )
 
     def ask(self):
         moment = time.monotonic()
         answer = ansible(self.machine, "health")
         findings = answer.get("findings", [])
-        self.records.append({
-            "kind": "health", "t": moment, "seconds": round(time.monotonic() - moment, 3),
-            "verdict": answer.get("verdict", "down"),
-            "reasons": [{name: one[name] for name in ("check", "severity", "subject", "message")} for one in findings]})
+        self.records.append(
+            {
+                "kind": "health",
+                "t": moment,
+                "seconds": round(time.monotonic() - moment, 3),
+                "verdict": answer.get("verdict", "down"),
+                "reasons": [
+                    {name: one[name] for name in ("check", "severity", "subject", "message")} for one in findings
+                ],
+            }
+        )
 
 
 def connection(machine):
     """The inventory file that tells where the box is, beside the one that a user writes."""
     path = machine.folder / f"{machine.name}.yml"
     if not path.exists():
-        path.write_text(yaml.safe_dump({"crawler": {"hosts": {machine.name: {
-            "ansible_host": "127.0.0.1", "ansible_port": machine.port, "ansible_user": "root",
-            "ansible_python_interpreter": "/usr/bin/python3", "ansible_ssh_common_args": machine.ssh_arguments,
-            "ansible_control_path_dir": str(machine.folder / "cp")}}}}))
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "crawler": {
+                        "hosts": {
+                            machine.name: {
+                                "ansible_host": "127.0.0.1",
+                                "ansible_port": machine.port,
+                                "ansible_user": "root",
+                                "ansible_python_interpreter": "/usr/bin/python3",
+                                "ansible_ssh_common_args": machine.ssh_arguments,
+                                "ansible_control_path_dir": str(machine.folder / "cp"),
+                            }
+                        }
+                    }
+                }
+            )
+        )
     return ["-i", str(INVENTORY), "-i", str(path), "--limit", machine.name]
 
 
@@ -102,8 +132,15 @@ def environment():
 def ansible(machine, module):
     """A module's answer, or that the box is down."""
     argv = ["ansible", machine.name, *connection(machine), "-m", "lifeline.fleet." + module]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                          env={**environment(), "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"})
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env={**environment(), "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"},
+    )
     if " => " not in done.stdout:
         raise RuntimeError(done.stdout)
     return json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2])[0]

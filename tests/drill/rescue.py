@@ -42,9 +42,12 @@ echo left $kib
 """ % (LITTLE >> 10, 2 * max(HELD), *HELD)
 # What an emulated box of the drill is called ill for, whatever the worker does.
 VARIABLES = {
-    "lifeline_thresholds": {name: {"warning": None, "critical": None}
-                            for name in ("load_per_cpu", "steal_percent", "fd_limits_above_maximum", "sshd_killable")},
-    "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=600s", "lifeline_rescue_patience": 300,
+    "lifeline_thresholds": {
+        name: {"warning": None, "critical": None}
+        for name in ("load_per_cpu", "steal_percent", "fd_limits_above_maximum", "sshd_killable")
+    },
+    "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=600s",
+    "lifeline_rescue_patience": 300,
 }
 
 
@@ -54,8 +57,15 @@ class Round:
         self.options = [*probes.connection(machine), "-e", json.dumps(VARIABLES)]
 
     def ansible(self, *argv):
-        return subprocess.run([*argv, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False, env={**probes.environment(), "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"})
+        return subprocess.run(
+            [*argv, *self.options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            env={**probes.environment(), "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"},
+        )
 
     def raw(self, command):
         """Over the connection that stands, with no Python on the box."""
@@ -72,8 +82,9 @@ class Round:
     def hold(self):
         """Queue jobs while the box is well, where the worker doesn't look: who starts a Ruby later is the leak."""
         for kibibytes, count in HELD.items():
-            self.raw("cd /opt/crawler && redis-cli del queue:%d && ruby feed.rb %d memory %d 1 && redis-cli rename queue:crawl queue:%d"
-                     % (kibibytes, count, kibibytes, kibibytes))
+            self.raw(
+                f"cd /opt/crawler && redis-cli del queue:{kibibytes} && ruby feed.rb {count} memory {kibibytes} 1 && redis-cli rename queue:crawl queue:{kibibytes}"
+            )
 
     def leak(self):
         """Have the worker take what is available but for a few MB, by and by, and return what is left.
@@ -89,8 +100,8 @@ class Round:
         before, began = self.pid(), time.monotonic()
         available = self.leak()
         leaked = time.monotonic()
-        evidence = self.folder / ("evidence-%d" % time.time_ns())
-        done = self.ansible("ansible-playbook", "lifeline.fleet.rescue", "-e", "lifeline_rescue_evidence=%s" % evidence)
+        evidence = self.folder / (f"evidence-{time.time_ns()}")
+        done = self.ansible("ansible-playbook", "lifeline.fleet.rescue", "-e", f"lifeline_rescue_evidence={evidence}")
         rescued = time.monotonic()
         looked = self.health()
         while looked.get("verdict") != "ok" and time.monotonic() - rescued < 300:
@@ -98,13 +109,26 @@ class Round:
             looked = self.health()
         log = evidence / "rescue.log"
         events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-        result = {"available_bytes": available, "leak_seconds": round(leaked - began), "rescue_seconds": round(rescued - leaked),
-                  "ok_after_seconds": round(time.monotonic() - leaked), "exit": done.returncode, "worker": [before, self.pid()],
-                  "archives": [path.stat().st_size for path in evidence.glob("*.tar.gz")], "verdict": looked.get("verdict"),
-                  "steps": [event["step"] for event in events if event["event"] == "step"]}
-        result["good"] = (done.returncode == 0 and len(result["archives"]) == 1 and looked.get("verdict") == "ok"
-                          and available is not None and available < LITTLE
-                          and None not in result["worker"] and result["worker"][0] != result["worker"][1])
+        result = {
+            "available_bytes": available,
+            "leak_seconds": round(leaked - began),
+            "rescue_seconds": round(rescued - leaked),
+            "ok_after_seconds": round(time.monotonic() - leaked),
+            "exit": done.returncode,
+            "worker": [before, self.pid()],
+            "archives": [path.stat().st_size for path in evidence.glob("*.tar.gz")],
+            "verdict": looked.get("verdict"),
+            "steps": [event["step"] for event in events if event["event"] == "step"],
+        }
+        result["good"] = (
+            done.returncode == 0
+            and len(result["archives"]) == 1
+            and looked.get("verdict") == "ok"
+            and available is not None
+            and available < LITTLE
+            and None not in result["worker"]
+            and result["worker"][0] != result["worker"][1]
+        )
         if not result["good"]:
             result["said"] = (done.stdout + looked.get("msg", ""))[-3000:]
         return result
@@ -116,7 +140,9 @@ def main():
     good = 0
     try:
         say("booting", "rescue")
-        with virtual.Machine("before", image.shipped(SETTINGS["box"]["suite"]), folder / "box", SETTINGS["box"]) as machine:
+        with virtual.Machine(
+            "before", image.shipped(SETTINGS["box"]["suite"]), folder / "box", SETTINGS["box"]
+        ) as machine:
             one = Round(machine, folder)
             for number in range(rounds):
                 result = one.play()
@@ -124,7 +150,7 @@ def main():
                 print(json.dumps({"round": number + 1, **result}), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    say("%d of %d rounds" % (good, rounds), "rescue")
+    say(f"{good} of {rounds} rounds", "rescue")
     return 0 if good == rounds else 1
 
 

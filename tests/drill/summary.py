@@ -32,39 +32,94 @@ def summary(head, records):
     idle = [record["seconds"] for record in knocks if record["t"] < 0 and record["answered"]][1:]
     leaking = [record for record in knocks if record["t"] >= 0]
     answered = [record for record in leaking if record["answered"]]
-    moments = [0.0, *sorted(min(record["t"] + record["seconds"], head["seconds"]) for record in answered), head["seconds"]]
+    moments = [
+        0.0,
+        *sorted(min(record["t"] + record["seconds"], head["seconds"]) for record in answered),
+        head["seconds"],
+    ]
     readings = [record for record in records if record["kind"] == "health"]
-    known = {(one["check"], one["severity"], one["subject"]) for record in readings if record["t"] < 0 for one in record["reasons"]}
-    warned = next((record["t"] for record in readings if record["t"] >= 0
-                   and any((one["check"], one["severity"], one["subject"]) not in known for one in record["reasons"])), None)
+    known = {
+        (one["check"], one["severity"], one["subject"])
+        for record in readings
+        if record["t"] < 0
+        for one in record["reasons"]
+    }
+    warned = next(
+        (
+            record["t"]
+            for record in readings
+            if record["t"] >= 0
+            and any((one["check"], one["severity"], one["subject"]) not in known for one in record["reasons"])
+        ),
+        None,
+    )
     silent = next((record["t"] for record in leaking if not record["answered"]), None)
     latencies = [record["seconds"] for record in answered]
     starts = [record["starts"] for record in knocks if record["answered"]]
     return {
-        "probes": len(leaking), "answered": len(answered),
+        "probes": len(leaking),
+        "answered": len(answered),
         "silence": round(max(after - before for before, after in zip(moments, moments[1:])), 1),
-        "idle_median": statistics.median(idle) if idle else None, "idle_p99": percentile(idle, 99),
-        "median": statistics.median(latencies) if latencies else None, "p99": percentile(latencies, 99),
-        "warned": warned, "silent": silent, "lead": None if warned is None or silent is None else round(silent - warned, 1),
+        "idle_median": statistics.median(idle) if idle else None,
+        "idle_p99": percentile(idle, 99),
+        "median": statistics.median(latencies) if latencies else None,
+        "p99": percentile(latencies, 99),
+        "warned": warned,
+        "silent": silent,
+        "lead": None if warned is None or silent is None else round(silent - warned, 1),
         "starts": starts[-1] - starts[0] if starts else None,
     }
 
 
-COLUMNS = ("LEAK", "SWAP", "BOX", "ANSWERED", "SILENCE", "MEDIAN", "P99", "IDLE P99", "WARNED", "SILENT", "RESTARTS", "KILLS", "JOBS LOST")
+COLUMNS = (
+    "LEAK",
+    "SWAP",
+    "BOX",
+    "ANSWERED",
+    "SILENCE",
+    "MEDIAN",
+    "P99",
+    "IDLE P99",
+    "WARNED",
+    "SILENT",
+    "RESTARTS",
+    "KILLS",
+    "JOBS LOST",
+)
 
 
 def row(head, numbers):
     """One line of the table, as texts."""
+
     def seconds(value, digits=0):
         return "-" if value is None else f"{value:.{digits}f} s"
 
-    kills = "?" if head["kills"] is None else "-" if not head["kills"] else ", ".join(
-        f"{head['kills'].count(one)} {one['name']} by {one['killer']}" + ("" if one["worker"] else ", innocent")
-        for number, one in enumerate(head["kills"]) if one not in head["kills"][:number])
-    return (head["leak"], "yes" if head["swap"] else "no", head["box"], f"{numbers['answered']} of {numbers['probes']}",
-            seconds(numbers["silence"]), seconds(numbers["median"], 1), seconds(numbers["p99"], 1), seconds(numbers["idle_p99"], 1),
-            seconds(numbers["warned"]), seconds(numbers["silent"]), "?" if numbers["starts"] is None else str(numbers["starts"]), kills,
-            "?" if head["jobs"]["lost"] is None else str(head["jobs"]["lost"]))
+    kills = (
+        "?"
+        if head["kills"] is None
+        else "-"
+        if not head["kills"]
+        else ", ".join(
+            f"{head['kills'].count(one)} {one['name']} by {one['killer']}" + ("" if one["worker"] else ", innocent")
+            for number, one in enumerate(head["kills"])
+            if one not in head["kills"][:number]
+        )
+    )
+    return (
+        head["leak"],
+        "yes" if head["swap"] else "no",
+        head["box"],
+        f"{numbers['answered']} of {numbers['probes']}",
+        seconds(numbers["silence"]),
+        seconds(numbers["median"], 1),
+        seconds(numbers["p99"], 1),
+        seconds(numbers["idle_p99"], 1),
+        seconds(numbers["warned"]),
+        seconds(numbers["silent"]),
+        "?" if numbers["starts"] is None else str(numbers["starts"]),
+        kills,
+        "?" if head["jobs"]["lost"] is None else str(head["jobs"]["lost"]),
+    )
 
 
 def table(rows):

@@ -19,10 +19,32 @@ DEAD_AFTER = 15
 @functools.cache
 def accelerator(kernel):
     """kvm where this kernel gets as far with it as to miss its disk. That the device opens, or QEMU starts, says nothing."""
-    argv = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "max", "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", str(kernel), "-append", "panic=-1"]
+    argv = [
+        "qemu-system-x86_64",
+        "-accel",
+        "kvm",
+        "-cpu",
+        "max",
+        "-m",
+        "256",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-kernel",
+        str(kernel),
+        "-append",
+        "panic=-1",
+    ]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20, check=False)
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=20,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return "tcg"
     return "tcg" if done.returncode else "kvm"
@@ -59,17 +81,43 @@ class Machine:
             drives.append((self.swap_disk(), "off"))
         # What an emulated processor can't do anyway needs no mitigation, and wide registers make it slower.
         emulated = accelerator(self.image.kernel) == "tcg"
-        argv = ["-accel", "tcg" if emulated else "kvm", "-cpu", "Nehalem" if emulated else "max",
-                "-smp", "2" if self.writable else "1",
-                "-m", str(settings["memory_mib"]), "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
-                "-serial", f"file:{self.serial}", "-no-reboot", "-kernel", self.image.kernel, "-initrd", self.image.initrd,
-                "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 loglevel=4" + (" mitigations=off" if emulated else ""),
-                "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22",
-                "-device", "virtio-net-pci,netdev=net,romfile=",
-                "-device", "virtio-rng-pci"]
+        argv = [
+            "-accel",
+            "tcg" if emulated else "kvm",
+            "-cpu",
+            "Nehalem" if emulated else "max",
+            "-smp",
+            "2" if self.writable else "1",
+            "-m",
+            str(settings["memory_mib"]),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-serial",
+            f"file:{self.serial}",
+            "-no-reboot",
+            "-kernel",
+            self.image.kernel,
+            "-initrd",
+            self.image.initrd,
+            "-append",
+            "root=/dev/vda rw console=ttyS0 net.ifnames=0 loglevel=4" + (" mitigations=off" if emulated else ""),
+            "-netdev",
+            f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22",
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=",
+            "-device",
+            "virtio-rng-pci",
+        ]
         for disk, snapshot in drives:
             # A provisioned disk is written without a limit: that is no part of what is measured.
-            argv += ["-drive", f"file={disk},if=virtio,format=raw,snapshot={snapshot}" + ("" if self.writable else f",{limits}")]
+            argv += [
+                "-drive",
+                f"file={disk},if=virtio,format=raw,snapshot={snapshot}" + ("" if self.writable else f",{limits}"),
+            ]
         # It must not outlive whoever booted it, however that ends.
         return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *map(str, argv)]
 
@@ -83,8 +131,13 @@ class Machine:
     def __enter__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{self.name}.qemu").open("wb") as said:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                                            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(self.folder)})
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(self.folder)},
+            )
         try:
             self.wait()
         except BaseException:
@@ -104,8 +157,10 @@ class Machine:
     def wait(self, patience=300):
         """Until the box has booted, its worker runs, and its swap is on."""
         deadline = time.monotonic() + patience
-        wanted = ("systemctl is-system-running --wait > /dev/null; systemctl is-active -q sidekiq.service && "
-                  "{ ! test -b /dev/vdb || swapon /dev/vdb; }")
+        wanted = (
+            "systemctl is-system-running --wait > /dev/null; systemctl is-active -q sidekiq.service && "
+            "{ ! test -b /dev/vdb || swapon /dev/vdb; }"
+        )
         while self.attempt(wanted, 60).returncode:
             if self.process.poll() is not None:
                 raise LabError(f"{self.name}: QEMU ended: {(self.folder / f'{self.name}.qemu').read_text()[-1000:]}")
@@ -115,11 +170,29 @@ class Machine:
 
     def attempt(self, command, seconds=DEAD_AFTER, user="root"):
         """One command over a connection of its own; 255 is no answer."""
-        argv = ["ssh", *shlex.split(self.ssh_arguments), "-o", f"ConnectTimeout={seconds}", "-o", "BatchMode=yes", "-p", str(self.port),
-                f"{user}@127.0.0.1", command]
+        argv = [
+            "ssh",
+            *shlex.split(self.ssh_arguments),
+            "-o",
+            f"ConnectTimeout={seconds}",
+            "-o",
+            "BatchMode=yes",
+            "-p",
+            str(self.port),
+            f"{user}@127.0.0.1",
+            command,
+        ]
         try:
-            return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  errors="replace", check=False, timeout=seconds)
+            return subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=seconds,
+            )
         except subprocess.TimeoutExpired as error:
             return subprocess.CompletedProcess(argv, 255, "", f"no answer within {error.timeout:.0f} s")
 

@@ -12,8 +12,12 @@ from forecast import evaluate, recorded, traces
 def table(rows):
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) if not column else cell.rjust(width)
-                        for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip())
+        print(
+            "  ".join(
+                cell.ljust(width) if not column else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+        )
     print()
 
 
@@ -26,8 +30,18 @@ def print_accuracy(count):
     for name in traces.LEAKS:
         for readings in (10, 20, 40):
             found = evaluate.accuracy(evaluate.leaks(name, count), readings)
-            rows.append((name, str(readings), str(found.traces), share(found.right), share(found.none), share(found.error),
-                         share(found.worst), share(found.covered)))
+            rows.append(
+                (
+                    name,
+                    str(readings),
+                    str(found.traces),
+                    share(found.right),
+                    share(found.none),
+                    share(found.error),
+                    share(found.worst),
+                    share(found.covered),
+                )
+            )
     table(rows)
 
 
@@ -58,11 +72,22 @@ def print_recorded():
             place = next(place for place, point in enumerate(trace.points) if point.taken >= trace.began) + readings - 1
             if place >= len(trace.points) - 1:
                 continue
-            told = evaluate.forecast(trace.points[:place + 1])
+            told = evaluate.forecast(trace.points[: place + 1])
             true = trace.ends - trace.points[place].taken
-            foretold = ("-", "-") if told is None else (
-                f"{told.seconds:.0f} ({told.low:.0f} to {told.high:.0f})", share(abs(told.seconds - true) / true))
-            rows.append((trace.name, str(readings), f"{true:.0f}", *foretold, "-" if first is None else f"{trace.ends - first.taken:.0f}"))
+            foretold = (
+                ("-", "-")
+                if told is None
+                else (f"{told.seconds:.0f} ({told.low:.0f} to {told.high:.0f})", share(abs(told.seconds - true) / true))
+            )
+            rows.append(
+                (
+                    trace.name,
+                    str(readings),
+                    f"{true:.0f}",
+                    *foretold,
+                    "-" if first is None else f"{trace.ends - first.taken:.0f}",
+                )
+            )
     table(rows)
     rows = [("RECORDED, HEALTHY", "READINGS", "FALSE ALARMS")]
     for trace in recorded.traces():
@@ -75,7 +100,9 @@ def print_recorded():
 def main():
     parser = argparse.ArgumentParser(prog="make forecast", description=__doc__)
     parser.add_argument("--traces", type=int, default=100, help="simulated leaks of each kind (default: %(default)s)")
-    parser.add_argument("--healthy", type=int, default=3, help="healthy traces of each kind and interval (default: %(default)s)")
+    parser.add_argument(
+        "--healthy", type=int, default=3, help="healthy traces of each kind and interval (default: %(default)s)"
+    )
     parser.add_argument("--readings", type=int, default=1000, help="readings of a healthy trace (default: %(default)s)")
     options = parser.parse_args()
     print_accuracy(options.traces)

@@ -60,15 +60,21 @@ def accuracy(chosen, readings):
         count += 1
         place = leaking[readings - 1]
         true = trace.ends - trace.points[place].taken
-        told = forecast(trace.points[max(0, place + 1 - history_store.FURTHEST):place + 1])
+        told = forecast(trace.points[max(0, place + 1 - history_store.FURTHEST) : place + 1])
         if told is not None:
             errors.append(abs(told.seconds - true) / true)
             covered += told.low - 1 <= true <= told.high + 1
     if not errors:
         return Accuracy(count, 0, 1, 0, 0, 0)
     errors.sort()
-    return Accuracy(count, sum(error <= 0.2 for error in errors) / count, 1 - len(errors) / count, statistics.median(errors),
-                    errors[round(0.95 * (len(errors) - 1))], covered / len(errors))
+    return Accuracy(
+        count,
+        sum(error <= 0.2 for error in errors) / count,
+        1 - len(errors) / count,
+        statistics.median(errors),
+        errors[round(0.95 * (len(errors) - 1))],
+        covered / len(errors),
+    )
 
 
 def alarms(chosen):
@@ -88,7 +94,14 @@ def notice(chosen):
     count = 0
     for trace in chosen:
         count += 1
-        first = next((point for place, point in enumerate(trace.points) if point.taken >= trace.began and findings(trace, place)), None)
+        first = next(
+            (
+                point
+                for place, point in enumerate(trace.points)
+                if point.taken >= trace.began and findings(trace, place)
+            ),
+            None,
+        )
         if first is not None:
             left.append((trace.ends - first.taken) / (trace.ends - trace.began))
     return Notice(count, len(left) / count, statistics.median(left) if left else 0)
@@ -96,11 +109,13 @@ def notice(chosen):
 
 def findings(trace, place):
     """What health finds at one reading."""
-    points, now = trace.points[max(0, place - history_store.FURTHEST):place], trace.points[place]
+    points, now = trace.points[max(0, place - history_store.FURTHEST) : place], trace.points[place]
     metric = "disk_used_bytes" if trace.disk else "memory_used_bytes"
     few = [points[-number] for number in reversed(history_store.PLACES) if number <= len(points)]
     sample = history_store.Sample(metric, "", now.value, now.capacity, now.started)
-    return trends.foresee({(metric, ""): few}, [sample], now.taken, now.started, _THRESHOLDS, lambda metric, subject: points)
+    return trends.foresee(
+        {(metric, ""): few}, [sample], now.taken, now.started, _THRESHOLDS, lambda metric, subject: points
+    )
 
 
 def leaks(name, count):
@@ -108,4 +123,6 @@ def leaks(name, count):
 
 
 def healthy(name, count, readings, intervals=(15, 60, 300)):
-    return (traces.healthy(name, FIRST_SEED + seed, readings, interval) for interval in intervals for seed in range(count))
+    return (
+        traces.healthy(name, FIRST_SEED + seed, readings, interval) for interval in intervals for seed in range(count)
+    )

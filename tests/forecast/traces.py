@@ -55,7 +55,9 @@ def steady(seed, before=0, noise=0.0, missing=0.0):
     def value(time, chance):
         return low + rate * max(0.0, time - began) + chance.gauss(0, deviation)
 
-    return series("steady leak", seed, value, before + readings, interval, missing, began=began, ends=began + readings * interval)
+    return series(
+        "steady leak", seed, value, before + readings, interval, missing, began=began, ends=began + readings * interval
+    )
 
 
 def collected(seed):
@@ -93,10 +95,23 @@ def restarted(seed):
 
     def value(time, chance):
         since = time if time < began else time - began
-        return low + rate * since * (1 if time >= began else 0.7 * readings / before) + chance.gauss(0, 0.1 * rate * interval)
+        return (
+            low
+            + rate * since * (1 if time >= began else 0.7 * readings / before)
+            + chance.gauss(0, 0.1 * rate * interval)
+        )
 
-    return series("leak after a restart", seed, value, before + readings, interval, 0.05,
-                  lambda time: -DAY if time < began else began, began=began, ends=began + readings * interval)
+    return series(
+        "leak after a restart",
+        seed,
+        value,
+        before + readings,
+        interval,
+        0.05,
+        lambda time: -DAY if time < began else began,
+        began=began,
+        ends=began + readings * interval,
+    )
 
 
 LEAKS = {
@@ -121,7 +136,11 @@ def idle(seed):
 def wandering(seed):
     """Load that comes and goes: what was used a moment ago tells what is used now, and it always comes back."""
     chance = random.Random(f"wandering {seed}")
-    middle, deviation, memory = chance.uniform(0.2, 0.6), chance.uniform(0.01, 0.06), chance.uniform(10 * MINUTE, 4 * HOUR)
+    middle, deviation, memory = (
+        chance.uniform(0.2, 0.6),
+        chance.uniform(0.01, 0.06),
+        chance.uniform(10 * MINUTE, 4 * HOUR),
+    )
     state = {"time": 0.0, "level": 0.0}
 
     def value(time, chance):
@@ -134,6 +153,7 @@ def wandering(seed):
 
 def teeth(fastest, slowest, tallest):
     """The heap of a language that collects its garbage."""
+
     def make(seed):
         chance = random.Random(f"teeth {fastest} {seed}")
         low, height, period = chance.uniform(0.1, 0.5), chance.uniform(0.05, tallest), chance.uniform(fastest, slowest)
@@ -142,6 +162,7 @@ def teeth(fastest, slowest, tallest):
             return low + height * (time % period) / period + chance.gauss(0, 0.003)
 
         return value
+
     return make
 
 
@@ -177,7 +198,9 @@ def jobs(seed):
     chance = random.Random(f"jobs {seed}")
     low, height = chance.uniform(0.1, 0.4), chance.uniform(0.1, 0.4)
     every, runs = chance.choice([HOUR, 3 * HOUR, DAY]), chance.uniform(5 * MINUTE, 50 * MINUTE)
-    return lambda time, chance: low + (height * (time % every) / runs if time % every < runs else 0) + chance.gauss(0, 0.004)
+    return lambda time, chance: (
+        low + (height * (time % every) / runs if time % every < runs else 0) + chance.gauss(0, 0.004)
+    )
 
 
 def rotated(seed):
@@ -191,8 +214,10 @@ def filling(seed):
     """A disk that fills, but not in the months to come; with a copy of something on it now and then."""
     chance = random.Random(f"filling {seed}")
     low, rate = chance.uniform(0.2, 0.6), chance.uniform(0, 0.003) / DAY
-    copies = [(start, start + chance.uniform(HOUR, DAY), chance.uniform(0.01, 0.2)) for start in
-              (chance.uniform(0, 7 * DAY) for _copy in range(4))]
+    copies = [
+        (start, start + chance.uniform(HOUR, DAY), chance.uniform(0.01, 0.2))
+        for start in (chance.uniform(0, 7 * DAY) for _copy in range(4))
+    ]
     return lambda time, chance: low + rate * time + sum(size for start, end, size in copies if start <= time < end)
 
 

@@ -15,12 +15,16 @@ import subprocess
 import time
 
 INVENTORY = pathlib.Path(__file__).resolve().parents[2] / "inventories" / "lab"
-PLAIN = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1",
-         "ANSIBLE_FORCE_COLOR": "false"}
+PLAIN = {
+    "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+    "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_FORCE_COLOR": "false",
+}
 
 
 def _drop_ins(unit):
-    return "/run/systemd/system/%s.d" % unit
+    return f"/run/systemd/system/{unit}.d"
 
 
 class Box:
@@ -37,10 +41,23 @@ class Box:
         return done.stdout.strip()
 
     def attempt(self, command):
-        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ConnectTimeout=5", "-o", "ControlMaster=auto",
-                "-o", "ControlPersist=60s", "-o", "ControlPath=%s/%%C" % self.variables["ansible_control_path_dir"],
-                "root@" + self.variables["ansible_host"], command]
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        argv = [
+            "ssh",
+            *shlex.split(self.variables["ansible_ssh_common_args"]),
+            "-o",
+            "ConnectTimeout=5",
+            "-o",
+            "ControlMaster=auto",
+            "-o",
+            "ControlPersist=60s",
+            "-o",
+            f"ControlPath={self.variables['ansible_control_path_dir']}/%C",
+            "root@" + self.variables["ansible_host"],
+            command,
+        ]
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+        )
 
     def wait(self, command, seconds=60, wanted=lambda output: True):
         """The output of a command as soon as it succeeds with what is wanted."""
@@ -54,24 +71,44 @@ class Box:
 
     def module(self, name, arguments=None, variables=None):
         """A module's answer, failed or not."""
-        argv = ["ansible", self.name, "-i", str(INVENTORY), "-m", "lifeline.fleet." + name, "-e", json.dumps(variables or {})]
+        argv = [
+            "ansible",
+            self.name,
+            "-i",
+            str(INVENTORY),
+            "-m",
+            "lifeline.fleet." + name,
+            "-e",
+            json.dumps(variables or {}),
+        ]
         if arguments:
             argv += ["-a", json.dumps(arguments)]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                              env={**os.environ, **PLAIN, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"})
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            env={**os.environ, **PLAIN, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "false"},
+        )
         assert " => " in done.stdout, done.stdout
         return json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2])[0]
 
     def drop_in(self, unit, *lines):
         """Give a unit's service lines of a test's own; systemd has read them when this returns."""
         text = " ".join(map(shlex.quote, ("[Service]", *lines)))
-        self.run("mkdir -p {0} && printf '%s\\n' {1} > {0}/test.conf && systemctl daemon-reload".format(_drop_ins(unit), text))
+        self.run(
+            f"mkdir -p {_drop_ins(unit)} && printf '%s\\n' {text} > {_drop_ins(unit)}/test.conf && systemctl daemon-reload"
+        )
 
     def remove_drop_in(self, unit):
-        self.run("rm -rf %s && systemctl daemon-reload" % _drop_ins(unit))
+        self.run(f"rm -rf {_drop_ins(unit)} && systemctl daemon-reload")
 
     def reboot(self):
-        subprocess.run(["podman", "restart", "--time", "5", self.variables["lab_container"]], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["podman", "restart", "--time", "5", self.variables["lab_container"]], check=True, stdout=subprocess.DEVNULL
+        )
 
 
 class Boxes(list):
@@ -85,17 +122,35 @@ class Boxes(list):
 
 def of_set(name, kind=Box):
     """The boxes of a set of the lab, which must be up."""
-    listed = subprocess.run(["ansible-inventory", "-i", str(INVENTORY), "--list", "--limit", name], stdout=subprocess.PIPE, check=True)
+    listed = subprocess.run(
+        ["ansible-inventory", "-i", str(INVENTORY), "--list", "--limit", name], stdout=subprocess.PIPE, check=True
+    )
     found = Boxes(kind(*box) for box in sorted(json.loads(listed.stdout)["_meta"]["hostvars"].items()))
-    assert found, "the lab's set %s is not up" % name
+    assert found, f"the lab's set {name} is not up"
     return found
 
 
 def play(playbook, names, variables, *options):
     """Whether a playbook succeeded on some of the boxes and with other variables, and what it printed."""
-    argv = ["ansible-playbook", "-i", str(INVENTORY), str(playbook), "-l", ",".join([*names, "localhost"]), "-e", json.dumps(variables)]
-    done = subprocess.run([*argv, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, env={**os.environ, **PLAIN})
+    argv = [
+        "ansible-playbook",
+        "-i",
+        str(INVENTORY),
+        str(playbook),
+        "-l",
+        ",".join([*names, "localhost"]),
+        "-e",
+        json.dumps(variables),
+    ]
+    done = subprocess.run(
+        [*argv, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env={**os.environ, **PLAIN},
+    )
     return done.returncode == 0, done.stdout
 
 
@@ -109,6 +164,7 @@ def converging(playbook):
     def run(*boxes, **variables):
         touched.extend(boxes)
         return play(playbook, [box.name for box in boxes], variables)
+
     yield run
     if touched:
         done, output = play(playbook, sorted({box.name for box in touched}), {})

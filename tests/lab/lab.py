@@ -45,17 +45,29 @@ LABEL = "lifeline-lab"
 IMAGE = "localhost/lifeline-lab"
 TABLE = tomllib.loads((HERE / "boxes.toml").read_text())
 
-PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-apt", "iproute2", "procps", "lsof",
-            "ruby-sidekiq", "redis-server"]
+PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    "python3",
+    "python3-apt",
+    "iproute2",
+    "procps",
+    "lsof",
+    "ruby-sidekiq",
+    "redis-server",
+]
 # Apt knows what there is to install, as on a box that has been up for a day: each box would spend seconds on finding out.
-IMAGE_OPTIONS = ("--aptopt=Acquire::Languages \"none\"", "--skip=cleanup/apt/lists")
+IMAGE_OPTIONS = ('--aptopt=Acquire::Languages "none"', "--skip=cleanup/apt/lists")
 IMAGE_HOOKS = (
     f"copy-in {HERE}/box/opt {HERE}/box/etc {HERE}/box/usr /",
-    "chroot \"$1\" chown -R root:root /opt /etc/sudoers.d /etc/systemd/system /usr/local/lib/lab",
-    "chroot \"$1\" chmod 0440 /etc/sudoers.d/ops",
-    "chroot \"$1\" useradd --create-home --shell /bin/bash ops",
-    "chroot \"$1\" useradd --system crawler",
-    "chroot \"$1\" systemctl disable redis-server.service",
+    'chroot "$1" chown -R root:root /opt /etc/sudoers.d /etc/systemd/system /usr/local/lib/lab',
+    'chroot "$1" chmod 0440 /etc/sudoers.d/ops',
+    'chroot "$1" useradd --create-home --shell /bin/bash ops',
+    'chroot "$1" useradd --system crawler',
+    'chroot "$1" systemctl disable redis-server.service',
 )
 
 # A box's first process: its own machine-id, keys and units, then init. On a host with cgroup v1, systemd gets a cgroup
@@ -144,8 +156,10 @@ class Lab:
     def boxes(self, suites):
         entry = TABLE["sets"][self.name]
         kinds = {name: Kind(name, **fields) for name, fields in TABLE["kinds"].items()}
-        boxes = [Box(f"{self.name}-{suite}", kinds[entry["each_suite"]], suite)
-                 for suite in (suites if "each_suite" in entry else ())]
+        boxes = [
+            Box(f"{self.name}-{suite}", kinds[entry["each_suite"]], suite)
+            for suite in (suites if "each_suite" in entry else ())
+        ]
         taken = itertools.cycle(suites)
         count = {name: itertools.count(1) for name in kinds}
         for name in entry["boxes"]:
@@ -157,9 +171,16 @@ class Lab:
         """What podman knows of this lab: each box's labels, with its state and its container's name added."""
         listed = [one for one in (podman_lists() if listed is None else listed) if one["Labels"][LABEL] == self.id]
         # podman believes that a box runs on whose monitor was killed, as at the end of some CI jobs.
-        boxes = [{**one["Labels"], "container": one["Names"][0],
-                  "state": "gone" if one["State"] == "running" and not pathlib.Path(f"/proc/{one['Pid']}").exists() else one["State"]}
-                 for one in listed]
+        boxes = [
+            {
+                **one["Labels"],
+                "container": one["Names"][0],
+                "state": "gone"
+                if one["State"] == "running" and not pathlib.Path(f"/proc/{one['Pid']}").exists()
+                else one["State"],
+            }
+            for one in listed
+        ]
         return {box["lifeline-lab.box"]: box for box in sorted(boxes, key=lambda box: int(box["lifeline-lab.number"]))}
 
 
@@ -171,6 +192,7 @@ def podman_lists():
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
+
 
 def image_of(suite):
     """The image's name: its tag is what goes into it, so that a change of any of it makes another."""
@@ -195,8 +217,13 @@ def make_image(suite, image):
         errors = []
         reader = threading.Thread(target=lambda: errors.append(made.stderr.read()))
         reader.start()
-        imported = subprocess.run(["podman", "import", "--quiet", "-", image], stdin=made.stdout, check=False,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        imported = subprocess.run(
+            ["podman", "import", "--quiet", "-", image],
+            stdin=made.stdout,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         made.stdout.close()
         reader.join()
     if made.returncode or imported.returncode:
@@ -215,10 +242,12 @@ def drop_old_images(kept):
 
 # --- the machine ----------------------------------------------------------------------------------------------------
 
+
 def check_machine():
     if os.geteuid() != 0:
-        raise LabError("the lab needs root: it boots boxes with systemd, and mounts a disk for one of them. "
-                       "Try again with sudo.")
+        raise LabError(
+            "the lab needs root: it boots boxes with systemd, and mounts a disk for one of them. Try again with sudo."
+        )
     needed = {"podman": "podman", "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "mkfs.ext4": "e2fsprogs"}
     if cgroup_version() == 1:
         needed["runc"] = "runc"  # crun refuses cgroup v1
@@ -250,6 +279,7 @@ def restore_inotify():
 
 # --- up -------------------------------------------------------------------------------------------------------------
 
+
 def mount_disk(lab, box):
     """The mount point, on this machine, of the box's own disk: an ext4 image, made and mounted where it isn't yet."""
     point = lab.run / box.name
@@ -265,19 +295,54 @@ def mount_disk(lab, box):
 
 def create_arguments(lab, box, number, address):
     kind = box.kind
-    environment = {**kind.env, "LAB_UNITS": " ".join(kind.units), "LAB_CGROUP": str(cgroup_version()),
-                   "LAB_KEY": lab.key.with_suffix(".pub").read_text().strip()}
-    labels = {LABEL: lab.id, **{f"lifeline-lab.{name}": value for name, value in (
-        ("box", box.name), ("kind", kind.name), ("number", number), ("suite", box.suite), ("purpose", kind.purpose),
-        ("address", address), ("vars", json.dumps(kind.vars)))}}
+    environment = {
+        **kind.env,
+        "LAB_UNITS": " ".join(kind.units),
+        "LAB_CGROUP": str(cgroup_version()),
+        "LAB_KEY": lab.key.with_suffix(".pub").read_text().strip(),
+    }
+    labels = {
+        LABEL: lab.id,
+        **{
+            f"lifeline-lab.{name}": value
+            for name, value in (
+                ("box", box.name),
+                ("kind", kind.name),
+                ("number", number),
+                ("suite", box.suite),
+                ("purpose", kind.purpose),
+                ("address", address),
+                ("vars", json.dumps(kind.vars)),
+            )
+        },
+    }
     # With a MAC of its own after a boot, nobody would find it until this machine has forgotten the one before, half a minute later.
     mac = "02:00:" + ":".join(f"{int(octet):02x}" for octet in address.split("."))
-    arguments = ["--hostname", box.name, "--network", lab.id, "--ip", address, "--mac-address", mac, "--systemd=always",
-                 # Equal limits: no swap for the box, whatever this machine has.
-                 "--memory", kind.memory, "--memory-swap", kind.memory,
-                 "--cap-add", CAPABILITIES, "--security-opt", "apparmor=unconfined",
-                 # runc cannot raise the limits that it would set by default.
-                 "--ulimit", "nofile=1024:20000", "--ulimit", "nproc=4096:8192"]
+    arguments = [
+        "--hostname",
+        box.name,
+        "--network",
+        lab.id,
+        "--ip",
+        address,
+        "--mac-address",
+        mac,
+        "--systemd=always",
+        # Equal limits: no swap for the box, whatever this machine has.
+        "--memory",
+        kind.memory,
+        "--memory-swap",
+        kind.memory,
+        "--cap-add",
+        CAPABILITIES,
+        "--security-opt",
+        "apparmor=unconfined",
+        # runc cannot raise the limits that it would set by default.
+        "--ulimit",
+        "nofile=1024:20000",
+        "--ulimit",
+        "nproc=4096:8192",
+    ]
     if kind.kernel_log:
         arguments += ["--cap-add", "SYSLOG", "--device", "/dev/kmsg"]
     if kind.disk_mib:
@@ -325,17 +390,34 @@ def close_connections(lab):
 
 def wait_ready(lab, box, address, patience=120):
     """Wait until the box lets us in by SSH, has booted, and is in the trouble that it is meant to be in."""
-    command = ["ssh", *shlex.split(ssh_arguments(lab.key, lab.known_hosts)), "-o", "ConnectTimeout=5", "-o", "BatchMode=yes",
-               f"root@{address}", f"systemctl is-system-running --wait >/dev/null; {box.kind.ready}"]
+    command = [
+        "ssh",
+        *shlex.split(ssh_arguments(lab.key, lab.known_hosts)),
+        "-o",
+        "ConnectTimeout=5",
+        "-o",
+        "BatchMode=yes",
+        f"root@{address}",
+        f"systemctl is-system-running --wait >/dev/null; {box.kind.ready}",
+    ]
     deadline = time.monotonic() + patience
     while True:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
         if done.returncode == 0:
             return
         if time.monotonic() > deadline:
-            raise LabError(f"{box.name} is not ready after {patience} s; look at it with: podman exec -it "
-                           f"{LABEL}-{CLONE}-{box.name} journalctl -b\n{done.stdout.strip()[-500:]}")
+            raise LabError(
+                f"{box.name} is not ready after {patience} s; look at it with: podman exec -it "
+                f"{LABEL}-{CLONE}-{box.name} journalctl -b\n{done.stdout.strip()[-500:]}"
+            )
         time.sleep(0.5)
 
 
@@ -359,13 +441,18 @@ def up(lab, suites):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(build_image, sorted({box.suite for box in boxes})))
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda item: start_box(lab, item[1], item[0], addresses[item[0]], existing.get(item[1].name)),
-                      enumerate(boxes)))
+        list(
+            pool.map(
+                lambda item: start_box(lab, item[1], item[0], addresses[item[0]], existing.get(item[1].name)),
+                enumerate(boxes),
+            )
+        )
     drop_old_images({image_of(suite) for suite in suites})
     say(f"{len(boxes)} boxes are up: ansible {lab.name} -i inventories/lab -m lifeline.fleet.health")
 
 
 # --- what is there, and the end of it -------------------------------------------------------------------------------
+
 
 def can_protect_sshd():
     """Whether this machine has CAP_SYS_RESOURCE to give, which sshd needs to keep the OOM killer off itself."""
@@ -382,17 +469,23 @@ def inventory(labs):
         if not boxes:
             continue
         groups["all"]["children"].append(lab.name)
-        groups[lab.name] = {"children": [], "vars": {
-            "ansible_user": "root",
-            "ansible_python_interpreter": "/usr/bin/python3",
-            "ansible_pipelining": True,
-            "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
-            "ansible_ssh_common_args": ssh_arguments(lab.key, lab.known_hosts),
-            # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
-            "ansible_control_path_dir": str(lab.run / "cp"),
-        }}
+        groups[lab.name] = {
+            "children": [],
+            "vars": {
+                "ansible_user": "root",
+                "ansible_python_interpreter": "/usr/bin/python3",
+                "ansible_pipelining": True,
+                "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s",
+                "ansible_ssh_common_args": ssh_arguments(lab.key, lab.known_hosts),
+                # Sockets of the lab's own, so that they end with it: their box's address will be another box's.
+                "ansible_control_path_dir": str(lab.run / "cp"),
+            },
+        }
         # Boxes share this machine with all that runs here, and its kernel tells all of them how busy it is.
-        thresholds = {name: {"warning": None, "critical": None} for name in ("load_per_cpu", "steal_percent", "memory_pressure_percent")}
+        thresholds = {
+            name: {"warning": None, "critical": None}
+            for name in ("load_per_cpu", "steal_percent", "memory_pressure_percent")
+        }
         if not can_protect_sshd():
             thresholds["sshd_killable"] = {"warning": None}
         groups[lab.name]["vars"]["lifeline_thresholds"] = thresholds
@@ -402,10 +495,13 @@ def inventory(labs):
             if kind not in groups[lab.name]["children"]:
                 groups[lab.name]["children"].append(kind)
             groups["_meta"]["hostvars"][name] = {
-                "ansible_host": box["lifeline-lab.address"], "lab_suite": box["lifeline-lab.suite"],
+                "ansible_host": box["lifeline-lab.address"],
+                "lab_suite": box["lifeline-lab.suite"],
                 "lab_kind": box["lifeline-lab.kind"],
-                "lab_purpose": box["lifeline-lab.purpose"], "lab_container": box["container"],
-                **json.loads(box["lifeline-lab.vars"])}
+                "lab_purpose": box["lifeline-lab.purpose"],
+                "lab_container": box["container"],
+                **json.loads(box["lifeline-lab.vars"]),
+            }
     if not groups["_meta"]["hostvars"]:
         # No error: Ansible would go on to read this program's text as a list of hosts.
         print("No lab is up: boot one with make lab. (A lab is root's: to see it, be root.)", file=sys.stderr)
@@ -417,8 +513,10 @@ def status(lab):
     if not boxes:
         print(f"lab {lab.name}: not up" + ("" if os.geteuid() == 0 else " (a lab is root's: to see it, be root)"))
     for name, box in boxes.items():
-        print(f"{name:16} {box['lifeline-lab.suite']:9} {box['lifeline-lab.address']:15} {box['state']:8} "
-              f"{box['lifeline-lab.purpose']}")
+        print(
+            f"{name:16} {box['lifeline-lab.suite']:9} {box['lifeline-lab.address']:15} {box['state']:8} "
+            f"{box['lifeline-lab.purpose']}"
+        )
 
 
 def down(lab, images):
@@ -448,8 +546,11 @@ def main():
     parser = argparse.ArgumentParser(description="Boots a few real boxes to look at, some of them in trouble.")
     parser.add_argument("command", choices=("up", "down", "status", "inventory"))
     parser.add_argument("--set", choices=(*TABLE["sets"], "all"), help="which boxes of boxes.toml (default: lab)")
-    parser.add_argument("--suites", default=os.environ.get("LAB_SUITES"),
-                        help="Debian releases, by comma: bullseye, bookworm, trixie, forky (default: $LAB_SUITES, else boxes.toml)")
+    parser.add_argument(
+        "--suites",
+        default=os.environ.get("LAB_SUITES"),
+        help="Debian releases, by comma: bullseye, bookworm, trixie, forky (default: $LAB_SUITES, else boxes.toml)",
+    )
     parser.add_argument("--images", action="store_true", help="down: drop the images, too")
     options = parser.parse_args()
     reading = options.command in ("status", "inventory")
@@ -460,7 +561,10 @@ def main():
             print(json.dumps(inventory(labs), indent=2))
         for lab in labs:
             if options.command == "up":
-                up(lab, options.suites.replace(",", " ").split() if options.suites else TABLE["sets"][lab.name]["suites"])
+                up(
+                    lab,
+                    options.suites.replace(",", " ").split() if options.suites else TABLE["sets"][lab.name]["suites"],
+                )
             elif options.command == "down":
                 down(lab, options.images)
             elif options.command == "status":

@@ -48,8 +48,10 @@ def require(programs):
 
 def ssh_arguments(key, known_hosts):
     """How SSH reaches a box that was made just now, by nothing that the user has set up for other hosts."""
-    return (f"-F /dev/null -i {key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
-            f"-o UserKnownHostsFile={known_hosts} -o LogLevel=ERROR")
+    return (
+        f"-F /dev/null -i {key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
+        f"-o UserKnownHostsFile={known_hosts} -o LogLevel=ERROR"
+    )
 
 
 def apt_source():
@@ -59,8 +61,13 @@ def apt_source():
     if release.get("ID") != "debian":
         return None
     codename = release.get("VERSION_CODENAME")
-    listed = run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)",
-                 "Identifier: Packages")
+    listed = run(
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(ORIGIN)|$(LABEL)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)",
+        "Identifier: Packages",
+    )
     targets = [line.split("|") for line in listed.splitlines()]
     # ORIGIN and LABEL come from the archive itself; they are unknown until the first apt-get update.
     for known in (lambda t: t[:2] == ["Debian", "Debian"], lambda t: t[2:4] == [codename, "main"]):
@@ -71,9 +78,16 @@ def apt_source():
 
 def bootstrap_command(suite, target, packages, hooks, *options):
     """The mmdebstrap command for a root file system of a Debian release, with what the hooks add to it, but no documentation."""
-    command = ["nice", "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
-               # Old and testing releases' lists can be past their date.
-               "--aptopt=Acquire::Check-Valid-Until \"false\"", "--aptopt=APT::Install-Recommends \"false\""]
+    command = [
+        "nice",
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        f"--include={','.join(packages)}",
+        # Old and testing releases' lists can be past their date.
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        '--aptopt=APT::Install-Recommends "false"',
+    ]
     command += [f"--dpkgopt=path-exclude={path}" for path in UNPACKED_NOT]
     command += [f"--customize-hook={hook}" for hook in hooks]
     source = apt_source()

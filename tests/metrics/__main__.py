@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes what follows from the code: the rules for Prometheus, and the table of metrics in docs/metrics.md.
 
-    PYTHONPATH=tests:.cache/collections python -m metrics
+PYTHONPATH=tests:.cache/collections python -m metrics
 """
 
 from __future__ import annotations

@@ -13,7 +13,10 @@ def table():
     rows = []
     for family in samples.families(samples.sources("ill"), samples.settings()):
         labels = list(family.samples[0][0]) if family.samples else []
-        rows.append("| `%s` | %s | %s | %s |" % (family.name, family.kind, ", ".join("`%s`" % label for label in labels), family.help))
+        rows.append(
+            "| `%s` | %s | %s | %s |"
+            % (family.name, family.kind, ", ".join("`%s`" % label for label in labels), family.help)
+        )
     return "\n".join(["| metric | type | labels | what it is |", "|---|---|---|---|", *rows]) + "\n"
 
 

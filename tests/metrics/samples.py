@@ -9,19 +9,13 @@ from pathlib import Path
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
     facts as probe_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
     thresholds as judge_thresholds,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
     verdict,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import workers
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     exporter,
     prometheus,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     settings as exporter_settings,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
@@ -31,8 +25,11 @@ RECORDED = ("debian-11", "debian-12", "debian-13", "debian-14", "docker-host", "
 NAMES = (*RECORDED, "ill")
 DAY = 86400
 READ_AT = 1790000000
-WORKERS = [{"name": "crawler", "pattern": "sidekiq", "max_memory": "50%"}, {"name": "sshd", "pattern": "sshd", "max_memory": "4 MB"},
-           {"name": "greedy", "pattern": "redis", "max_memory": "1 TB"}]
+WORKERS = [
+    {"name": "crawler", "pattern": "sidekiq", "max_memory": "50%"},
+    {"name": "sshd", "pattern": "sshd", "max_memory": "4 MB"},
+    {"name": "greedy", "pattern": "redis", "max_memory": "1 TB"},
+]
 
 
 def sources(name):
@@ -51,28 +48,34 @@ def _recorded(name):
 def _ill():
     """Debian 13 on a machine of its own, an hour after it was booted."""
     found = {path: text for path, text in _recorded("debian-13").items() if not path.startswith("/run/")}
-    found.update({
-        "/proc/uptime": "3600.00 100.00\n",
-        "/proc/vmstat": "oom_kill 7\n",
-        "kmsg": "",
-        "/proc/sys/fs/file-nr": "900\t0\t1000\n",
-        "/proc/sys/fs/inode-nr": "5000\t100\t0\n",
-        "/proc/net/sockstat": "sockets: used 21\nTCP: inuse 7 orphan 0 tw 15 alloc 8 mem 85\n",
-        "/proc/sys/net/ipv4/tcp_mem": "287898 383867 575796\n",
-        "/run/lifeline/watchdog/crawler": "restarts 3\ngiven_up 1\n",
-        "/run/lifeline/watchdog/mailer": "restarts 1\n",
-        "statfs": found["statfs"] + "hung /mnt/nfs\n",
-        "fds": "1020 /proc/1/fd\n" + found["fds"],
-        "/proc/meminfo": re.sub(r"Swap(Total|Free): .*\n", "", found["/proc/meminfo"]) + "SwapTotal: 1000 kB\nSwapFree: 40 kB\n",
-        "/proc/self/mountinfo": (found["/proc/self/mountinfo"].replace(" / / rw,", " / / ro,")
-                                 + "900 878 0:900 / /mnt/nfs rw,relatime - nfs4 server:/data rw\n"),
-    })
+    found.update(
+        {
+            "/proc/uptime": "3600.00 100.00\n",
+            "/proc/vmstat": "oom_kill 7\n",
+            "kmsg": "",
+            "/proc/sys/fs/file-nr": "900\t0\t1000\n",
+            "/proc/sys/fs/inode-nr": "5000\t100\t0\n",
+            "/proc/net/sockstat": "sockets: used 21\nTCP: inuse 7 orphan 0 tw 15 alloc 8 mem 85\n",
+            "/proc/sys/net/ipv4/tcp_mem": "287898 383867 575796\n",
+            "/run/lifeline/watchdog/crawler": "restarts 3\ngiven_up 1\n",
+            "/run/lifeline/watchdog/mailer": "restarts 1\n",
+            "statfs": found["statfs"] + "hung /mnt/nfs\n",
+            "fds": "1020 /proc/1/fd\n" + found["fds"],
+            "/proc/meminfo": re.sub(r"Swap(Total|Free): .*\n", "", found["/proc/meminfo"])
+            + "SwapTotal: 1000 kB\nSwapFree: 40 kB\n",
+            "/proc/self/mountinfo": (
+                found["/proc/self/mountinfo"].replace(" / / rw,", " / / ro,")
+                + "900 878 0:900 / /mnt/nfs rw,relatime - nfs4 server:/data rw\n"
+            ),
+        }
+    )
     return found
 
 
 def settings(thresholds=None):
-    return exporter_settings.parse(exporter_settings.text(
-        judge_thresholds.merge([("test", thresholds)]), workers(WORKERS, None), 60, "24h", 5))
+    return exporter_settings.parse(
+        exporter_settings.text(judge_thresholds.merge([("test", thresholds)]), workers(WORKERS, None), 60, "24h", 5)
+    )
 
 
 def families(found, told):
@@ -85,5 +88,11 @@ def text(found, told):
 
 def judged(found, told):
     """What health makes of the box."""
-    return verdict.judge(probe_facts.parse(found, DAY), probe_facts.process_table(found), probe_facts.watchdog(found), told["thresholds"],
-                          told["workers"], DAY)
+    return verdict.judge(
+        probe_facts.parse(found, DAY),
+        probe_facts.process_table(found),
+        probe_facts.watchdog(found),
+        told["thresholds"],
+        told["workers"],
+        DAY,
+    )

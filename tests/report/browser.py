@@ -8,8 +8,18 @@ import json
 
 from selenium import webdriver
 
-_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+)
 
 
 class Browser:
@@ -18,19 +28,23 @@ class Browser:
     def __init__(self, profile):
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        for flag in (*_FLAGS, "--user-data-dir=%s" % profile):
+        for flag in (*_FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
 
     def open(self, path, width=1440, height=1000, scheme="light", media="", scripts=True, anchor=""):
         """Open a file anew, as a screen of this size would, with what was logged before forgotten."""
-        self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        self.tell("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.tell(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.tell(
+            "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
         self.tell("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.driver.get("about:blank")
         self.messages(), self.requests()
-        self.driver.get("file://%s%s" % (path, anchor))
+        self.driver.get(f"file://{path}{anchor}")
 
     def tell(self, command, **arguments):
         return self.driver.execute_cdp_cmd(command, arguments)

@@ -5,12 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
-    gather,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
-    page as report_page,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gather, page as report_page
 
 END = 1795257600.0
 MADE = END + 40

@@ -12,11 +12,7 @@ import random
 from dataclasses import dataclass, field
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    History,
-    Kill,
-    Reading,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Kill, Reading
 
 GB = 1 << 30
 DAY = 86400
@@ -62,8 +58,13 @@ def _made(number, chance):
     ill = number < len(ILL) or chance.random() < 1 / ONE_IN
     kind = ILL[number % len(ILL)] if ill else "ok"
     memory = chance.choice((4, 8, 16, 64)) * GB
-    return Box("%s%d.example.net" % (chance.choice(("crawler", "web", "queue")), number + 1), kind, memory, int(memory * 0.8),
-               random.Random(chance.random()))
+    return Box(
+        f"{chance.choice(('crawler', 'web', 'queue'))}{number + 1}.example.net",
+        kind,
+        memory,
+        int(memory * 0.8),
+        random.Random(chance.random()),
+    )
 
 
 def _write_box(history, box, end, days, step):
@@ -95,21 +96,48 @@ def _write_box(history, box, end, days, step):
     if box.kills:
         history.record(Reading(box.name, "oom_facts", taken=times[-1], kills=box.kills))
     if box.kind == "slow":
-        history.record(Reading(box.name, "throughput_info", taken=times[-1], findings=[{
-            "check": "throughput", "severity": "warning", "subject": None, "value": 22, "threshold": 5, "unit": "times slower",
-            "message": "degrading, 20 times slower than its best hour"}]))
+        history.record(
+            Reading(
+                box.name,
+                "throughput_info",
+                taken=times[-1],
+                findings=[
+                    {
+                        "check": "throughput",
+                        "severity": "warning",
+                        "subject": None,
+                        "value": 22,
+                        "threshold": 5,
+                        "unit": "times slower",
+                        "message": "degrading, 20 times slower than its best hour",
+                    }
+                ],
+            )
+        )
     return box.name
 
 
 def _states(box, times):
-    first = {"kernel": KERNELS[0], "package:openssl": "3.0.15-1~deb12u1", "package:redis-server": "5:7.0.15-1~deb12u3",
-             "sysctl:vm.swappiness": 60}
+    first = {
+        "kernel": KERNELS[0],
+        "package:openssl": "3.0.15-1~deb12u1",
+        "package:redis-server": "5:7.0.15-1~deb12u3",
+        "sysctl:vm.swappiness": 60,
+    }
     yield times[0], first
     if box.random.random() < 0.9:
         yield times[len(times) // 3], {**first, "package:openssl": "3.0.16-1~deb12u1"}
     if box.kind == "slow":
-        yield times[len(times) // 2], {**first, "package:openssl": "3.0.16-1~deb12u1", "kernel": KERNELS[1], "sysctl:vm.swappiness": 10,
-                                       "package:mysql-common": "5.8+1.1.0"}
+        yield (
+            times[len(times) // 2],
+            {
+                **first,
+                "package:openssl": "3.0.16-1~deb12u1",
+                "kernel": KERNELS[1],
+                "sysctl:vm.swappiness": 10,
+                "package:mysql-common": "5.8+1.1.0",
+            },
+        )
 
 
 def _reading(box, taken, begin, end):
@@ -117,13 +145,19 @@ def _reading(box, taken, begin, end):
     noise = box.random.gauss
     age, left = taken - begin, max(0, end - taken)
     if box.kind == "down" and left < 2.6 * 3600:
-        return "down", [("", "down", None, None, None, None, "connect to host 192.0.2.7 port 22: Connection timed out")], []
+        return (
+            "down",
+            [("", "down", None, None, None, None, "connect to host 192.0.2.7 port 22: Connection timed out")],
+            [],
+        )
     started = begin - DAY
     if box.kind == "oom":
         turn = int(age // (0.8 * DAY))
         started = begin + turn * 0.8 * DAY
         if turn and not any(kill.pid == 2000 + turn for kill in box.kills):
-            box.kills.append(Kill(started, 2000 + turn, "ruby", "kernel", "system", "sidekiq.service", int(box.allowance * 1.19)))
+            box.kills.append(
+                Kill(started, 2000 + turn, "ruby", "kernel", "system", "sidekiq.service", int(box.allowance * 1.19))
+            )
     elif box.kind == "leak" and left >= 2 * DAY:
         started = begin + age // DAY * DAY
     elif box.kind == "leak":
@@ -148,10 +182,28 @@ def _reading(box, taken, begin, end):
         ("fds_allocated", "", int(2000 * noise(1, 0.05)), 400000, None),
         ("process_fds", "ruby", int(310 * noise(1, 0.04)), 1024, None),
         ("load_per_cpu", "", round(abs(noise(0.45 if box.kind != "swap" else 3.1, 0.2)), 2), None, None),
-        ("memory_pressure_percent", "", round(abs(noise(0, 0.2)) if box.kind != "swap" else abs(noise(9, 2)), 2), None, None),
+        (
+            "memory_pressure_percent",
+            "",
+            round(abs(noise(0, 0.2)) if box.kind != "swap" else abs(noise(9, 2)), 2),
+            None,
+            None,
+        ),
         ("steal_percent", "", round(abs(noise(0.4, 0.1)), 2), None, None),
-        ("sidekiq_processed", "", int(jobs if box.kind == "slow" else age * (11000 if box.memory > 8 * GB else 5200) / 3600
-                                      * (1 + 0.1 * math.sin(age / DAY * 2 * math.pi) / max(1, age / DAY))), None, started - DAY),
+        (
+            "sidekiq_processed",
+            "",
+            int(
+                jobs
+                if box.kind == "slow"
+                else age
+                * (11000 if box.memory > 8 * GB else 5200)
+                / 3600
+                * (1 + 0.1 * math.sin(age / DAY * 2 * math.pi) / max(1, age / DAY))
+            ),
+            None,
+            started - DAY,
+        ),
     ]
     return verdict, findings, values
 
@@ -159,14 +211,43 @@ def _reading(box, taken, begin, end):
 def _findings(box, used, swap, disk_share, left):
     left_percent = 100 * (1 - used / box.memory)
     if left_percent < 25:
-        yield ("memory_available_percent", "critical" if left_percent < 10 else "warning", None, left_percent, 10, "%",
-               "only %s of %s memory available, ruby (pid 2211) holds %s"
-               % tuple(map(format_size, (box.memory - used, box.memory, used * 0.9))))
+        yield (
+            "memory_available_percent",
+            "critical" if left_percent < 10 else "warning",
+            None,
+            left_percent,
+            10,
+            "%",
+            "only %s of %s memory available, ruby (pid 2211) holds %s"
+            % tuple(map(format_size, (box.memory - used, box.memory, used * 0.9))),
+        )
     if swap > 0.5 * GB:
-        yield ("swap_used_percent", "critical" if swap > 0.8 * GB else "warning", None, 100 * swap / GB, 80, "%",
-               "%s of %s swap in use" % (format_size(swap), format_size(GB)))
+        yield (
+            "swap_used_percent",
+            "critical" if swap > 0.8 * GB else "warning",
+            None,
+            100 * swap / GB,
+            80,
+            "%",
+            f"{format_size(swap)} of {format_size(GB)} swap in use",
+        )
     if disk_share > 0.9:
-        yield ("disk_used_percent", "critical" if disk_share > 0.95 else "warning", "/", 100 * disk_share, 95, "%",
-               "/ is %.0f %% full, %s left" % (100 * disk_share, format_size(40 * GB * (1 - disk_share))))
+        yield (
+            "disk_used_percent",
+            "critical" if disk_share > 0.95 else "warning",
+            "/",
+            100 * disk_share,
+            95,
+            "%",
+            f"/ is {100 * disk_share:.0f} % full, {format_size(40 * GB * (1 - disk_share))} left",
+        )
     if box.kind == "oom" and left < DAY and box.kills:
-        yield "oom_kills", "warning", None, 1, 1, "kills", "1 OOM kill in 24 h, the last took ruby (pid %d)" % box.kills[-1].pid
+        yield (
+            "oom_kills",
+            "warning",
+            None,
+            1,
+            1,
+            "kills",
+            f"1 OOM kill in 24 h, the last took ruby (pid {box.kills[-1].pid})",
+        )

@@ -9,25 +9,23 @@ from report.pages import END, page_of
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    History,
-    Kill,
-    Reading,
-    Sample,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
-    gather,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
-    page as report_page,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Kill, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gather, page as report_page
 
 WIDTHS = (390, 820, 1100, 1440)
 SCHEMES = ("light", "dark")
 NAMES = "Array.from(document.querySelectorAll('#fleet tbody tr')).filter(row => !row.hidden).map(row => row.cells[0].textContent.trim())"
-HOSTILE = ("<script>window.pwned=1</script>", "\"><img src=x onerror=window.pwned=1>", "</title></style><svg onload=window.pwned=1>",
-           "{{ 7 * 7 }}{% raw %}", "a\u202egnp.exe\x1b[31m\x00", "javascript:window.pwned=1", "&lt;b&gt;", "x" * 700,
-           "' onclick='window.pwned=1")
+HOSTILE = (
+    "<script>window.pwned=1</script>",
+    '"><img src=x onerror=window.pwned=1>',
+    "</title></style><svg onload=window.pwned=1>",
+    "{{ 7 * 7 }}{% raw %}",
+    "a\u202egnp.exe\x1b[31m\x00",
+    "javascript:window.pwned=1",
+    "&lt;b&gt;",
+    "x" * 700,
+    "' onclick='window.pwned=1",
+)
 # Nothing that lies on a page of another colour than its own: text against what is behind it, by WCAG 2.
 CONTRASTS = """(() => {
   const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
@@ -59,7 +57,7 @@ def test_it_loads_nothing_and_the_console_stays_empty(browser, page, scheme):
     assert browser.ask("document.querySelectorAll('#fleet tbody tr').length") == 12
     browser.driver.find_element(By.CSS_SELECTOR, "#fleet thead button").click()
     browser.driver.find_element(By.ID, "open").click()
-    assert browser.requests() == ["file://%s" % page]
+    assert browser.requests() == [f"file://{page}"]
     assert browser.messages() == []
 
 
@@ -69,8 +67,13 @@ def test_it_fits_the_screen(browser, page, width):
     browser.driver.find_element(By.ID, "open").click()
     assert browser.ask("document.documentElement.scrollWidth") <= width
     # No cell's text runs into its neighbour.
-    assert browser.ask("Array.from(document.querySelectorAll('#fleet :is(td, th)')).filter(one => one.scrollWidth > one.clientWidth + 1)"
-                       ".map(one => one.outerHTML)") == []
+    assert (
+        browser.ask(
+            "Array.from(document.querySelectorAll('#fleet :is(td, th)')).filter(one => one.scrollWidth > one.clientWidth + 1)"
+            ".map(one => one.outerHTML)"
+        )
+        == []
+    )
 
 
 def test_on_paper_everything_is_there(browser, page):
@@ -80,7 +83,9 @@ def test_on_paper_everything_is_there(browser, page):
     pages = browser.tell("Page.printToPDF", printBackground=True)["data"]
     assert len(pages) > 20000
     browser.driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")
-    opened = browser.ask("Array.from(document.querySelectorAll('details.box')).map(one => [one.open, one.classList.contains('ok')])")
+    opened = browser.ask(
+        "Array.from(document.querySelectorAll('details.box')).map(one => [one.open, one.classList.contains('ok')])"
+    )
     assert all(is_open != is_ok for is_open, is_ok in opened)
     browser.driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
     assert browser.ask("document.querySelectorAll('details.box[open]').length") == 0
@@ -111,10 +116,12 @@ def test_each_column_sorts_both_ways_by_keyboard_too(browser, page):
     forecast = next(head for head in heads if head.text.startswith("Forecast"))
     for _direction in range(2):
         forecast.find_element(By.TAG_NAME, "button").click()
-        found = browser.ask("Array.from(document.querySelectorAll('#fleet td.forecast'), cell => cell.dataset.sort ?? null)")
+        found = browser.ask(
+            "Array.from(document.querySelectorAll('#fleet td.forecast'), cell => cell.dataset.sort ?? null)"
+        )
         known = [value for value in found if value is not None]
         # What there is none of is last in both directions.
-        assert 0 < len(known) < len(found) and found[len(known):] == [None] * (len(found) - len(known))
+        assert 0 < len(known) < len(found) and found[len(known) :] == [None] * (len(found) - len(known))
     box = heads[0].find_element(By.TAG_NAME, "button")
     box.click()
     assert [name[:7] for name in browser.ask(NAMES)][:2] == ["crawler", "crawler"]
@@ -138,9 +145,12 @@ def test_words_and_verdicts_filter_table_and_boxes_alike(browser, page):
     words.send_keys(Keys.BACKSPACE)
     assert len(browser.ask(NAMES)) == 12
     for verdict in ("critical", "down"):
-        browser.driver.find_element(By.CSS_SELECTOR, "input[value=%s]" % verdict).click()
-    assert set(browser.ask("Array.from(document.querySelectorAll('#fleet tbody tr:not([hidden])'), row => row.dataset.verdict)")) == {
-        "critical", "down"}
+        browser.driver.find_element(By.CSS_SELECTOR, f"input[value={verdict}]").click()
+    assert set(
+        browser.ask(
+            "Array.from(document.querySelectorAll('#fleet tbody tr:not([hidden])'), row => row.dataset.verdict)"
+        )
+    ) == {"critical", "down"}
     words.send_keys(Keys.ENTER)
     assert browser.ask("location.href").startswith("file:///") and "?" not in browser.ask("location.href")
 
@@ -159,7 +169,8 @@ def test_a_link_opens_its_box_even_one_that_is_filtered_away(browser, page):
     browser.driver.execute_script("location.hash = '#' + arguments[0]", target)
     assert browser.driver.execute_async_script(
         "const done = arguments[arguments.length - 1]; const look = () => document.querySelector('details[open]:not([hidden])')"
-        " && !document.querySelector('tr[hidden]') ? done(true) : requestAnimationFrame(look); look();")
+        " && !document.querySelector('tr[hidden]') ? done(true) : requestAnimationFrame(look); look();"
+    )
 
 
 def test_it_can_be_read_without_scripts(browser, page):
@@ -186,14 +197,28 @@ def test_headings_tables_pictures_and_fields_say_what_they_are(browser, page):
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:]))
     assert browser.ask("Array.from(document.querySelectorAll('th:not([scope])')).length") == 0
-    assert browser.ask("Array.from(document.querySelectorAll('table')).filter(table => !table.caption || !table.tHead).length") == 0
-    assert browser.ask("Array.from(document.querySelectorAll('svg')).filter(one => one.getAttribute('aria-hidden') !== 'true'"
-                       " && !(one.getAttribute('role') === 'img' && one.querySelector('title').textContent.length > 10)).length") == 0
-    assert browser.ask("Array.from(document.querySelectorAll('input')).filter(input => !input.labels.length).length") == 0
+    assert (
+        browser.ask(
+            "Array.from(document.querySelectorAll('table')).filter(table => !table.caption || !table.tHead).length"
+        )
+        == 0
+    )
+    assert (
+        browser.ask(
+            "Array.from(document.querySelectorAll('svg')).filter(one => one.getAttribute('aria-hidden') !== 'true'"
+            " && !(one.getAttribute('role') === 'img' && one.querySelector('title').textContent.length > 10)).length"
+        )
+        == 0
+    )
+    assert (
+        browser.ask("Array.from(document.querySelectorAll('input')).filter(input => !input.labels.length).length") == 0
+    )
     ids = browser.ask("Array.from(document.querySelectorAll('[id]'), one => one.id)")
     assert len(ids) == len(set(ids))
     assert set(browser.ask("Array.from(document.querySelectorAll('a'), one => one.hash.slice(1))")) <= set(ids)
-    labels = browser.ask("Array.from(document.querySelectorAll('[aria-labelledby]'), one => one.getAttribute('aria-labelledby'))")
+    labels = browser.ask(
+        "Array.from(document.querySelectorAll('[aria-labelledby]'), one => one.getAttribute('aria-labelledby'))"
+    )
     assert labels and set(labels) <= set(ids)
 
 
@@ -240,26 +265,49 @@ def test_what_boxes_say_is_text_and_nothing_else(browser, tmp_path):
     with History(path, create=True) as history:
         for number, text in enumerate(HOSTILE):
             for back in range(3, 0, -1):
-                history.record(Reading(
-                    text, "health", taken=END - 300 * back, verdict="critical", booted=END - 86400,
-                    samples=[Sample("memory_used_bytes", "", 5 + back, 10), Sample("disk_used_bytes", "/" + text, 9, 10),
-                             Sample("worker_rss_bytes", text, 9, 10), Sample("process_fds", text, 9, 10),
-                             Sample("x%s_per_hour" % text, text, 9)],
-                    findings=[{"check": text, "severity": "critical", "subject": text, "value": 1, "threshold": 1, "unit": text,
-                               "message": "finding " + text}],
-                    kills=[Kill(END - 600, number, text, text, text, text, 5)],
-                    state={"kernel": text if back > 1 else text + "!", "package:" + text: text}))
+                history.record(
+                    Reading(
+                        text,
+                        "health",
+                        taken=END - 300 * back,
+                        verdict="critical",
+                        booted=END - 86400,
+                        samples=[
+                            Sample("memory_used_bytes", "", 5 + back, 10),
+                            Sample("disk_used_bytes", "/" + text, 9, 10),
+                            Sample("worker_rss_bytes", text, 9, 10),
+                            Sample("process_fds", text, 9, 10),
+                            Sample(f"x{text}_per_hour", text, 9),
+                        ],
+                        findings=[
+                            {
+                                "check": text,
+                                "severity": "critical",
+                                "subject": text,
+                                "value": 1,
+                                "threshold": 1,
+                                "unit": text,
+                                "message": "finding " + text,
+                            }
+                        ],
+                        kills=[Kill(END - 600, number, text, text, text, text, 5)],
+                        state={"kernel": text if back > 1 else text + "!", "package:" + text: text},
+                    )
+                )
     file = tmp_path / "hostile.html"
-    fresh = {HOSTILE[0]: {"unreachable": True, "msg": "no route to " + HOSTILE[1]}, HOSTILE[1]: {"failed": True, "msg": HOSTILE[0]}}
+    fresh = {
+        HOSTILE[0]: {"unreachable": True, "msg": "no route to " + HOSTILE[1]},
+        HOSTILE[1]: {"failed": True, "msg": HOSTILE[0]},
+    }
     file.write_text(page_of(path, fresh=fresh, groups=[(HOSTILE[0], list(HOSTILE))]), encoding="utf-8")
     browser.open(file)
     browser.driver.find_element(By.ID, "open").click()
     assert browser.ask("window.pwned") is None
     assert browser.messages() == []
-    assert browser.requests() == ["file://%s" % file]
+    assert browser.requests() == [f"file://{file}"]
     assert browser.ask("document.scripts.length") == 1
     assert browser.ask("document.querySelectorAll('img, iframe, object, [onclick], [onload], [onerror]').length") == 0
-    assert browser.ask("document.title").startswith("%d boxes: " % len(HOSTILE))
+    assert browser.ask("document.title").startswith(f"{len(HOSTILE)} boxes: ")
     names = set(browser.ask(NAMES))
     assert {HOSTILE[0], HOSTILE[1], HOSTILE[2], HOSTILE[3], HOSTILE[5], HOSTILE[6], HOSTILE[8]} <= names
     assert "a\ufffdgnp.exe\ufffd[31m\ufffd" in names

@@ -45,7 +45,7 @@ def until_the_end(server):
 
 @pytest.fixture(scope="session")
 def redis(folder):
-    yield from until_the_end(serving.Redis(folder, "redis", "unixsocket %s/redis/sock\nunixsocketperm 777\n" % folder))
+    yield from until_the_end(serving.Redis(folder, "redis", f"unixsocket {folder}/redis/sock\nunixsocketperm 777\n"))
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +76,7 @@ def slow():
     def through(port, delay=10):
         opened.append(Proxy(port, delay))
         return opened[-1].port
+
     yield through
     for each in opened:
         each.close()
@@ -84,13 +85,21 @@ def slow():
 @pytest.fixture(scope="session")
 def module():
     """Call with a module's name and options: what it returns."""
+
     def call(name, **options):
         # Without one of its own a test is about something else than time, and this machine may be busy.
         options.setdefault("timeout", 120)
-        done = subprocess.run([sys.executable, "-m", "ansible_collections.lifeline.fleet.plugins.modules." + name], text=True, check=False,
-                              input=json.dumps({"ANSIBLE_MODULE_ARGS": options}), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections")))
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible_collections.lifeline.fleet.plugins.modules." + name],
+            text=True,
+            check=False,
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections")),
+        )
         assert not done.stderr and done.stdout, done.stderr
         assert "sesame" not in done.stdout, "the password is in the result"
         return json.loads(done.stdout)
+
     return call

@@ -29,8 +29,15 @@ class Served:
     options: dict
 
     def count(self, module, **options):
-        given = {"table": "pages", "time_column": "at_instant", "until": UNTIL, "hours": 8, "where": {"crawler": "dying"},
-                 **self.options, **options}
+        given = {
+            "table": "pages",
+            "time_column": "at_instant",
+            "until": UNTIL,
+            "hours": 8,
+            "where": {"crawler": "dying"},
+            **self.options,
+            **options,
+        }
         return module("throughput_info", **{key: value for key, value in given.items() if value is not None})
 
 
@@ -42,7 +49,7 @@ def rows():
             yield "dying", FIRST + timedelta(hours=number, seconds=row * length / count)
     for number in range(8):
         for row in range(100):
-            yield "it's \"100 %s\"; --", FIRST + timedelta(hours=number, seconds=row * 36)
+            yield 'it\'s "100 %s"; --', FIRST + timedelta(hours=number, seconds=row * 36)
     for number, count in enumerate(TWICE_ROWS):
         for row in range(count):
             yield "york", TWICE + timedelta(hours=number, seconds=row)
@@ -51,43 +58,87 @@ def rows():
 def values():
     for crawler, when in rows():
         naive = when.replace(tzinfo=None)
-        yield (crawler, naive, naive, when.astimezone(YORK).replace(tzinfo=None), when.date(), int(when.timestamp()),
-               int(when.timestamp() * 1000))
+        yield (
+            crawler,
+            naive,
+            naive,
+            when.astimezone(YORK).replace(tzinfo=None),
+            when.date(),
+            int(when.timestamp()),
+            int(when.timestamp() * 1000),
+        )
 
 
 COLUMNS = ("crawler", "at_instant", "at_local", "at_york", "at_day", "at_seconds", "at_milliseconds")
 
 
 def in_mariadb(mariadb):
-    mariadb.sql("CREATE DATABASE crawl", "CREATE DATABASE other",
-                "CREATE TABLE crawl.pages (crawler VARCHAR(60), at_instant TIMESTAMP(6) NULL, at_local DATETIME(6), at_york DATETIME, "
-                "at_day DATE, at_seconds INT UNSIGNED, at_milliseconds BIGINT UNSIGNED, title TEXT, `select` DATETIME, KEY (at_instant))",
-                "CREATE VIEW crawl.dragging AS SELECT * FROM crawl.pages WHERE SLEEP(10) = 0",
-                "CREATE TABLE crawl.secret (at_instant TIMESTAMP)",
-                "CREATE USER lifeline@'127.0.0.1' IDENTIFIED BY '%s'" % serving.PASSWORD,
-                "CREATE USER lifeline@localhost IDENTIFIED BY '%s'" % serving.PASSWORD,
-                *("GRANT SELECT ON crawl.%s TO lifeline@%s" % (table, host) for table in ("pages", "dragging")
-                  for host in ("'127.0.0.1'", "localhost")))
-    connection = pymysql.connect(unix_socket=str(mariadb.socket), user="root", database="crawl", init_command="SET time_zone = '+00:00'")
+    mariadb.sql(
+        "CREATE DATABASE crawl",
+        "CREATE DATABASE other",
+        "CREATE TABLE crawl.pages (crawler VARCHAR(60), at_instant TIMESTAMP(6) NULL, at_local DATETIME(6), at_york DATETIME, "
+        "at_day DATE, at_seconds INT UNSIGNED, at_milliseconds BIGINT UNSIGNED, title TEXT, `select` DATETIME, KEY (at_instant))",
+        "CREATE VIEW crawl.dragging AS SELECT * FROM crawl.pages WHERE SLEEP(10) = 0",
+        "CREATE TABLE crawl.secret (at_instant TIMESTAMP)",
+        f"CREATE USER lifeline@'127.0.0.1' IDENTIFIED BY '{serving.PASSWORD}'",
+        f"CREATE USER lifeline@localhost IDENTIFIED BY '{serving.PASSWORD}'",
+        *(
+            f"GRANT SELECT ON crawl.{table} TO lifeline@{host}"
+            for table in ("pages", "dragging")
+            for host in ("'127.0.0.1'", "localhost")
+        ),
+    )
+    connection = pymysql.connect(
+        unix_socket=str(mariadb.socket), user="root", database="crawl", init_command="SET time_zone = '+00:00'"
+    )
     with connection, connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO pages (%s) VALUES (%%s, %%s, %%s, %%s, %%s, %%s, %%s)" % ", ".join(COLUMNS), list(values()))
+        cursor.executemany(
+            "INSERT INTO pages (%s) VALUES (%%s, %%s, %%s, %%s, %%s, %%s, %%s)" % ", ".join(COLUMNS), list(values())
+        )
         connection.commit()
-    return Served(mariadb, {"engine": "mysql", "port": mariadb.port, "username": "lifeline", "password": serving.PASSWORD,
-                            "database": "crawl"})
+    return Served(
+        mariadb,
+        {
+            "engine": "mysql",
+            "port": mariadb.port,
+            "username": "lifeline",
+            "password": serving.PASSWORD,
+            "database": "crawl",
+        },
+    )
 
 
 def in_postgresql(postgresql):
-    postgresql.sql("CREATE DATABASE crawl", "CREATE ROLE lifeline LOGIN PASSWORD '%s'" % serving.PASSWORD)
-    postgresql.sql("CREATE SCHEMA app", "CREATE TABLE app.pages (at_instant timestamptz)",
-                   "CREATE TABLE pages (crawler text, at_instant timestamptz, at_local timestamp, at_york timestamp, at_day date, "
-                   "at_seconds integer, at_milliseconds bigint, title text, \"select\" timestamp)",
-                   "CREATE VIEW dragging AS SELECT * FROM pages WHERE pg_sleep(10) IS NOT NULL",
-                   "CREATE TABLE secret (at_instant timestamptz)", "CREATE INDEX ON pages (at_instant)",
-                   "GRANT SELECT ON pages, dragging TO lifeline", database="crawl")
-    connection = psycopg.connect(host="127.0.0.1", port=postgresql.port, user="postgres", password=serving.PASSWORD, dbname="crawl",
-                                 options="-c timezone=UTC")
-    with connection, connection.cursor().copy("COPY pages (%s) FROM STDIN" % ", ".join(COLUMNS)) as copy:
+    postgresql.sql("CREATE DATABASE crawl", f"CREATE ROLE lifeline LOGIN PASSWORD '{serving.PASSWORD}'")
+    postgresql.sql(
+        "CREATE SCHEMA app",
+        "CREATE TABLE app.pages (at_instant timestamptz)",
+        "CREATE TABLE pages (crawler text, at_instant timestamptz, at_local timestamp, at_york timestamp, at_day date, "
+        'at_seconds integer, at_milliseconds bigint, title text, "select" timestamp)',
+        "CREATE VIEW dragging AS SELECT * FROM pages WHERE pg_sleep(10) IS NOT NULL",
+        "CREATE TABLE secret (at_instant timestamptz)",
+        "CREATE INDEX ON pages (at_instant)",
+        "GRANT SELECT ON pages, dragging TO lifeline",
+        database="crawl",
+    )
+    connection = psycopg.connect(
+        host="127.0.0.1",
+        port=postgresql.port,
+        user="postgres",
+        password=serving.PASSWORD,
+        dbname="crawl",
+        options="-c timezone=UTC",
+    )
+    with connection, connection.cursor().copy(f"COPY pages ({', '.join(COLUMNS)}) FROM STDIN") as copy:
         for row in values():
             copy.write_row(row)
-    return Served(postgresql, {"engine": "postgresql", "port": postgresql.port, "username": "lifeline", "password": serving.PASSWORD,
-                               "database": "crawl"})
+    return Served(
+        postgresql,
+        {
+            "engine": "postgresql",
+            "port": postgresql.port,
+            "username": "lifeline",
+            "password": serving.PASSWORD,
+            "database": "crawl",
+        },
+    )

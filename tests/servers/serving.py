@@ -22,9 +22,15 @@ import psycopg
 import pymysql
 
 # Debian 12's redis-tools has the server's program under another name; redis-server itself would start a service.
-PROGRAMS = {"redis-check-rdb": "redis-tools", "redis-cli": "redis-tools", "mariadbd": "mariadb-server-core",
-            "mariadb-install-db": "mariadb-server-core", "my_print_defaults": "mariadb-client-core", "openssl": "openssl",
-            "podman": "podman"}
+PROGRAMS = {
+    "redis-check-rdb": "redis-tools",
+    "redis-cli": "redis-tools",
+    "mariadbd": "mariadb-server-core",
+    "mariadb-install-db": "mariadb-server-core",
+    "my_print_defaults": "mariadb-client-core",
+    "openssl": "openssl",
+    "podman": "podman",
+}
 # What a box would have, of its own distribution.
 PYTHON = "/usr/bin/python3"
 DRIVERS = {"pymysql": "python3-pymysql", "psycopg2": "python3-psycopg2"}
@@ -32,12 +38,17 @@ PASSWORD = "sesame, öffne dich"
 
 
 def require():
-    machine.require({program: package for program, package in PROGRAMS.items() if not pathlib.Path("/usr/sbin", program).exists()})
+    machine.require(
+        {program: package for program, package in PROGRAMS.items() if not pathlib.Path("/usr/sbin", program).exists()}
+    )
     missing = [] if glob.glob("/usr/lib/postgresql/*/bin/postgres") else ["postgresql"]
-    missing += [package for name, package in DRIVERS.items()
-                if subprocess.run([PYTHON, "-c", "import " + name], stderr=subprocess.DEVNULL, check=False).returncode]
+    missing += [
+        package
+        for name, package in DRIVERS.items()
+        if subprocess.run([PYTHON, "-c", "import " + name], stderr=subprocess.DEVNULL, check=False).returncode
+    ]
     if missing:
-        raise machine.LabError("this needs what is missing here: apt-get install %s" % " ".join(missing))
+        raise machine.LabError(f"this needs what is missing here: apt-get install {' '.join(missing)}")
 
 
 def free_port():
@@ -57,7 +68,7 @@ def unprivileged():
 
 def run(*command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
-    assert done.returncode == 0, "%s: %s" % (command[0], done.stdout)
+    assert done.returncode == 0, f"{command[0]}: {done.stdout}"
     return done.stdout.strip()
 
 
@@ -81,15 +92,23 @@ class Server:
 
     def start(self, *command):
         self.log = self.folder / "log"
-        self.process = subprocess.Popen(["nice", *map(str, command)], stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
-                                        stdin=subprocess.DEVNULL, cwd=self.folder, **unprivileged())
+        self.process = subprocess.Popen(
+            ["nice", *map(str, command)],
+            stdout=self.log.open("ab"),
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=self.folder,
+            **unprivileged(),
+        )
         self.wait()
         return self
 
     def wait(self, patience=60):
         deadline = time.monotonic() + patience
         while not self.answers():
-            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text(errors="replace")[-2000:]
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text(errors="replace")[
+                -2000:
+            ]
             time.sleep(0.05)
 
     def answers(self):
@@ -109,13 +128,56 @@ class Certificates:
         self.folder = pathlib.Path(folder) / "tls"
         self.folder.mkdir()
         self.ca, self.cert, self.key = (self.folder / name for name in ("ca.pem", "server.pem", "server.key"))
-        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=authority of a test", "-days", "2",
-            "-addext", "keyUsage=critical,keyCertSign", "-keyout", self.folder / "ca.key", "-out", self.ca)
+        run(
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=authority of a test",
+            "-days",
+            "2",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+            "-keyout",
+            self.folder / "ca.key",
+            "-out",
+            self.ca,
+        )
         (self.folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", self.key,
-            "-out", self.folder / "request")
-        run("openssl", "x509", "-req", "-in", self.folder / "request", "-CA", self.ca, "-CAkey", self.folder / "ca.key",
-            "-CAcreateserial", "-days", "2", "-extfile", self.folder / "names", "-out", self.cert)
+        run(
+            "openssl",
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            self.key,
+            "-out",
+            self.folder / "request",
+        )
+        run(
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            self.folder / "request",
+            "-CA",
+            self.ca,
+            "-CAkey",
+            self.folder / "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            self.folder / "names",
+            "-out",
+            self.cert,
+        )
         self.key.chmod(0o600)
         if os.geteuid() == 0:
             shutil.chown(self.key, "nobody", "nogroup")
@@ -130,8 +192,11 @@ class Redis(Server):
         program = self.folder / ("redis-sentinel" if as_sentinel else "redis-server")
         program.symlink_to(shutil.which("redis-check-rdb"))
         config = self.folder / "redis.conf"
-        config.write_text("bind 127.0.0.1\n%s %d\ndir %s\n%s" % ("port" if plain else "port 0\ntls-port", self.port, self.folder, settings)
-                          + ("" if as_sentinel else "save \"\"\n"))
+        config.write_text(
+            "bind 127.0.0.1\n%s %d\ndir %s\n%s"
+            % ("port" if plain else "port 0\ntls-port", self.port, self.folder, settings)
+            + ("" if as_sentinel else 'save ""\n')
+        )
         if os.geteuid() == 0:
             shutil.chown(config, "nobody", "nogroup")
         self.start(program, config)
@@ -145,11 +210,27 @@ class MariaDB(Server):
         super().__init__(folder, "mariadb")
         self.socket = self.folder / "mariadb.sock"
         data = self.folder / "data"
-        run("mariadb-install-db", "--no-defaults", "--datadir=%s" % data, "--auth-root-authentication-method=normal", "--skip-test-db",
-            **unprivileged())
-        self.start(shutil.which("mariadbd", path="/usr/sbin:" + os.environ["PATH"]), "--no-defaults", "--datadir=%s" % data,
-                   "--socket=%s" % self.socket, "--port=%d" % self.port, "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=16M",
-                   "--innodb-flush-log-at-trx-commit=0", "--ssl-ca=%s" % tls.ca, "--ssl-cert=%s" % tls.cert, "--ssl-key=%s" % tls.key)
+        run(
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            **unprivileged(),
+        )
+        self.start(
+            shutil.which("mariadbd", path="/usr/sbin:" + os.environ["PATH"]),
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--socket={self.socket}",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--innodb-buffer-pool-size=16M",
+            "--innodb-flush-log-at-trx-commit=0",
+            f"--ssl-ca={tls.ca}",
+            f"--ssl-cert={tls.cert}",
+            f"--ssl-key={tls.key}",
+        )
 
     def answers(self):
         """The port is open before the socket is there."""
@@ -170,8 +251,11 @@ class MariaDB(Server):
 
     def busy(self):
         """The queries that run, but for this one."""
-        return [row for row in self.sql("SELECT info FROM information_schema.processlist WHERE info IS NOT NULL")
-                if "processlist" not in row[0]]
+        return [
+            row
+            for row in self.sql("SELECT info FROM information_schema.processlist WHERE info IS NOT NULL")
+            if "processlist" not in row[0]
+        ]
 
 
 class PostgreSQL(Server):
@@ -180,11 +264,32 @@ class PostgreSQL(Server):
         data, secret = self.folder / "data", self.folder / "secret"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
-        run(postgres_program("initdb"), "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile=%s" % secret, "-E", "UTF8",
-            "--locale=C", "--no-sync", **unprivileged())
-        self.socket = self.folder / (".s.PGSQL.%d" % self.port)
-        settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "fsync": "off",
-                    "ssl": "on", "ssl_cert_file": tls.cert, "ssl_key_file": tls.key, "timezone": "America/New_York"}
+        run(
+            postgres_program("initdb"),
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={secret}",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+            **unprivileged(),
+        )
+        self.socket = self.folder / (f".s.PGSQL.{self.port}")
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.folder,
+            "fsync": "off",
+            "ssl": "on",
+            "ssl_cert_file": tls.cert,
+            "ssl_key_file": tls.key,
+            "timezone": "America/New_York",
+        }
         self.start(postgres_program("postgres"), "-D", data, *("--%s=%s" % item for item in settings.items()))
 
     def answers(self):
@@ -193,13 +298,16 @@ class PostgreSQL(Server):
         return subprocess.run(argv, check=False).returncode == 0
 
     def sql(self, *statements, database="postgres"):
-        with psycopg.connect(host="127.0.0.1", port=self.port, user="postgres", password=PASSWORD, dbname=database,
-                             autocommit=True) as connection:
+        with psycopg.connect(
+            host="127.0.0.1", port=self.port, user="postgres", password=PASSWORD, dbname=database, autocommit=True
+        ) as connection:
             for statement in statements:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def busy(self):
         """The queries that run, but for this one."""
-        return self.sql("SELECT query FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = "
-                        "'client backend'")
+        return self.sql(
+            "SELECT query FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = "
+            "'client backend'"
+        )

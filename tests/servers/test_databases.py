@@ -32,22 +32,33 @@ def failure(result, cause, *words):
 def test_the_day_on_which_the_box_died(module, served):
     result = succeeded(served.count(module))
     assert [hour["rows"] for hour in result["hours"]] == list(SEED)
-    assert (result["hours"][0]["start"], result["hours"][-1]["start"]) == ("2026-11-20T06:00:00Z", "2026-11-20T13:00:00Z")
-    assert result["current"] == {"start": "2026-11-20T14:00:00Z", "seconds": 1800, "rows": CURRENT, "rows_per_hour": 120}
+    assert (result["hours"][0]["start"], result["hours"][-1]["start"]) == (
+        "2026-11-20T06:00:00Z",
+        "2026-11-20T13:00:00Z",
+    )
+    assert result["current"] == {
+        "start": "2026-11-20T14:00:00Z",
+        "seconds": 1800,
+        "rows": CURRENT,
+        "rows_per_hour": 120,
+    }
     assert result["verdict"] == "degrading"
     assert result["msg"].startswith("degrading, 80 times slower than its best hour: 135 rows")
     assert (result["times_slower"], result["slope"]) == (86.45, -1765.17)
     assert [(finding["severity"], finding["subject"]) for finding in result["findings"]] == [("critical", "pages")]
 
 
-@pytest.mark.parametrize(("column", "options"), [
-    ("at_local", {}),
-    ("at_local", {"time_zone": "+00:00"}),
-    ("at_york", {"time_zone": "America/New_York"}),
-    ("at_york", {"time_zone": "-05:00"}),
-    ("at_seconds", {}),
-    ("at_milliseconds", {"time_unit": "milliseconds"}),
-])
+@pytest.mark.parametrize(
+    ("column", "options"),
+    [
+        ("at_local", {}),
+        ("at_local", {"time_zone": "+00:00"}),
+        ("at_york", {"time_zone": "America/New_York"}),
+        ("at_york", {"time_zone": "-05:00"}),
+        ("at_seconds", {}),
+        ("at_milliseconds", {"time_unit": "milliseconds"}),
+    ],
+)
 def test_every_kind_of_time(module, served, column, options):
     result = succeeded(served.count(module, time_column=column, **options))
     assert [hour["rows"] for hour in result["hours"]] == list(SEED)
@@ -60,8 +71,16 @@ def test_a_zone_that_is_wrong_moves_the_hours(module, served):
 
 
 def test_the_hour_that_comes_twice_is_shared_out(module, served):
-    result = succeeded(served.count(module, time_column="at_york", time_zone="America/New_York", where={"crawler": "york"}, hours=5,
-                                    until="2026-11-01T08:00:00Z"))
+    result = succeeded(
+        served.count(
+            module,
+            time_column="at_york",
+            time_zone="America/New_York",
+            where={"crawler": "york"},
+            hours=5,
+            until="2026-11-01T08:00:00Z",
+        )
+    )
     assert [hour["rows"] for hour in result["hours"]] == [0, 40, 60, 60, 80]
     exact = succeeded(served.count(module, where={"crawler": "york"}, hours=5, until="2026-11-01T08:00:00Z"))
     assert [hour["rows"] for hour in exact["hours"]] == [0, *TWICE_ROWS]
@@ -70,18 +89,26 @@ def test_the_hour_that_comes_twice_is_shared_out(module, served):
 def test_days(module, served):
     result = succeeded(served.count(module, time_column="at_day", where={}, hours=20))
     assert result["resolution"] == "day"
-    assert {hour["start"]: hour["rows"] for hour in result["hours"] if hour["rows"]} == {"2026-11-01T00:00:00Z": sum(TWICE_ROWS)}
-    assert result["current"] == {"start": "2026-11-20T00:00:00Z", "seconds": 52200, "rows": sum(SEED) + CURRENT + 800,
-                                 "rows_per_hour": round((sum(SEED) + CURRENT + 800) * 3600 / 52200, 2)}
+    assert {hour["start"]: hour["rows"] for hour in result["hours"] if hour["rows"]} == {
+        "2026-11-01T00:00:00Z": sum(TWICE_ROWS)
+    }
+    assert result["current"] == {
+        "start": "2026-11-20T00:00:00Z",
+        "seconds": 52200,
+        "rows": sum(SEED) + CURRENT + 800,
+        "rows_per_hour": round((sum(SEED) + CURRENT + 800) * 3600 / 52200, 2),
+    }
     assert result["hours"][1]["rows_per_hour"] == 10 and result["hours"][1]["start"] == "2026-11-01T00:00:00Z"
 
 
 def test_values_are_values_and_never_a_part_of_the_query(module, served):
-    result = succeeded(served.count(module, where={"crawler": "it's \"100 %s\"; --"}))
+    result = succeeded(served.count(module, where={"crawler": 'it\'s "100 %s"; --'}))
     assert {hour["rows"] for hour in result["hours"]} == {100}
     result = succeeded(served.count(module, where={"crawler": "' OR '1'='1"}))
     assert result["verdict"] == "no rows"
-    result = succeeded(served.count(module, where={"title": None, "at_day": "2026-11-20", "at_seconds": int(FIRST.timestamp())}))
+    result = succeeded(
+        served.count(module, where={"title": None, "at_day": "2026-11-20", "at_seconds": int(FIRST.timestamp())})
+    )
     assert result["hours"][0]["rows"] == 4 + 1
 
 
@@ -91,8 +118,14 @@ def test_names_that_are_words_of_the_language(module, served):
 
 def test_the_servers_clock_is_the_end_without_another(module, served):
     result = succeeded(served.count(module, until=None, hours=1))
-    assert abs(datetime.fromisoformat(result["current"]["start"].replace("Z", "+00:00")).timestamp() + result["current"]["seconds"]
-               - time.time()) < 60
+    assert (
+        abs(
+            datetime.fromisoformat(result["current"]["start"].replace("Z", "+00:00")).timestamp()
+            + result["current"]["seconds"]
+            - time.time()
+        )
+        < 60
+    )
 
 
 def test_by_socket(module, served):
@@ -114,15 +147,23 @@ def test_a_schema_of_its_own(module, served):
 
 def test_nothing_can_be_written(module, postgres, mysql):
     """A view that writes when it is read is refused."""
-    postgres.server.sql("CREATE TABLE looks (at timestamptz)", "GRANT INSERT ON looks TO lifeline",
-                        "CREATE FUNCTION look() RETURNS boolean LANGUAGE sql VOLATILE AS 'INSERT INTO looks VALUES (now()) RETURNING true'",
-                        "CREATE VIEW noted AS SELECT * FROM pages WHERE look()", "GRANT SELECT ON noted TO lifeline", database="crawl")
+    postgres.server.sql(
+        "CREATE TABLE looks (at timestamptz)",
+        "GRANT INSERT ON looks TO lifeline",
+        "CREATE FUNCTION look() RETURNS boolean LANGUAGE sql VOLATILE AS 'INSERT INTO looks VALUES (now()) RETURNING true'",
+        "CREATE VIEW noted AS SELECT * FROM pages WHERE look()",
+        "GRANT SELECT ON noted TO lifeline",
+        database="crawl",
+    )
     failure(postgres.count(module, table="noted"), "refused", "read-only transaction")
     assert postgres.server.sql("SELECT count(*) FROM looks", database="crawl") == [(0,)]
-    mysql.server.sql("CREATE TABLE crawl.looks (at DATETIME)", "GRANT EXECUTE ON crawl.* TO lifeline@'127.0.0.1'",
-                     "CREATE FUNCTION crawl.look() RETURNS INT BEGIN INSERT INTO crawl.looks VALUES (NOW()); RETURN 1; END",
-                     "CREATE VIEW crawl.noted AS SELECT * FROM crawl.pages WHERE crawl.look() = 1",
-                     "GRANT SELECT ON crawl.noted TO lifeline@'127.0.0.1'")
+    mysql.server.sql(
+        "CREATE TABLE crawl.looks (at DATETIME)",
+        "GRANT EXECUTE ON crawl.* TO lifeline@'127.0.0.1'",
+        "CREATE FUNCTION crawl.look() RETURNS INT BEGIN INSERT INTO crawl.looks VALUES (NOW()); RETURN 1; END",
+        "CREATE VIEW crawl.noted AS SELECT * FROM crawl.pages WHERE crawl.look() = 1",
+        "GRANT SELECT ON crawl.noted TO lifeline@'127.0.0.1'",
+    )
     # MariaDB looks through the view for its columns, and gives up there.
     failure(mysql.count(module, table="noted"), "refused", "table noted")
     assert mysql.server.sql("SELECT COUNT(*) FROM crawl.looks") == ((0,),)
@@ -167,34 +208,41 @@ def test_a_wrong_password_and_a_wrong_user(module, served):
 
 
 def test_a_wrong_database(module, served):
-    failure(served.count(module, database="crowl"), "login" if served.options["engine"] == "mysql" else "schema", "crowl")
+    failure(
+        served.count(module, database="crowl"), "login" if served.options["engine"] == "mysql" else "schema", "crowl"
+    )
 
 
 def test_a_wrong_schema(module, served):
     failure(served.count(module, table="page"), "schema", "no table page", "user lifeline", "it has dragging", "pages")
     failure(served.count(module, table="app.page"), "schema", "no table app.page")
-    failure(served.count(module, time_column="at"), "schema", "table pages has no column at", "it has crawler, at_instant")
+    failure(
+        served.count(module, time_column="at"), "schema", "table pages has no column at", "it has crawler, at_instant"
+    )
     failure(served.count(module, where={"box": 1}), "schema", "no column box")
     failure(served.count(module, table="secret"), "schema", "no table secret that user lifeline may read")
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"table": "pages; DROP TABLE pages"}, ["table is 'pages; DROP TABLE pages'", "a name"]),
-    ({"table": "a.b.c"}, ["'a.b.c'", "schema.name"]),
-    ({"table": "pages`"}, ["'pages`'"]),
-    ({"time_column": 'at"'}, ["time_column is 'at\"'"]),
-    ({"time_column": "1=1"}, ["time_column is '1=1'"]),
-    ({"where": {"a b": 1}}, ["where is 'a b'"]),
-    ({"where": {"crawler": [1]}}, ["crawler is [1]", "one value"]),
-    ({"time_column": "title"}, ["column title is of type text", "a timestamp"]),
-    ({"time_zone": "Mars/Olympus"}, ["'Mars/Olympus'", "+02:00"]),
-    ({"time_zone": "+25:00"}, ["'+25:00'"]),
-    ({"until": "yesterday"}, ["'yesterday'", "2026-11-20T14:00:00Z"]),
-    ({"until": "2026-11-20T14:00:00"}, ["with its zone"]),
-    ({"hours": 0}, ["hours is 0", "744"]),
-    ({"warning": 20}, ["warning is 20 and critical 10"]),
-    ({"timeout": -1}, ["timeout is -1"]),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"table": "pages; DROP TABLE pages"}, ["table is 'pages; DROP TABLE pages'", "a name"]),
+        ({"table": "a.b.c"}, ["'a.b.c'", "schema.name"]),
+        ({"table": "pages`"}, ["'pages`'"]),
+        ({"time_column": 'at"'}, ["time_column is 'at\"'"]),
+        ({"time_column": "1=1"}, ["time_column is '1=1'"]),
+        ({"where": {"a b": 1}}, ["where is 'a b'"]),
+        ({"where": {"crawler": [1]}}, ["crawler is [1]", "one value"]),
+        ({"time_column": "title"}, ["column title is of type text", "a timestamp"]),
+        ({"time_zone": "Mars/Olympus"}, ["'Mars/Olympus'", "+02:00"]),
+        ({"time_zone": "+25:00"}, ["'+25:00'"]),
+        ({"until": "yesterday"}, ["'yesterday'", "2026-11-20T14:00:00Z"]),
+        ({"until": "2026-11-20T14:00:00"}, ["with its zone"]),
+        ({"hours": 0}, ["hours is 0", "744"]),
+        ({"warning": 20}, ["warning is 20 and critical 10"]),
+        ({"timeout": -1}, ["timeout is -1"]),
+    ],
+)
 def test_options_that_cannot_be_followed(module, served, options, words):
     result = served.count(module, **options)
     assert result["failed"], result

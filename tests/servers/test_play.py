@@ -21,22 +21,34 @@ ANSIBLE = pathlib.Path(sys.executable).with_name("ansible")
 @pytest.fixture
 def ansible(tmp_path):
     """Call with hosts, each with its variables, and the rest of the command line: exit code and what was printed."""
+
     def run(hosts, *words, program="ansible", **variables):
         everywhere = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
         (tmp_path / "hosts.json").write_text(json.dumps({"crawler": {"hosts": hosts, "vars": everywhere}}))
         done = subprocess.run(
-            [ANSIBLE.with_name(program), "-i", tmp_path / "hosts.json", *words], cwd=tmp_path, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", ANSIBLE_STDOUT_CALLBACK="minimal",
-                     ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections")))
+            [ANSIBLE.with_name(program), "-i", tmp_path / "hosts.json", *words],
+            cwd=tmp_path,
+            text=True,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(
+                os.environ,
+                ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+                ANSIBLE_NOCOLOR="1",
+                ANSIBLE_STDOUT_CALLBACK="minimal",
+                ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections"),
+            ),
+        )
         return done.returncode, done.stdout
+
     return run
 
 
 def result(output, host):
     """What host returned, as the callback minimal prints it."""
     for state in ("SUCCESS", "FAILED!"):
-        _before, found, rest = output.partition("%s | %s => " % (host, state))
+        _before, found, rest = output.partition(f"{host} | {state} => ")
         if found:
             return json.JSONDecoder().raw_decode(rest)[0]
     raise AssertionError(output)
@@ -45,16 +57,25 @@ def result(output, host):
 def test_what_one_box_meets_is_no_others(ansible, redis, slow):
     redis.cli("SET", "stat:processed", "7", database=12)
     ways = {"well": redis.port, "stuck": slow(redis.port, None), "down": serving.free_port()}
-    code, output = ansible({name: {"way": port} for name, port in ways.items()}, "crawler", "-m", "lifeline.fleet.sidekiq_info",
-                           "-a", "port={{ way }} database=12 timeout={{ 1 if inventory_hostname == 'stuck' else 120 }}")
+    code, output = ansible(
+        {name: {"way": port} for name, port in ways.items()},
+        "crawler",
+        "-m",
+        "lifeline.fleet.sidekiq_info",
+        "-a",
+        "port={{ way }} database=12 timeout={{ 1 if inventory_hostname == 'stuck' else 120 }}",
+    )
     assert code == 2
     assert result(output, "well")["sidekiq"]["processed"] == 7
     assert result(output, "well")["changed"] is False
-    assert {name: result(output, name)["cause"] for name in ("stuck", "down")} == {"stuck": "timeout", "down": "unreachable"}
+    assert {name: result(output, name)["cause"] for name in ("stuck", "down")} == {
+        "stuck": "timeout",
+        "down": "unreachable",
+    }
 
 
 def test_the_rate_since_the_last_reading_in_the_history(ansible, redis, tmp_path):
-    ask = ("crawler", "-m", "lifeline.fleet.sidekiq_info", "-a", "port=%d database=13 timeout=120" % redis.port)
+    ask = ("crawler", "-m", "lifeline.fleet.sidekiq_info", "-a", f"port={redis.port} database=13 timeout=120")
     history = str(tmp_path / "history.db")
     redis.cli("SET", "stat:processed", "100", database=13)
     first = result(ansible({"box": {}}, *ask, lifeline_history=history)[1], "box")
@@ -72,12 +93,26 @@ def test_the_rate_since_the_last_reading_in_the_history(ansible, redis, tmp_path
 
 @pytest.mark.parametrize("server", ["mysql", "postgres"])
 def test_debians_own_drivers(ansible, request, server):
-    options = {**request.getfixturevalue(server).options, "table": "pages", "time_column": "at_instant", "until": UNTIL, "hours": 8,
-               "where": {"crawler": "dying"}, "timeout": 120}
+    options = {
+        **request.getfixturevalue(server).options,
+        "table": "pages",
+        "time_column": "at_instant",
+        "until": UNTIL,
+        "hours": 8,
+        "where": {"crawler": "dying"},
+        "timeout": 120,
+    }
 
     def count(**changed):
-        _code, output = ansible({"box": {}}, "crawler", "-m", "lifeline.fleet.throughput_info", "-a", json.dumps({**options, **changed}),
-                                ansible_python_interpreter=serving.PYTHON)
+        _code, output = ansible(
+            {"box": {}},
+            "crawler",
+            "-m",
+            "lifeline.fleet.throughput_info",
+            "-a",
+            json.dumps({**options, **changed}),
+            ansible_python_interpreter=serving.PYTHON,
+        )
         return result(output, "box")
 
     assert count()["msg"].startswith("degrading, 80 times slower than its best hour")
@@ -93,29 +128,56 @@ def test_debians_own_drivers(ansible, request, server):
 def test_a_box_without_a_driver(ansible, tmp_path, engine, library):
     serving.run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare")
     options = {"engine": engine, "username": "a", "database": "b", "table": "c", "time_column": "d"}
-    _code, output = ansible({"box": {}}, "crawler", "-m", "lifeline.fleet.throughput_info", "-a", json.dumps(options),
-                            ansible_python_interpreter=str(tmp_path / "bare" / "bin" / "python"))
-    assert "Failed to import the required Python library (%s" % library in result(output, "box")["msg"]
+    _code, output = ansible(
+        {"box": {}},
+        "crawler",
+        "-m",
+        "lifeline.fleet.throughput_info",
+        "-a",
+        json.dumps(options),
+        ansible_python_interpreter=str(tmp_path / "bare" / "bin" / "python"),
+    )
+    assert f"Failed to import the required Python library ({library}" in result(output, "box")["msg"]
 
 
 def test_the_playbook_finds_the_box_that_falls_behind(ansible, mysql, tmp_path):
     """One box is dying, and the database of another is down; the others have the same pages."""
-    mysql.server.sql("SET time_zone = '+00:00'", *(
-        "INSERT INTO crawl.pages (crawler, at_instant) SELECT '%s', TIMESTAMPADD(SECOND, seq * 5, '2026-11-20 13:00:00') "
-        "FROM seq_0_to_719" % box for box in ("box1", "box2", "box3")), database="crawl")
-    options = {**mysql.options, "table": "pages", "time_column": "at_instant", "until": UNTIL, "hours": 8, "timeout": 120,
-               "where": {"crawler": "{{ inventory_hostname }}"}}
+    mysql.server.sql(
+        "SET time_zone = '+00:00'",
+        *(
+            f"INSERT INTO crawl.pages (crawler, at_instant) SELECT '{box}', TIMESTAMPADD(SECOND, seq * 5, '2026-11-20 13:00:00') FROM seq_0_to_719"
+            for box in ("box1", "box2", "box3")
+        ),
+        database="crawl",
+    )
+    options = {
+        **mysql.options,
+        "table": "pages",
+        "time_column": "at_instant",
+        "until": UNTIL,
+        "hours": 8,
+        "timeout": 120,
+        "where": {"crawler": "{{ inventory_hostname }}"},
+    }
     hosts = {box: {} for box in ("box1", "box2", "box3", "dying")}
     hosts["lost"] = {"lifeline_throughput": {**options, "port": serving.free_port()}}
     play = ("lifeline.fleet.throughput", "-e", "throughput_from=box1")
     history = str(tmp_path / "history.db")
-    code, output = ansible(hosts, *play, program="ansible-playbook", lifeline_throughput=options, lifeline_history=history)
+    code, output = ansible(
+        hosts, *play, program="ansible-playbook", lifeline_throughput=options, lifeline_history=history
+    )
     assert code == 2
     assert "dying is 5.3 times slower than its peers: 135 in an hour, and by them it would be 720" in output
     assert "degrading, 80 times slower than its best hour" in output
     assert "box1 is" not in output
     assert "Connection refused" in output
-    code, output = ansible({**hosts, "lost": {}}, *play, "-e", "throughput_fail=true", program="ansible-playbook",
-                           lifeline_throughput=options)
+    code, output = ansible(
+        {**hosts, "lost": {}},
+        *play,
+        "-e",
+        "throughput_fail=true",
+        program="ansible-playbook",
+        lifeline_throughput=options,
+    )
     assert code == 2
     assert "dying | FAILED!" in output and "box1 | FAILED!" not in output

@@ -26,10 +26,14 @@ def plain(redis):
 @pytest.fixture(scope="module")
 def closed(folder):
     """One with a password, and a user who may do what the manual says that it needs."""
-    server = serving.Redis(folder, "closed", """requirepass "%s"
-user lifeline on "#%s" ~* resetchannels +get +zcard +scard +sscan +llen +lindex +sismember +hmget +hgetall
+    server = serving.Redis(
+        folder,
+        "closed",
+        f"""requirepass "{PASSWORD}"
+user lifeline on "#{_sha256(PASSWORD)}" ~* resetchannels +get +zcard +scard +sscan +llen +lindex +sismember +hmget +hgetall
 user useless on nopass +ping
-""" % (PASSWORD, _sha256(PASSWORD)))
+""",
+    )
     server.cli(*FED, env={"REDISCLI_AUTH": PASSWORD, "PATH": "/usr/bin"})
     yield server
     server.stop()
@@ -37,13 +41,18 @@ user useless on nopass +ping
 
 def _sha256(text):
     import hashlib
+
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.fixture(scope="module")
 def by_tls(folder, tls):
-    server = serving.Redis(folder, "by-tls", "tls-cert-file %s\ntls-key-file %s\ntls-ca-cert-file %s\ntls-auth-clients optional\n" % (
-        tls.cert, tls.key, tls.ca), plain=False)
+    server = serving.Redis(
+        folder,
+        "by-tls",
+        f"tls-cert-file {tls.cert}\ntls-key-file {tls.key}\ntls-ca-cert-file {tls.ca}\ntls-auth-clients optional\n",
+        plain=False,
+    )
     serving.run("redis-cli", "-p", str(server.port), "--tls", "--cacert", str(tls.ca), *FED)
     yield server
     server.stop()
@@ -63,30 +72,41 @@ def failure(result, cause, *words):
 
 def test_by_address_number_and_url(module, plain):
     assert processed(module("sidekiq_info", port=plain.port, database=5)) == 7
-    assert processed(module("sidekiq_info", url="redis://localhost:%d/5" % plain.port)) == 7
+    assert processed(module("sidekiq_info", url=f"redis://localhost:{plain.port}/5")) == 7
 
 
 def test_by_socket(module, plain, folder):
     assert processed(module("sidekiq_info", socket=folder + "/redis/sock", database=5)) == 7
-    assert processed(module("sidekiq_info", url="unix://%s/redis/sock?db=5" % folder)) == 7
+    assert processed(module("sidekiq_info", url=f"unix://{folder}/redis/sock?db=5")) == 7
 
 
 def test_by_password(module, closed):
     assert processed(module("sidekiq_info", port=closed.port, password=PASSWORD)) == 7
-    assert processed(module("sidekiq_info", url="redis://:%s@127.0.0.1:%d" % (quote(PASSWORD), closed.port))) == 7
+    assert processed(module("sidekiq_info", url=f"redis://:{quote(PASSWORD)}@127.0.0.1:{closed.port}")) == 7
 
 
 def test_by_a_user_who_may_do_no_more_than_the_manual_says(module, closed):
     assert processed(module("sidekiq_info", port=closed.port, username="lifeline", password=PASSWORD)) == 7
-    assert processed(module("sidekiq_info", url="redis://lifeline:%s@localhost:%d/0" % (quote(PASSWORD), closed.port))) == 7
+    assert processed(module("sidekiq_info", url=f"redis://lifeline:{quote(PASSWORD)}@localhost:{closed.port}/0")) == 7
 
 
 def test_by_tls(module, by_tls, tls):
     assert processed(module("sidekiq_info", port=by_tls.port, tls=True, ca_path=str(tls.ca))) == 7
-    assert processed(module("sidekiq_info", url="rediss://localhost:%d/0" % by_tls.port, ca_path=str(tls.ca))) == 7
+    assert processed(module("sidekiq_info", url=f"rediss://localhost:{by_tls.port}/0", ca_path=str(tls.ca))) == 7
     assert processed(module("sidekiq_info", port=by_tls.port, tls=True, validate_certs=False)) == 7
-    assert processed(module("sidekiq_info", port=by_tls.port, tls=True, ca_path=str(tls.ca), client_cert=str(tls.cert),
-                            client_key=str(tls.key))) == 7
+    assert (
+        processed(
+            module(
+                "sidekiq_info",
+                port=by_tls.port,
+                tls=True,
+                ca_path=str(tls.ca),
+                client_cert=str(tls.cert),
+                client_key=str(tls.key),
+            )
+        )
+        == 7
+    )
 
 
 def test_nothing_is_written(module, plain):
@@ -123,19 +143,24 @@ def test_what_is_slow_but_in_time_is_no_error(module, plain, slow):
     assert processed(module("sidekiq_info", port=slow(plain.port, 0.1), database=5, timeout=30)) == 7
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"password": "guess"}, ["username and password"]),
-    ({"username": "lifeline", "password": "guess"}, ["WRONGPASS"]),
-    ({"username": "nobody-we-know", "password": PASSWORD}, ["WRONGPASS"]),
-    ({}, ["it wants a password, and none was given"]),
-    ({"username": "useless", "password": "any"}, ["does not let this user read", "NOPERM"]),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"password": "guess"}, ["username and password"]),
+        ({"username": "lifeline", "password": "guess"}, ["WRONGPASS"]),
+        ({"username": "nobody-we-know", "password": PASSWORD}, ["WRONGPASS"]),
+        ({}, ["it wants a password, and none was given"]),
+        ({"username": "useless", "password": "any"}, ["does not let this user read", "NOPERM"]),
+    ],
+)
 def test_a_way_in_that_is_wrong(module, closed, options, words):
     failure(module("sidekiq_info", port=closed.port, **options), "login", *words)
 
 
 def test_a_password_that_nobody_asked_for(module, plain):
-    failure(module("sidekiq_info", port=plain.port, password="x-%s" % time.time()), "login", "without any password configured")
+    failure(
+        module("sidekiq_info", port=plain.port, password=f"x-{time.time()}"), "login", "without any password configured"
+    )
 
 
 def served(port):
@@ -177,7 +202,11 @@ def test_keys_of_another_program(module, plain):
 
 def test_tls_that_is_not_trusted(module, by_tls, tls):
     failure(module("sidekiq_info", port=by_tls.port, tls=True), "tls", "certificate that is not trusted", "self-signed")
-    failure(module("sidekiq_info", port=by_tls.port, host="127.0.0.2", tls=True, ca_path=str(tls.ca)), "unreachable", "refused")
+    failure(
+        module("sidekiq_info", port=by_tls.port, host="127.0.0.2", tls=True, ca_path=str(tls.ca)),
+        "unreachable",
+        "refused",
+    )
 
 
 def test_tls_where_there_is_none_and_the_other_way_round(module, plain, by_tls):
@@ -185,16 +214,29 @@ def test_tls_where_there_is_none_and_the_other_way_round(module, plain, by_tls):
     failure(module("sidekiq_info", port=by_tls.port, timeout=2), "protocol", "does it want TLS")
 
 
-@pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"$99999999999\r\n", b"*1\r\n" * 50, b"+" + b"x" * 100000,
-                                      b":many\r\n", b"$-7\r\n"])
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"",
+        b"$99999999999\r\n",
+        b"*1\r\n" * 50,
+        b"+" + b"x" * 100000,
+        b":many\r\n",
+        b"$-7\r\n",
+    ],
+)
 def test_what_is_no_redis(module, greeting):
     import threading
+
     with socket.create_server(("127.0.0.1", 0)) as server:
+
         def serve():
             connection = server.accept()[0]
             connection.recv(1000)
             connection.sendall(greeting)
             connection.close()
+
         threading.Thread(target=serve, daemon=True).start()
         failure(module("sidekiq_info", port=server.getsockname()[1]), "protocol", "is it Redis")
 
@@ -202,18 +244,31 @@ def test_what_is_no_redis(module, greeting):
 @pytest.fixture(scope="module")
 def sentinels(folder, closed):
     """Three of them, which know the Redis with the password as crawl."""
-    found = [serving.Redis(folder, "sentinel-%d" % number, """sentinel monitor crawl 127.0.0.1 %d 2
-sentinel auth-pass crawl "%s"
-requirepass "guards %s"
-""" % (closed.port, PASSWORD, PASSWORD), as_sentinel=True) for number in range(3)]
+    found = [
+        serving.Redis(
+            folder,
+            f"sentinel-{number}",
+            f"""sentinel monitor crawl 127.0.0.1 {closed.port} 2
+sentinel auth-pass crawl "{PASSWORD}"
+requirepass "guards {PASSWORD}"
+""",
+            as_sentinel=True,
+        )
+        for number in range(3)
+    ]
     yield found
     for sentinel in found:
         sentinel.stop()
 
 
 def through(sentinels, **options):
-    return {"sentinels": ["127.0.0.1:%d" % getattr(each, "port", each) for each in sentinels], "sentinel_master": "crawl",
-            "sentinel_password": "guards " + PASSWORD, "password": PASSWORD, **options}
+    return {
+        "sentinels": [f"127.0.0.1:{getattr(each, 'port', each)}" for each in sentinels],
+        "sentinel_master": "crawl",
+        "sentinel_password": "guards " + PASSWORD,
+        "password": PASSWORD,
+        **options,
+    }
 
 
 def test_by_sentinels(module, sentinels):
@@ -226,43 +281,64 @@ def test_a_sentinel_that_is_down_and_one_that_hangs(module, sentinels, slow):
 
 
 def test_no_sentinel_that_helps(module, sentinels):
-    failure(module("sidekiq_info", **through([serving.free_port(), serving.free_port()])), "unreachable", "Sentinel at 127.0.0.1:", "; ")
+    failure(
+        module("sidekiq_info", **through([serving.free_port(), serving.free_port()])),
+        "unreachable",
+        "Sentinel at 127.0.0.1:",
+        "; ",
+    )
     failure(module("sidekiq_info", **through(sentinels, sentinel_master="crowl")), "nothing", "knows no master 'crowl'")
     failure(module("sidekiq_info", **through(sentinels, sentinel_password="guess")), "login", "Sentinel at")
-    failure(module("sidekiq_info", **through(sentinels, password="guess")), "login", "Redis at", "the master that the Sentinel at")
+    failure(
+        module("sidekiq_info", **through(sentinels, password="guess")),
+        "login",
+        "Redis at",
+        "the master that the Sentinel at",
+    )
 
 
 def test_a_master_that_is_none_any_more(module, folder, closed):
     """Until they notice, Sentinels name a Redis that follows another by now."""
     replica = serving.Redis(folder, "replica", "user default on nopass +@all ~* &*\n")
-    sentinel = serving.Redis(folder, "late", "sentinel monitor crawl 127.0.0.1 %d 1\nsentinel down-after-milliseconds crawl 600000\n"
-                             % replica.port, as_sentinel=True)
+    sentinel = serving.Redis(
+        folder,
+        "late",
+        f"sentinel monitor crawl 127.0.0.1 {replica.port} 1\nsentinel down-after-milliseconds crawl 600000\n",
+        as_sentinel=True,
+    )
     try:
         replica.cli("REPLICAOF", "127.0.0.1", closed.port)
-        failure(module("sidekiq_info", sentinels=["127.0.0.1:%d" % sentinel.port], sentinel_master="crawl"), "refused", "is none any more")
+        failure(
+            module("sidekiq_info", sentinels=[f"127.0.0.1:{sentinel.port}"], sentinel_master="crawl"),
+            "refused",
+            "is none any more",
+        )
     finally:
         sentinel.stop()
         replica.stop()
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"url": "http://localhost"}, ["'http'", "redis://"]),
-    ({"url": "redis://localhost/first"}, ["'first'", "a number"]),
-    ({"url": "redis://localhost:port/0"}, ["port", "redis://"]),
-    ({"url": "unix://run/redis.sock"}, ["unix:///"]),
-    ({"url": "redis://localhost?db=3"}, ["?db=3"]),
-    ({"url": "redis://localhost", "host": "localhost"}, ["mutually exclusive"]),
-    ({"port": 0}, ["port is 0"]),
-    ({"database": -1}, ["database is -1"]),
-    ({"username": "lifeline"}, ["'lifeline'", "no password"]),
-    ({"timeout": 0}, ["timeout is 0"]),
-    ({"interval": 1}, ["interval is 1", "from 10"]),
-    ({"sentinels": [], "sentinel_master": "crawl"}, ["sentinels is empty"]),
-    ({"sentinels": ["::1:26379"], "sentinel_master": "crawl"}, ["'::1:26379'", "[2001:db8::1]:port"]),
-    ({"sentinels": ["localhost"]}, ["sentinel_master"]),
-    ({"tls": True, "ca_path": "/nowhere.pem"}, ["/nowhere.pem", "No such file"]),
-    ({"since": {"time": 1}}, ["processed"]),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"url": "http://localhost"}, ["'http'", "redis://"]),
+        ({"url": "redis://localhost/first"}, ["'first'", "a number"]),
+        ({"url": "redis://localhost:port/0"}, ["port", "redis://"]),
+        ({"url": "unix://run/redis.sock"}, ["unix:///"]),
+        ({"url": "redis://localhost?db=3"}, ["?db=3"]),
+        ({"url": "redis://localhost", "host": "localhost"}, ["mutually exclusive"]),
+        ({"port": 0}, ["port is 0"]),
+        ({"database": -1}, ["database is -1"]),
+        ({"username": "lifeline"}, ["'lifeline'", "no password"]),
+        ({"timeout": 0}, ["timeout is 0"]),
+        ({"interval": 1}, ["interval is 1", "from 10"]),
+        ({"sentinels": [], "sentinel_master": "crawl"}, ["sentinels is empty"]),
+        ({"sentinels": ["::1:26379"], "sentinel_master": "crawl"}, ["'::1:26379'", "[2001:db8::1]:port"]),
+        ({"sentinels": ["localhost"]}, ["sentinel_master"]),
+        ({"tls": True, "ca_path": "/nowhere.pem"}, ["/nowhere.pem", "No such file"]),
+        ({"since": {"time": 1}}, ["processed"]),
+    ],
+)
 def test_options_that_cannot_be_followed(module, options, words):
     result = module("sidekiq_info", **options)
     assert result["failed"]

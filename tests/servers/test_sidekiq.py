@@ -14,8 +14,12 @@ import pytest
 
 APP = pathlib.Path(__file__).resolve().parents[2] / "extensions" / "molecule" / "sidekiq_watchdog" / "app"
 # What each release tells of its processes: Sidekiq 6.0, 6.4, 7.3 and 8.1.
-TELLS = {"bullseye": {"version": None, "rss": False}, "bookworm": {"version": None, "rss": True},
-         "trixie": {"version": "7.", "rss": True}, "forky": {"version": "8.", "rss": True}}
+TELLS = {
+    "bullseye": {"version": None, "rss": False},
+    "bookworm": {"version": None, "rss": True},
+    "trixie": {"version": "7.", "rss": True},
+    "forky": {"version": "8.", "rss": True},
+}
 SUITES = os.environ.get("LAB_SUITES", "bookworm,forky").split(",")
 THREADS = 3
 
@@ -26,23 +30,55 @@ class Sidekiq:
     def __init__(self, suite, redis, number):
         self.suite, self.redis, self.number = suite, redis, number
         self.tells = TELLS[suite]
-        self.name = "lifeline-servers-%d-%s" % (redis.port, suite)
+        self.name = f"lifeline-servers-{redis.port}-{suite}"
 
     def start(self):
         # crun refuses cgroup v1, and runc can't raise the limits that it would set by default.
         runtime = ["--runtime", "runc"] if lab.cgroup_version() == 1 else []
-        lab.podman(*runtime, "run", "--detach", "--name", self.name, "--hostname", "box-" + self.suite, "--network", "host",
-                   "--ulimit", "nofile=1024:20000", "--ulimit", "nproc=4096:8192",
-                   "--volume", "%s:/app:ro" % APP, "--workdir", "/app", "--env",
-                   "REDIS_URL=redis://127.0.0.1:%d/%d" % (self.redis.port, self.number), lab.image_of(self.suite),
-                   "nice", "sidekiq", "-r", "/app/app.rb", "-c", str(THREADS), "-q", "crawl")
+        lab.podman(
+            *runtime,
+            "run",
+            "--detach",
+            "--name",
+            self.name,
+            "--hostname",
+            "box-" + self.suite,
+            "--network",
+            "host",
+            "--ulimit",
+            "nofile=1024:20000",
+            "--ulimit",
+            "nproc=4096:8192",
+            "--volume",
+            f"{APP}:/app:ro",
+            "--workdir",
+            "/app",
+            "--env",
+            f"REDIS_URL=redis://127.0.0.1:{self.redis.port}/{self.number}",
+            lab.image_of(self.suite),
+            "nice",
+            "sidekiq",
+            "-r",
+            "/app/app.rb",
+            "-c",
+            str(THREADS),
+            "-q",
+            "crawl",
+        )
 
     def feed(self, jobs, milliseconds):
         lab.podman("exec", self.name, "ruby", "feed.rb", "crawl", str(jobs), "0", str(milliseconds))
 
     def feed_what_fails(self):
-        lab.podman("exec", self.name, "ruby", "-r", "./app", "-e",
-                   "Sidekiq::Client.push('class' => LeakJob, 'queue' => 'crawl', 'args' => ['many', 1])")
+        lab.podman(
+            "exec",
+            self.name,
+            "ruby",
+            "-r",
+            "./app",
+            "-e",
+            "Sidekiq::Client.push('class' => LeakJob, 'queue' => 'crawl', 'args' => ['many', 1])",
+        )
 
     def signal(self, name):
         lab.podman("kill", "--signal", name, self.name)
@@ -76,6 +112,7 @@ def sidekiq(request, sidekiqs):
 @pytest.fixture
 def wait(module):
     """Call with a Sidekiq and a condition: the first answer of the module that meets it. A beat comes every 5 or 10 s."""
+
     def until(sidekiq, wanted, patience=300, **options):
         deadline = time.monotonic() + patience
         while True:
@@ -84,6 +121,7 @@ def wait(module):
                 return result
             assert time.monotonic() < deadline, result
             time.sleep(1)
+
     return until
 
 
@@ -96,10 +134,16 @@ def test_what_a_worker_does(sidekiq, wait, module):
     state = result["sidekiq"]
     (process,) = state["processes"]
     assert (process["hostname"], process["concurrency"], process["busy"], process["quiet"], process["queues"]) == (
-        "box-" + sidekiq.suite, THREADS, THREADS, False, ["crawl"])
-    assert process["identity"].startswith("box-%s:%d:" % (sidekiq.suite, process["pid"]))
+        "box-" + sidekiq.suite,
+        THREADS,
+        THREADS,
+        False,
+        ["crawl"],
+    )
+    assert process["identity"].startswith(f"box-{sidekiq.suite}:{process['pid']}:")
     assert (process["version"] or "").startswith(sidekiq.tells["version"] or "") and (process["version"] is None) == (
-        sidekiq.tells["version"] is None)
+        sidekiq.tells["version"] is None
+    )
     assert (process["rss_bytes"] is not None) == sidekiq.tells["rss"]
     assert process["rss_bytes"] is None or 10 << 20 < process["rss_bytes"] < 500 << 20
     assert 0 <= process["heartbeat_seconds"] < 60
@@ -110,7 +154,7 @@ def test_what_a_worker_does(sidekiq, wait, module):
     (queue,) = (queue for queue in state["queues"] if queue["name"] == "crawl")
     # Whatever unit the release writes its times in.
     assert 0 < queue["latency_seconds"] < 300
-    assert "%d of %d busy" % (THREADS, THREADS) in result["msg"]
+    assert f"{THREADS} of {THREADS} busy" in result["msg"]
     state = wait(sidekiq, lambda state: state["processed"] == THREADS + 1 and state["busy"] == 0)["sidekiq"]
     assert (state["enqueued"], state["latency_seconds"], state["failed"]) == (0, 0, 0)
 
@@ -141,11 +185,15 @@ def test_the_same_below_a_prefix(sidekiq, wait, module):
             sidekiq.cli("COPY", key, "banks:" + key)
     result = module("sidekiq_info", port=sidekiq.redis.port, database=sidekiq.number, prefix="banks:")
     there = result["sidekiq"]
-    assert result["asked"].endswith("/%d banks:" % sidekiq.number)
+    assert result["asked"].endswith(f"/{sidekiq.number} banks:")
     assert there["processed"] == int(sidekiq.cli("GET", "banks:stat:processed")) >= plain["processed"]
-    assert there["retries"] + there["dead"] == int(sidekiq.cli("ZCARD", "banks:retry")) + int(sidekiq.cli("ZCARD", "banks:dead"))
+    assert there["retries"] + there["dead"] == int(sidekiq.cli("ZCARD", "banks:retry")) + int(
+        sidekiq.cli("ZCARD", "banks:dead")
+    )
     assert [queue["name"] for queue in there["queues"]] == [queue["name"] for queue in plain["queues"]]
-    assert [process["identity"] for process in there["processes"]] == [process["identity"] for process in plain["processes"]]
+    assert [process["identity"] for process in there["processes"]] == [
+        process["identity"] for process in plain["processes"]
+    ]
 
 
 def test_a_worker_that_is_quiet_and_one_that_was_killed(sidekiq, wait):
@@ -162,8 +210,10 @@ def test_a_worker_that_is_quiet_and_one_that_was_killed(sidekiq, wait):
 
 def test_two_readings_in_one_task(redis, module):
     redis.cli("SET", "stat:processed", "5", database=15)
-    with subprocess.Popen(["redis-cli", "-p", str(redis.port), "-n", "15", "-r", "-1", "-i", "1", "INCRBY", "stat:processed", "10"],
-                          stdout=subprocess.DEVNULL) as counting:
+    with subprocess.Popen(
+        ["redis-cli", "-p", str(redis.port), "-n", "15", "-r", "-1", "-i", "1", "INCRBY", "stat:processed", "10"],
+        stdout=subprocess.DEVNULL,
+    ) as counting:
         try:
             result = module("sidekiq_info", port=redis.port, database=15, interval=10)
         finally:

@@ -15,7 +15,6 @@ settings.register_profile("lifeline", deadline=None, suppress_health_check=[Heal
 settings.load_profile("lifeline")
 
 
-
 def recorded(name):
     """The sources of the box recorded under V(name): names of files that stand in a folder are absolute paths."""
     sources = {}

@@ -15,20 +15,23 @@ from paths import ROOT
 
 
 def level(value):
-    return "null" if value is None else "%g" % value
+    return "null" if value is None else f"{value:g}"
 
 
 def test_the_readme_lists_every_check_with_its_defaults():
     section = (ROOT / "README.md").read_text().partition("## What it looks at\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", section, re.MULTILINE)
-    assert rows == [(name, level(check.warning).replace("null", "–"), level(check.critical).replace("null", "–"))
-                    for name, check in CHECKS.items()]
+    assert rows == [
+        (name, level(check.warning).replace("null", "–"), level(check.critical).replace("null", "–"))
+        for name, check in CHECKS.items()
+    ]
 
 
 def test_the_manual_of_health_lists_every_check_with_its_defaults():
     text = " ".join(yaml.safe_load(manual.DOCUMENTATION)["options"]["thresholds"]["description"])
     assert re.findall(r"C\((\w+)\) ([\w.]+), ([\w.]+)[;.]", text) == [
-        (name, level(check.warning), level(check.critical)) for name, check in CHECKS.items()]
+        (name, level(check.warning), level(check.critical)) for name, check in CHECKS.items()
+    ]
 
 
 def test_the_manual_of_health_has_the_options_that_it_takes():
@@ -45,4 +48,4 @@ def test_every_fact_module_is_in_the_action_group_and_in_the_readme():
     group = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["facts"]
     assert set(group) == modules
     readme = (ROOT / "README.md").read_text()
-    assert all("| `%s` |" % module in readme for module in modules)
+    assert all(f"| `{module}` |" in readme for module in modules)

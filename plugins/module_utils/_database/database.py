@@ -65,8 +65,8 @@ class Database:
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
         self._connection = None
-        where = options["socket"] or "%s:%d" % (options["host"], options["port"] or PORTS[self._engine])
-        self.name = "%s at %s, database %s" % (_LABELS[self._engine], where, options["database"])
+        where = options["socket"] or f"{options['host']}:{options['port'] or PORTS[self._engine]}"
+        self.name = f"{_LABELS[self._engine]} at {where}, database {options['database']}"
 
     def __enter__(self):
         try:
@@ -84,32 +84,53 @@ class Database:
 
     def _open_mysql(self):
         options, left = self._options, self._left()
-        given = {"unix_socket": options["socket"]} if options["socket"] else {
-            "host": options["host"], "port": options["port"] or PORTS["mysql"]}
+        given = (
+            {"unix_socket": options["socket"]}
+            if options["socket"]
+            else {"host": options["host"], "port": options["port"] or PORTS["mysql"]}
+        )
         if options["tls"]:
             given["ssl"] = _tls.context(options)
         # Text the driver would send as Latin-1, and no server takes that for the password that it was given in UTF-8.
         connection = pymysql.connect(
-            user=options["username"], password=(options["password"] or "").encode(), database=options["database"], charset="utf8mb4",
-            autocommit=True, connect_timeout=left, read_timeout=left, write_timeout=left, **given)
+            user=options["username"],
+            password=(options["password"] or "").encode(),
+            database=options["database"],
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=left,
+            read_timeout=left,
+            write_timeout=left,
+            **given,
+        )
         if options["tls"] and not isinstance(connection._sock, ssl.SSLSocket):
             # Older releases of the driver go on without it.
             connection.close()
-            raise Failure("tls", "%s has no TLS" % self.name)
+            raise Failure("tls", f"{self.name} has no TLS")
         return connection
 
     def _open_postgres(self):
         options = self._options
-        given = _socket(options["socket"]) if options["socket"] else {
-            "host": options["host"], "port": options["port"] or PORTS["postgresql"]}
+        given = (
+            _socket(options["socket"])
+            if options["socket"]
+            else {"host": options["host"], "port": options["port"] or PORTS["postgresql"]}
+        )
         if options["tls"] is not None:
-            given["sslmode"] = "disable" if not options["tls"] else "verify-full" if options["validate_certs"] else "require"
+            given["sslmode"] = (
+                "disable" if not options["tls"] else "verify-full" if options["validate_certs"] else "require"
+            )
         if options["tls"] and options["validate_certs"]:
             given["sslrootcert"] = options["ca_path"] or ssl.get_default_verify_paths().cafile
         connection = postgres.connect(
-            dbname=options["database"], user=options["username"], password=options["password"] or None,
+            dbname=options["database"],
+            user=options["username"],
+            password=options["password"] or None,
             # The library takes whole seconds, and no fewer than two; the module's own limit holds all the same.
-            connect_timeout=max(int(self._left()), 2), application_name="lifeline.fleet", **given)
+            connect_timeout=max(int(self._left()), 2),
+            application_name="lifeline.fleet",
+            **given,
+        )
         connection.autocommit = True
         return connection
 
@@ -118,15 +139,15 @@ class Database:
         seconds = self._left() * _SERVER_SHARE
         if self._engine == "postgresql":
             self.ask("BEGIN READ ONLY")
-            self.ask("SET LOCAL statement_timeout = %d" % max(seconds * 1000, 1))
+            self.ask(f"SET LOCAL statement_timeout = {int(max(seconds * 1000, 1))}")
             self.ask("SET LOCAL TIME ZONE 'UTC'")
             return
         self.ask("SET SESSION time_zone = '+00:00'")
         ((version,),) = self.ask("SELECT VERSION()")
         if "mariadb" in version.lower():
-            self.ask("SET SESSION max_statement_time = %.3f" % seconds)
+            self.ask(f"SET SESSION max_statement_time = {seconds:.3f}")
         else:
-            self.ask("SET SESSION max_execution_time = %d" % max(seconds * 1000, 1))
+            self.ask(f"SET SESSION max_execution_time = {int(max(seconds * 1000, 1))}")
         self.ask("START TRANSACTION READ ONLY")
 
     def ask(self, query, values=None):
@@ -141,7 +162,9 @@ class Database:
 
     def now(self):
         """What the server's clock says, in seconds since the epoch. Rows are stamped by it, or by one that agrees with it."""
-        ((now,),) = self.ask("SELECT UNIX_TIMESTAMP(NOW(6))" if self._engine == "mysql" else "SELECT EXTRACT(EPOCH FROM now())")
+        ((now,),) = self.ask(
+            "SELECT UNIX_TIMESTAMP(NOW(6))" if self._engine == "mysql" else "SELECT EXTRACT(EPOCH FROM now())"
+        )
         return float(now)
 
     def columns(self, schema, table):
@@ -152,34 +175,52 @@ class Database:
             owner, values = "table_schema = DATABASE()", []
         else:
             owner, values = "table_schema = ANY(current_schemas(false))", []
-        found = self.ask("SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s AND " + owner
-                         + " ORDER BY ordinal_position", [table, *values])
+        found = self.ask(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s AND "
+            + owner
+            + " ORDER BY ordinal_position",
+            [table, *values],
+        )
         if not found:
             if self.ask("SELECT 1 FROM information_schema.tables WHERE table_name = %s AND " + owner, [table, *values]):
-                raise Failure("refused", "%s does not tell user %s the columns of table %s, and would not let it be read" % (
-                    self.name, self._options["username"], table))
-            others = self.ask("SELECT table_name FROM information_schema.tables WHERE " + owner + " ORDER BY table_name LIMIT 11", values)
-            raise Failure("schema", "%s has no table %s%s that user %s may read: %s" % (
-                self.name, schema + "." if schema else "", table, self._options["username"],
-                "it has " + some([row[0] for row in others]) if others else "it has none at all"))
+                raise Failure(
+                    "refused",
+                    f"{self.name} does not tell user {self._options['username']} the columns of table {table}, and would not let it be read",
+                )
+            others = self.ask(
+                "SELECT table_name FROM information_schema.tables WHERE " + owner + " ORDER BY table_name LIMIT 11",
+                values,
+            )
+            raise Failure(
+                "schema",
+                f"{self.name} has no table {schema + '.' if schema else ''}{table} that user {self._options['username']} may read: {'it has ' + some([row[0] for row in others]) if others else 'it has none at all'}",
+            )
         return dict(found)
 
     def failure(self, error):
         """What a driver has raised, with its cause."""
         if isinstance(error, (Failure, ValueError)):
             return error
-        words = " ".join(str(error.args[-1] if self._engine == "mysql" and error.args else error).split()) or type(error).__name__
+        words = (
+            " ".join(str(error.args[-1] if self._engine == "mysql" and error.args else error).split())
+            or type(error).__name__
+        )
         if isinstance(error, TimeoutError):
             return self.timeout()
         cause = (self._cause_mysql if self._engine == "mysql" else self._cause_postgres)(error, words)
         if cause == "timeout":
             return self.timeout(": " + words)
-        told = {"unreachable": "can't be reached", "login": "does not let user %s in, or not that far" % self._options["username"],
-                "schema": "has not what was asked for", "tls": "TLS fails", "refused": "refuses"}[cause]
-        return Failure(cause, "%s %s: %s" % (self.name, told, words))
+        told = {
+            "unreachable": "can't be reached",
+            "login": f"does not let user {self._options['username']} in, or not that far",
+            "schema": "has not what was asked for",
+            "tls": "TLS fails",
+            "refused": "refuses",
+        }[cause]
+        return Failure(cause, f"{self.name} {told}: {words}")
 
     def timeout(self, words=""):
-        return Failure("timeout", "%s has not answered within %g s%s" % (self.name, self._seconds, words))
+        return Failure("timeout", f"{self.name} has not answered within {self._seconds:g} s{words}")
 
     @staticmethod
     def _cause_mysql(error, words):
@@ -202,13 +243,19 @@ class Database:
         for cause, codes in _POSTGRES.items():
             if code.startswith(codes):
                 return cause
-        return "refused" if code else next((cause for pattern, cause in _POSTGRES_WORDS if re.search(pattern, words)), "refused")
+        return (
+            "refused"
+            if code
+            else next((cause for pattern, cause in _POSTGRES_WORDS if re.search(pattern, words)), "refused")
+        )
 
 
 def _socket(path):
     """PostgreSQL's socket by its folder and number, from its path: /run/postgresql/.s.PGSQL.5432."""
     found = re.search(r"^(.*)/\.s\.PGSQL\.(\d+)$", path)
-    return {"host": found.group(1), "port": int(found.group(2))} if found else {"host": path, "port": PORTS["postgresql"]}
+    return (
+        {"host": found.group(1), "port": int(found.group(2))} if found else {"host": path, "port": PORTS["postgresql"]}
+    )
 
 
 def some(names, most=10):

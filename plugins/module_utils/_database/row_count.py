@@ -24,13 +24,29 @@ MOST_HOURS = 24 * 31
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
 _OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
 _QUOTES = {"mysql": "`", "postgresql": '"'}
-_NUMBERS = ("tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "numeric", "float", "double", "double precision",
-            "real")
+_NUMBERS = (
+    "tinyint",
+    "smallint",
+    "mediumint",
+    "int",
+    "integer",
+    "bigint",
+    "decimal",
+    "numeric",
+    "float",
+    "double",
+    "double precision",
+    "real",
+)
 # What a column's type says of its values: a point in time, a time without a zone, a day, or a number.
 _KINDS = {
     "mysql": {"timestamp": "instant", "datetime": "local", "date": "day", **dict.fromkeys(_NUMBERS, "number")},
-    "postgresql": {"timestamp with time zone": "instant", "timestamp without time zone": "local", "date": "day",
-                   **dict.fromkeys(_NUMBERS, "number")},
+    "postgresql": {
+        "timestamp with time zone": "instant",
+        "timestamp without time zone": "local",
+        "date": "day",
+        **dict.fromkeys(_NUMBERS, "number"),
+    },
 }
 _BUCKETS = {
     ("mysql", "instant"): "TIMESTAMPDIFF(HOUR, %s, {column})",
@@ -42,14 +58,20 @@ _BUCKETS = {
     ("postgresql", "day"): "({column} - {value})",
     ("postgresql", "number"): "FLOOR(({column} - {value}) / {hour}.0)",
 }
-_CASTS = {"instant": "CAST(%s AS timestamptz)", "local": "CAST(%s AS timestamp)", "day": "CAST(%s AS date)", "number": "CAST(%s AS bigint)"}
+_CASTS = {
+    "instant": "CAST(%s AS timestamptz)",
+    "local": "CAST(%s AS timestamp)",
+    "day": "CAST(%s AS date)",
+    "number": "CAST(%s AS bigint)",
+}
 
 
 def name(value, option):
     """V(value) if it may be a name in a query. Raises ValueError."""
     if not _NAME.fullmatch(value):
-        raise ValueError("%s is %r: it must be a name of letters, digits, _ and $, at most 63 of them, that begins with a letter or _"
-                         % (option, value))
+        raise ValueError(
+            f"{option} is {value!r}: it must be a name of letters, digits, _ and $, at most 63 of them, that begins with a letter or _"
+        )
     return value
 
 
@@ -57,7 +79,7 @@ def table(value):
     """Schema (or None) and name of a table. Raises ValueError."""
     parts = [name(part, "table") for part in value.split(".")]
     if len(parts) > 2:
-        raise ValueError("table is %r: it must be a name, or schema.name" % value)
+        raise ValueError(f"table is {value!r}: it must be a name, or schema.name")
     return (None, *parts) if len(parts) == 1 else tuple(parts)
 
 
@@ -74,8 +96,9 @@ def zone(value):
             return ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         pass
-    raise ValueError("time_zone is %r: it must be UTC, a distance such as +02:00, or a name such as Europe/Berlin that this machine knows%s"
-                     % (value, "" if ZoneInfo else " (its Python is too old to know any)"))
+    raise ValueError(
+        f"time_zone is {value!r}: it must be UTC, a distance such as +02:00, or a name such as Europe/Berlin that this machine knows{'' if ZoneInfo else ' (its Python is too old to know any)'}"
+    )
 
 
 def moment(value):
@@ -85,7 +108,7 @@ def moment(value):
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise ValueError("until is %r: it must be a time with its zone, such as 2026-11-20T14:00:00Z" % value)
+        raise ValueError(f"until is {value!r}: it must be a time with its zone, such as 2026-11-20T14:00:00Z")
     return found.astimezone(timezone.utc)
 
 
@@ -93,8 +116,9 @@ def kind(engine, data_type, column):
     """What a column's values are, from its type. Raises ValueError."""
     found = _KINDS[engine].get(data_type.lower())
     if found is None:
-        raise ValueError("column %s is of type %s: it must be a timestamp, a datetime, a date, or a number of seconds since 1970"
-                         % (column, data_type))
+        raise ValueError(
+            f"column {column} is of type {data_type}: it must be a timestamp, a datetime, a date, or a number of seconds since 1970"
+        )
     return found
 
 
@@ -107,7 +131,14 @@ class Count:
 
     def __init__(self, engine, where, column, kind, *, hours, until, time_zone=timezone.utc, unit=1, equals=None):
         """V(where) is schema and table, V(unit) how many of the column's numbers make a second, V(equals) values by column."""
-        self._engine, self._table, self._column, self._kind, self._zone, self._unit = engine, where, column, kind, time_zone, unit
+        self._engine, self._table, self._column, self._kind, self._zone, self._unit = (
+            engine,
+            where,
+            column,
+            kind,
+            time_zone,
+            unit,
+        )
         self._equals = equals or {}
         self.resolution = "day" if kind == "day" else "hour"
         if kind == "day":
@@ -124,13 +155,18 @@ class Count:
         mark = "%s" if self._engine == "mysql" else _CASTS[self._kind]
         column = self._quoted(self._column)
         bucket = _BUCKETS[self._engine, self._kind].format(column=column, value=mark, hour=HOUR * self._unit)
-        start, end = self._value(self._start), self._value(self._now + timedelta(days=1) if self._kind == "day" else self._now)
-        conditions, values = ["%s >= %s" % (column, mark), "%s < %s" % (column, mark)], [start, start, end]
+        start, end = (
+            self._value(self._start),
+            self._value(self._now + timedelta(days=1) if self._kind == "day" else self._now),
+        )
+        conditions, values = [f"{column} >= {mark}", f"{column} < {mark}"], [start, start, end]
         for other, value in self._equals.items():
-            conditions.append("%s IS NULL" % self._quoted(other) if value is None else "%s = %%s" % self._quoted(other))
+            conditions.append(f"{self._quoted(other)} IS NULL" if value is None else "%s = %%s" % self._quoted(other))
             values += [] if value is None else [self._plain(value)]
-        return "SELECT %s AS bucket, COUNT(*) FROM %s WHERE %s GROUP BY 1" % (
-            bucket, ".".join(self._quoted(part) for part in self._table if part), " AND ".join(conditions)), values
+        return (
+            f"SELECT {bucket} AS bucket, COUNT(*) FROM {'.'.join((self._quoted(part) for part in self._table if part))} WHERE {' AND '.join(conditions)} GROUP BY 1",
+            values,
+        )
 
     def _quoted(self, identifier):
         return _QUOTES[self._engine] + identifier + _QUOTES[self._engine]
@@ -177,11 +213,17 @@ class Count:
         if self._kind != "local":
             return [(self._start + timedelta(hours=bucket), rows)]
         there = self._start.astimezone(self._zone).replace(tzinfo=None) + timedelta(hours=bucket)
-        first, second = (_to_hour(there.replace(tzinfo=self._zone, fold=fold).astimezone(timezone.utc)) for fold in (0, 1))
+        first, second = (
+            _to_hour(there.replace(tzinfo=self._zone, fold=fold).astimezone(timezone.utc)) for fold in (0, 1)
+        )
         if second <= first:
             return [(first, rows)]
         return [(first, rows - rows // 2), (second, rows // 2)]
 
 
 def _entry(start, rows, seconds):
-    return {"start": timestamp(start.timestamp()), "rows": rows, "rows_per_hour": round(rows * HOUR / seconds, 2) if seconds else None}
+    return {
+        "start": timestamp(start.timestamp()),
+        "rows": rows,
+        "rows_per_hour": round(rows * HOUR / seconds, 2) if seconds else None,
+    }

@@ -32,8 +32,15 @@ def judge(hours, warning=WARNING, critical=CRITICAL, noun="hour", subject=None):
     first = next((number for number, hour in enumerate(hours) if hour["rows"]), len(hours))
     hours = hours[first:]
     counts = [hour["rows"] for hour in hours]
-    found = {"verdict": "steady", "message": None, "best": None, "latest": hours[-1] if hours else None, "times_slower": None,
-             "slope": slope(counts), "findings": []}
+    found = {
+        "verdict": "steady",
+        "message": None,
+        "best": None,
+        "latest": hours[-1] if hours else None,
+        "times_slower": None,
+        "slope": slope(counts),
+        "findings": [],
+    }
     if not hours:
         return dict(found, verdict="no rows", message="no rows at all")
     best = found["best"] = max(hours, key=lambda hour: hour["rows"])
@@ -46,8 +53,17 @@ def judge(hours, warning=WARNING, critical=CRITICAL, noun="hour", subject=None):
         severity, threshold = "critical", critical
         if found["times_slower"] is not None and found["times_slower"] < critical:
             severity, threshold = "warning", warning
-        found["findings"] = [{"check": CHECK, "severity": severity, "subject": subject, "value": found["times_slower"],
-                              "threshold": threshold, "unit": "times", "message": found["message"]}]
+        found["findings"] = [
+            {
+                "check": CHECK,
+                "severity": severity,
+                "subject": subject,
+                "value": found["times_slower"],
+                "threshold": threshold,
+                "unit": "times",
+                "message": found["message"],
+            }
+        ]
     return found
 
 
@@ -55,14 +71,14 @@ def _verdict(counts, warning):
     best, latest = max(counts), counts[-1]
     if len(counts) < _FEWEST:
         return "too few hours"
-    since = counts[counts.index(best) + 1:]
+    since = counts[counts.index(best) + 1 :]
     zeros = next(number for number, count in enumerate(reversed(counts)) if count)
     if zeros and is_fewer(0, zeros * median(counts[:-zeros])):
         return "stopped"
     if latest * warning > best or not is_fewer(latest, best):
         return "steady"
     low = min(since)
-    if latest > low and latest >= 2 * low and is_fewer(low, latest) and latest == max(since[since.index(low):]):
+    if latest > low and latest >= 2 * low and is_fewer(low, latest) and latest == max(since[since.index(low) :]):
         return "recovering"
     recent, before = counts[-3:], counts[:-3]
     lasting = len(before) >= _FEWEST and median(recent) * warning <= median(before)
@@ -71,21 +87,20 @@ def _verdict(counts, warning):
 
 def _message(found, noun):
     verdict, best, latest = found["verdict"], found["best"], found["latest"]
-    rows = "%d rows in the latest whole %s, %d in the best (%s)" % (latest["rows"], noun, best["rows"], best["start"])
+    rows = f"{latest['rows']} rows in the latest whole {noun}, {best['rows']} in the best ({best['start']})"
     if verdict == "stopped":
         return "stopped, " + rows
     if verdict in ("degrading", "recovering"):
-        return "%s, %s%s times slower than its best %s: %s" % (
-            verdict, "still " if verdict == "recovering" else "", times(found["times_slower"]), noun, rows)
-    return "%s, %s" % (verdict, rows)
+        return f"{verdict}, {'still ' if verdict == 'recovering' else ''}{times(found['times_slower'])} times slower than its best {noun}: {rows}"
+    return f"{verdict}, {rows}"
 
 
 def times(factor):
     """How many times, in words, never more than it is: C(3.4), and from 10 on the leading digit alone, C(80) for 86.45."""
     if factor < 10:
-        return ("%.1f" % (floor(factor * 10 + 1e-6) / 10)).replace(".0", "")
+        return (f"{floor(factor * 10 + 1e-06) / 10:.1f}").replace(".0", "")
     unit = 10 ** floor(log10(factor) + 1e-9)
-    return "%d" % (floor(factor / unit + 1e-9) * unit)
+    return f"{int(floor(factor / unit + 1e-09) * unit)}"
 
 
 def is_fewer(count, expected):
@@ -95,7 +110,9 @@ def is_fewer(count, expected):
 
 def slope(counts):
     """By how much the rows per hour change in an hour (Theil and Sen: the median over all pairs); None for fewer than two hours."""
-    slopes = [(later - earlier) / (there - here) for (here, earlier), (there, later) in combinations(enumerate(counts), 2)]
+    slopes = [
+        (later - earlier) / (there - here) for (here, earlier), (there, later) in combinations(enumerate(counts), 2)
+    ]
     return round(median(slopes), 2) if slopes else None
 
 

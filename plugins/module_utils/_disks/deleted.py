@@ -9,7 +9,8 @@ import re
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks.mounts import unescape
 
 _HELD = re.compile(
-    r"([0-9]{1,20}:[0-9]{1,20}|-) ([0-9]{1,20}|-) ([0-9]{1,10}|-) ([0-9]{1,10}|-) ([^ ]*) ([^ ]*) ([^ ]*)\Z")
+    r"([0-9]{1,20}:[0-9]{1,20}|-) ([0-9]{1,20}|-) ([0-9]{1,10}|-) ([0-9]{1,10}|-) ([^ ]*) ([^ ]*) ([^ ]*)\Z"
+)
 _UNREADABLE = re.compile(r"unreadable ([0-9]{1,10})\Z")
 
 
@@ -30,8 +31,10 @@ def parse(text):
         elif held:
             identity, size, pid, descriptor, name, mount, path = held.groups()
             # What has no number of its own, such as the file under a loop device, is told apart by its path.
-            entry = files.setdefault(identity if identity != "-" else path, {
-                "bytes": None, "path": unescape(path), "mount": unescape(mount), "holders": []})
+            entry = files.setdefault(
+                identity if identity != "-" else path,
+                {"bytes": None, "path": unescape(path), "mount": unescape(mount), "holders": []},
+            )
             if size != "-":
                 entry["bytes"] = int(size)
             holder = {

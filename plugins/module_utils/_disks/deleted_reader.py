@@ -22,7 +22,7 @@ def read(mounts):
         scan.process(pid)
     scan.loop_devices()
     scan.swap_files()
-    return "".join("%s\n" % line for line in scan.lines + ["unreadable %d" % scan.unreadable])
+    return "".join(f"{line}\n" for line in scan.lines + [f"unreadable {scan.unreadable}"])
 
 
 class _Scan:
@@ -41,10 +41,10 @@ class _Scan:
 
     def process(self, pid):
         try:
-            links = _links("/proc/%d/fd" % pid)
+            links = _links(f"/proc/{pid}/fd")
             state, kernel_thread = _state(pid)
             # Who reads the mappings of a process that waits for a dead mount may have to wait with it.
-            maps = "" if kernel_thread or state == "D" else _read("/proc/%d/maps" % pid)
+            maps = "" if kernel_thread or state == "D" else _read(f"/proc/{pid}/maps")
         except PermissionError:
             self.unreadable += not _state(pid)[1]
             return
@@ -65,24 +65,24 @@ class _Scan:
         for path in glob.glob("/sys/block/loop*/loop/backing_file"):
             link = _read_or_none(path)
             if link and link.endswith(_MARK + "\n"):
-                self._add_by_path(link[:-len(_MARK) - 1], "-", path.split("/")[3])
+                self._add_by_path(link[: -len(_MARK) - 1], "-", path.split("/")[3])
 
     def swap_files(self):
         for line in (_read_or_none("/proc/swaps") or "").splitlines()[1:]:
             fields = line.split()
             path = disks_mounts.unescape(fields[0]) if fields else ""
             if path.endswith(_MARK) and fields[2].isdigit():
-                self._add_by_path(path[:-len(_MARK)], str(int(fields[2]) * 1024), "swap")
+                self._add_by_path(path[: -len(_MARK)], str(int(fields[2]) * 1024), "swap")
 
     def _enter(self, pid):
         """Learn the mounts of the process, unless another one in its namespace has told them."""
         try:
-            namespace = os.readlink("/proc/%d/ns/mnt" % pid)
+            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
         except OSError:
             return
         if namespace not in self._namespaces:
             self._namespaces.add(namespace)
-            self._learn(disks_mounts.parse(_read_or_none("/proc/%d/mountinfo" % pid)))
+            self._learn(disks_mounts.parse(_read_or_none(f"/proc/{pid}/mountinfo")))
 
     def _learn(self, mounts):
         # The numbers of mounts are unique over all namespaces.
@@ -95,10 +95,10 @@ class _Scan:
         number = _mount_id(pid, descriptor)
         # Before 3.15 the kernel didn't tell, and only the path shows where a file may be.
         mount = disks_mounts.at(link, self._own) if number is None else self._by_id.get(number)
-        self._add(mount, "/proc/%d/fd/%s" % (pid, descriptor), pid, descriptor, name, link, certain=number is not None)
+        self._add(mount, f"/proc/{pid}/fd/{descriptor}", pid, descriptor, name, link, certain=number is not None)
 
     def _mapping(self, pid, name, addresses, device, link):
-        self._add(self._devices.get(device), "/proc/%d/map_files/%s" % (pid, addresses), pid, "-", name, link)
+        self._add(self._devices.get(device), f"/proc/{pid}/map_files/{addresses}", pid, "-", name, link)
 
     def _add(self, mount, path, pid, descriptor, name, link, certain=True):
         """Where the mount is unknown, the file is one of the kernel's own, such as a memfd, and lies on no disk."""
@@ -109,12 +109,19 @@ class _Scan:
             status = os.stat(path)
         except OSError:
             return
-        device = "%d:%d" % (os.major(status.st_dev), os.minor(status.st_dev))
+        device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
         if not certain and device not in self._listed:
             return
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 0 and status.st_blocks:
-            self._line("%d:%d" % (status.st_dev, status.st_ino), str(status.st_blocks * 512),
-                       str(pid), descriptor, name, point, link[:-len(_MARK)])
+            self._line(
+                f"{status.st_dev}:{status.st_ino}",
+                str(status.st_blocks * 512),
+                str(pid),
+                descriptor,
+                name,
+                point,
+                link[: -len(_MARK)],
+            )
 
     def _add_by_path(self, path, size, name):
         point = self._place(disks_mounts.at(path, self._own))
@@ -138,7 +145,7 @@ def _links(directory):
     links = []
     for name in os.listdir(directory):
         try:
-            links.append((name, _reader.decode(os.readlink(os.fsencode("%s/%s" % (directory, name))))))
+            links.append((name, _reader.decode(os.readlink(os.fsencode(f"{directory}/{name}")))))
         except FileNotFoundError:
             continue
     return links
@@ -153,26 +160,26 @@ def _deleted_mappings(maps):
         fields = line.split(None, 5)
         if len(fields) < 6 or fields[4] == "0":
             continue
-        addresses = "-".join("%x" % int(address, 16) for address in fields[0].split("-"))
+        addresses = "-".join(f"{int(address, 16):x}" for address in fields[0].split("-"))
         device = "%d:%d" % tuple(int(number, 16) for number in fields[3].split(":"))
         found.setdefault((device, fields[4], fields[5]), (addresses, device, fields[5]))
     return list(found.values())
 
 
 def _mount_id(pid, descriptor):
-    for line in (_read_or_none("/proc/%d/fdinfo/%s" % (pid, descriptor)) or "").splitlines():
+    for line in (_read_or_none(f"/proc/{pid}/fdinfo/{descriptor}") or "").splitlines():
         if line.startswith("mnt_id:"):
             return int(line[7:])
     return None
 
 
 def _comm(pid):
-    return (_read_or_none("/proc/%d/comm" % pid) or "").rstrip("\n")
+    return (_read_or_none(f"/proc/{pid}/comm") or "").rstrip("\n")
 
 
 def _state(pid):
     """The letter of a process's state, and whether it is a thread of the kernel, which has no files of its own."""
-    fields = (_read_or_none("/proc/%d/stat" % pid) or "").rpartition(")")[2].split()
+    fields = (_read_or_none(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
     return (fields[0], bool(int(fields[6]) & _KERNEL_THREAD)) if len(fields) > 6 else ("", False)
 
 

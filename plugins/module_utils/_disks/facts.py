@@ -14,9 +14,19 @@ SOURCES = mounts.SOURCES
 _ANSWER = re.compile(r"(?:(?P<failure>hung|error)|(?P<figures>(?:\S{1,20} ){6}\S{1,20})) (?P<point>/.*)\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,20}\Z")
 _UNKNOWN = (1 << 64) - 1
-_NO_FIGURES = dict.fromkeys((
-    "size_bytes", "used_bytes", "available_bytes", "reserved_bytes", "used_percent",
-    "inodes_total", "inodes_used", "inodes_available", "inodes_used_percent"))
+_NO_FIGURES = dict.fromkeys(
+    (
+        "size_bytes",
+        "used_bytes",
+        "available_bytes",
+        "reserved_bytes",
+        "used_percent",
+        "inodes_total",
+        "inodes_used",
+        "inodes_available",
+        "inodes_used_percent",
+    )
+)
 
 
 class Space(NamedTuple):
@@ -69,7 +79,7 @@ def parse_statfs(text, points):
         point = answer.group("point")
         # A newline in a mount point is a newline in its line, and what follows might pass for another's answer.
         for rest in sorted(broken.get(point, ()), key=len, reverse=True):
-            if lines[at:at + len(rest)] == rest:
+            if lines[at : at + len(rest)] == rest:
                 point = "\n".join([point] + rest)
                 at += len(rest)
                 break
@@ -87,7 +97,8 @@ def used_percent(used, available):
 
 def _space(words):
     fragment, block, total, free, available, inodes, inodes_free = [
-        int(word) if _NUMBER.match(word) and int(word) != _UNKNOWN else None for word in words]
+        int(word) if _NUMBER.match(word) and int(word) != _UNKNOWN else None for word in words
+    ]
     unit = fragment if fragment and fragment > 0 else block
     if not unit or unit < 0 or total is None:
         return "error"
@@ -141,19 +152,29 @@ def _options(mount):
 
 def _each_space_once(shown):
     """Leave out what shows the space of another: what lies under the overlay of a container, and what shares a pool."""
-    root = next(((group[0], answer) for group, answer in shown
-                 if group[0].point == "/" and mounts.kind(group[0]) == "overlay" and isinstance(answer, Space)), None)
+    root = next(
+        (
+            (group[0], answer)
+            for group, answer in shown
+            if group[0].point == "/" and mounts.kind(group[0]) == "overlay" and isinstance(answer, Space)
+        ),
+        None,
+    )
     if root is not None:
-        shown = [(group, answer) for group, answer in shown
-                 if group[0] is root[0] or not _is_under(root, group[0], answer)]
+        shown = [
+            (group, answer) for group, answer in shown if group[0] is root[0] or not _is_under(root, group[0], answer)
+        ]
     # Only in the fullest of the data sets that share a pool's free space does a percentage tell how full the pool is.
     fullest = {}
     for group, answer in shown:
         pool = _pool(group[0], answer)
         if pool is not None and (pool not in fullest or _used(answer) > _used(fullest[pool])):
             fullest[pool] = answer
-    return [(group, answer) for group, answer in shown
-            if group[0].point == "/" or fullest.get(_pool(group[0], answer), answer) is answer]
+    return [
+        (group, answer)
+        for group, answer in shown
+        if group[0].point == "/" or fullest.get(_pool(group[0], answer), answer) is answer
+    ]
 
 
 def _is_under(root, mount, answer):

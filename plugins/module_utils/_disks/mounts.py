@@ -14,18 +14,90 @@ SOURCES = ("/proc/self/mountinfo",)
 
 # Views of the kernel and of other programs hold no data, and are never asked. To touch autofs would mount something.
 PSEUDO_TYPES = (
-    "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset", "debugfs", "devfs",
-    "devpts", "devtmpfs", "efivarfs", "functionfs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal",
-    "fuse.rofiles-fuse", "fusectl", "hugetlbfs", "ipathfs", "kernfs", "mqueue", "nfsd", "none", "nsfs", "openpromfs",
-    "proc", "pstore", "resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "spufs", "subfs", "sysfs",
-    "tracefs", "usbfs", "xenfs",
+    "autofs",
+    "bdev",
+    "binder",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "cpuset",
+    "debugfs",
+    "devfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "functionfs",
+    "fuse.gvfsd-fuse",
+    "fuse.lxcfs",
+    "fuse.portal",
+    "fuse.rofiles-fuse",
+    "fusectl",
+    "hugetlbfs",
+    "ipathfs",
+    "kernfs",
+    "mqueue",
+    "nfsd",
+    "none",
+    "nsfs",
+    "openpromfs",
+    "proc",
+    "pstore",
+    "resctrl",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "smackfs",
+    "spufs",
+    "subfs",
+    "sysfs",
+    "tracefs",
+    "usbfs",
+    "xenfs",
 )
 
 _REMOTE_TYPES = (
-    "9p", "acfs", "afs", "auristorfs", "beegfs", "ceph", "cifs", "coda", "davfs", "fhgfs", "fuse.ceph*", "fuse.cvmfs*",
-    "fuse.davfs*", "fuse.gcsfuse", "fuse.gluster*", "fuse.juicefs", "fuse.mfs*", "fuse.moosefs", "fuse.rclone",
-    "fuse.s3*", "fuse.seaweedfs", "fuse.sshfs", "fuse.JuiceFS", "gfs", "gfs2", "gpfs", "ibrix", "lustre", "ncpfs",
-    "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "vxfs",
+    "9p",
+    "acfs",
+    "afs",
+    "auristorfs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "davfs",
+    "fhgfs",
+    "fuse.ceph*",
+    "fuse.cvmfs*",
+    "fuse.davfs*",
+    "fuse.gcsfuse",
+    "fuse.gluster*",
+    "fuse.juicefs",
+    "fuse.mfs*",
+    "fuse.moosefs",
+    "fuse.rclone",
+    "fuse.s3*",
+    "fuse.seaweedfs",
+    "fuse.sshfs",
+    "fuse.JuiceFS",
+    "gfs",
+    "gfs2",
+    "gpfs",
+    "ibrix",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "pvfs2",
+    "smb3",
+    "smbfs",
+    "vboxsf",
+    "virtiofs",
+    "vmhgfs",
+    "vxfs",
 )
 
 # What answers only if another machine or another program does, and is therefore asked only by a process that may hang.
@@ -33,7 +105,14 @@ NETWORK_TYPES = _REMOTE_TYPES + ("fuse", "fuse.*", "fuseblk")
 
 # Images that were filled when they were made.
 ALWAYS_FULL_TYPES = (
-    "cramfs", "erofs", "fuse.archivemount", "fuse.erofs*", "fuse.snapfuse", "fuse.squashfuse*", "iso9660", "romfs",
+    "cramfs",
+    "erofs",
+    "fuse.archivemount",
+    "fuse.erofs*",
+    "fuse.snapfuse",
+    "fuse.squashfuse*",
+    "iso9660",
+    "romfs",
     "squashfs",
 )
 
@@ -42,15 +121,35 @@ _MEMORY_TYPES = ("ramfs", "rootfs", "tmpfs")
 
 # What is mounted inside these belongs to the kernel, to systemd's credentials, or to containers.
 HIDDEN_PREFIXES = (
-    "/proc", "/sys", "/run/containerd", "/run/credentials", "/run/docker", "/run/k3s/containerd", "/run/netns",
-    "/var/lib/containers/storage", "/var/lib/docker/aufs", "/var/lib/docker/btrfs", "/var/lib/docker/containers",
-    "/var/lib/docker/devicemapper", "/var/lib/docker/overlay", "/var/lib/docker/overlay2", "/var/lib/docker/zfs",
+    "/proc",
+    "/sys",
+    "/run/containerd",
+    "/run/credentials",
+    "/run/docker",
+    "/run/k3s/containerd",
+    "/run/netns",
+    "/var/lib/containers/storage",
+    "/var/lib/docker/aufs",
+    "/var/lib/docker/btrfs",
+    "/var/lib/docker/containers",
+    "/var/lib/docker/devicemapper",
+    "/var/lib/docker/overlay",
+    "/var/lib/docker/overlay2",
+    "/var/lib/docker/zfs",
 )
 
 # What container engines mount is often a single file, which is a poor name for the disk that it lies on.
 _FILE_MOUNTS = (
-    "/.dockerenv", "/dev/termination-log", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/machine-id",
-    "/etc/mtab", "/etc/resolv.conf", "/etc/timezone", "/run/.containerenv",
+    "/.dockerenv",
+    "/dev/termination-log",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/localtime",
+    "/etc/machine-id",
+    "/etc/mtab",
+    "/etc/resolv.conf",
+    "/etc/timezone",
+    "/run/.containerenv",
 )
 
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
@@ -101,13 +200,24 @@ def parse(text):
         try:
             dash = fields.index("-", 6)
             number, parent, device, root, raw, options = fields[:6]
-            kind, source, super_options = fields[dash + 1:dash + 4]
+            kind, source, super_options = fields[dash + 1 : dash + 4]
         except ValueError:
             continue
         if _NUMBER.match(number) and _NUMBER.match(parent) and _DEVICE.match(device):
-            mounts.append(Mount(
-                int(number), int(parent), device, unescape(root), raw, unescape(raw), tuple(options.split(",")),
-                unescape(kind), unescape(source), tuple(super_options.split(","))))
+            mounts.append(
+                Mount(
+                    int(number),
+                    int(parent),
+                    device,
+                    unescape(root),
+                    raw,
+                    unescape(raw),
+                    tuple(options.split(",")),
+                    unescape(kind),
+                    unescape(source),
+                    tuple(super_options.split(",")),
+                )
+            )
     return tuple(mounts)
 
 
@@ -160,8 +270,10 @@ def upper_directory(mount):
 
 def _children(mounts):
     known = {mount.id for mount in mounts}
-    return {(mount.parent if mount.parent in known and mount.parent != mount.id else None, mount.point): mount
-            for mount in mounts}
+    return {
+        (mount.parent if mount.parent in known and mount.parent != mount.id else None, mount.point): mount
+        for mount in mounts
+    }
 
 
 def _reached(point, children):
@@ -232,8 +344,12 @@ def _is_of_its_own(mount):
 
 
 def _is_remote(mount):
-    return (matches(mount.type, _REMOTE_TYPES) or mount.source.startswith("//") or mount.source == "-hosts"
-            or (":" in mount.source and not mount.source.startswith("/") and mount.type != "zfs"))
+    return (
+        matches(mount.type, _REMOTE_TYPES)
+        or mount.source.startswith("//")
+        or mount.source == "-hosts"
+        or (":" in mount.source and not mount.source.startswith("/") and mount.type != "zfs")
+    )
 
 
 def _may_hang(mount):

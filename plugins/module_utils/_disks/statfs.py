@@ -30,8 +30,10 @@ def read(mounts, timeout, network=True, waiting=()):
     answers = {mount.id: _ask(mount) for mount in asked if mount.id not in may_hang}
     if network:
         answers.update((mount.id, "hung") for mount in asked if mount.id in may_hang and mount.id in waiting)
-        answers.update(_ask_guarded([mount for mount in asked if mount.id in may_hang and mount.id not in waiting], timeout))
-    return "".join("%s %s\n" % (answers[mount.id], mount.point) for mount in asked if mount.id in answers)
+        answers.update(
+            _ask_guarded([mount for mount in asked if mount.id in may_hang and mount.id not in waiting], timeout)
+        )
+    return "".join(f"{answers[mount.id]} {mount.point}\n" for mount in asked if mount.id in answers)
 
 
 def mount_waited_for(stat):
@@ -45,8 +47,7 @@ def _ask(mount):
         found = os.statvfs(disks_mounts.path_bytes(mount.raw))
     except (OSError, ValueError):
         return "error"
-    return "%d %d %d %d %d %d %d" % (
-        found.f_frsize, found.f_bsize, found.f_blocks, found.f_bfree, found.f_bavail, found.f_files, found.f_ffree)
+    return f"{found.f_frsize} {found.f_bsize} {found.f_blocks} {found.f_bfree} {found.f_bavail} {found.f_files} {found.f_ffree}"
 
 
 def _ask_guarded(mounts, timeout):

@@ -21,7 +21,7 @@ def seconds(value):
     if re.fullmatch(r"-1|\d+", text):
         return int(text)
     if isinstance(value, bool) or not _SPAN.fullmatch(text):
-        raise ValueError("%r is no span of time" % (value,))
+        raise ValueError(f"{value!r} is no span of time")
     return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
@@ -29,8 +29,8 @@ def text(sections):
     """An ini file of pairs of a section and its settings. A list has a line each, and so has None none."""
     lines = [_HEADER]
     for name, settings in sections:
-        lines.append("[%s]\n" % name)
-        lines += ["%s = %s\n" % (key, _value(value)) for key, value in settings.items() if value is not None]
+        lines.append(f"[{name}]\n")
+        lines += [f"{key} = {_value(value)}\n" for key, value in settings.items() if value is not None]
         lines.append("\n")
     return "".join(lines).rstrip("\n") + "\n"
 
@@ -46,8 +46,13 @@ def _value(value):
 def ignored(*lists):
     """The addresses and networks of all lists and of the loopback, each once; what lies within another is left out."""
     networks = [ipaddress.ip_network(entry) for entries in (LOOPBACK, *lists) for entry in entries]
-    kept = [ipaddress.collapse_addresses([network for network in networks if network.version == version]) for version in (4, 6)]
-    return [str(network.network_address if network.num_addresses == 1 else network) for family in kept for network in family]
+    kept = [
+        ipaddress.collapse_addresses([network for network in networks if network.version == version])
+        for version in (4, 6)
+    ]
+    return [
+        str(network.network_address if network.num_addresses == 1 else network) for family in kept for network in family
+    ]
 
 
 def address(written):
@@ -67,8 +72,11 @@ def is_ignored(written, networks):
             network = ipaddress.ip_network(entry, strict=False)
         except ValueError:
             continue  # fail2ban takes names there as well
-        if network.version == banned.version and network.network_address <= banned.network_address \
-                and banned.broadcast_address <= network.broadcast_address:
+        if (
+            network.version == banned.version
+            and network.network_address <= banned.network_address
+            and banned.broadcast_address <= network.broadcast_address
+        ):
             return True
     return False
 
@@ -125,13 +133,17 @@ def differences(wanted, got):
         except ValueError:
             same = False
         if not same:
-            found.append("%s is %s instead of %s" % (key, got.get(key), wanted[key]))
+            found.append(f"{key} is {got.get(key)} instead of {wanted[key]}")
     return found
 
 
 def actions(stream):
     """What each jail's actions are made of: by jail and action, pairs of a property and its value."""
-    return {(command[1], command[3]): command[4] for command in stream if command[0] == "multi-set" and command[2] == "action"}
+    return {
+        (command[1], command[3]): command[4]
+        for command in stream
+        if command[0] == "multi-set" and command[2] == "action"
+    }
 
 
 class Rules:
@@ -143,15 +155,24 @@ class Rules:
         for item in listing.get("nftables", []):
             entry = item.get("set")
             if entry and entry.get("name") in ("addr-set-" + jail, "addr6-set-" + jail):
-                sets.setdefault((entry["family"], entry["table"], entry["name"]), set()).update(map(_plain, entry.get("elem") or ()))
+                sets.setdefault((entry["family"], entry["table"], entry["name"]), set()).update(
+                    map(_plain, entry.get("elem") or ())
+                )
             entry = item.get("rule")
             if entry:
                 matches = [expression["match"] for expression in entry.get("expr", []) if "match" in expression]
-                names = [match["right"][1:] for match in matches if match["right"] in ("@addr-set-" + jail, "@addr6-set-" + jail)]
+                names = [
+                    match["right"][1:]
+                    for match in matches
+                    if match["right"] in ("@addr-set-" + jail, "@addr6-set-" + jail)
+                ]
                 used.update((entry["family"], entry["table"], name) for name in names)
                 if names:
-                    self.ports += [_ports(match["right"]) for match in matches
-                                   if match["left"].get("payload", {}).get("field") == "dport"]
+                    self.ports += [
+                        _ports(match["right"])
+                        for match in matches
+                        if match["left"].get("payload", {}).get("field") == "dport"
+                    ]
         # An address in a set that no rule refers to may come in.
         self.addresses = {address for key, addresses in sets.items() if key in used for address in addresses}
 

@@ -22,7 +22,9 @@ class _Plain(pickle.Unpickler):
     def find_class(self, module, name):
         found = getattr(builtins, name, None) if module == "builtins" else None
         # An address comes as a call of str.
-        if isinstance(found, type) and issubclass(found, (str, bytes, int, float, list, tuple, dict, set, frozenset, Exception)):
+        if isinstance(found, type) and issubclass(
+            found, (str, bytes, int, float, list, tuple, dict, set, frozenset, Exception)
+        ):
             return found
         return type(name, (Exception,), {})
 
@@ -42,7 +44,7 @@ def ask(path, words, timeout=30):
     try:
         refused, answer = _Plain(io.BytesIO(received)).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise Refusal("it answers %r" % received[:200]) from error
+        raise Refusal(f"it answers {received[:200]!r}") from error
     if refused:
         raise Refusal(" ".join(str(answer).split()) or type(answer).__name__)
     return answer

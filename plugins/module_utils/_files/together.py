@@ -17,11 +17,11 @@ class File:
         self.path, self.command, self.secret = wanted["path"], wanted["validate"], wanted["secret"]
         self.content = wanted["content"].encode("utf-8", "surrogateescape")
         if not os.path.isabs(self.path):
-            module.fail_json(msg="the path %r must be absolute" % self.path)
+            module.fail_json(msg=f"the path {self.path!r} must be absolute")
         try:
             self.mode = int(wanted["mode"], 8)
         except ValueError:
-            module.fail_json(msg="%s: the mode %r must be octal digits, such as '0644'" % (self.path, wanted["mode"]))
+            module.fail_json(msg=f"{self.path}: the mode {wanted['mode']!r} must be octal digits, such as '0644'")
         try:
             with open(self.path, "rb") as stream:
                 self.present = stream.read()
@@ -29,8 +29,11 @@ class File:
         except FileNotFoundError:
             self.present = None
         except OSError as error:
-            module.fail_json(msg="%s can't be read: %s" % (self.path, error.strerror))
-        self.changed = self.present != self.content or (status.st_mode & 0o7777, status.st_uid) != (self.mode, os.geteuid())
+            module.fail_json(msg=f"{self.path} can't be read: {error.strerror}")
+        self.changed = self.present != self.content or (status.st_mode & 0o7777, status.st_uid) != (
+            self.mode,
+            os.geteuid(),
+        )
 
     def validate(self):
         """What the program that will read the text has against it, or None."""
@@ -43,7 +46,7 @@ class File:
             code, out, err = self.module.run_command([word.replace("%s", staged) for word in self.command])
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-        return (out + err).replace(staged, self.path).strip() or "it ends with %d" % code if code else None
+        return (out + err).replace(staged, self.path).strip() or f"it ends with {code}" if code else None
 
     def prepare(self):
         """Put the new text beside the old one, where a full disk shows itself."""
@@ -71,8 +74,12 @@ class File:
     def diff(self):
         if self.secret:
             return {"before_header": self.path, "after_header": self.path, "before": "", "after": "(secret)\n"}
-        return {"before_header": self.path, "after_header": self.path, "before": (self.present or b"").decode("utf-8", "replace"),
-                "after": self.content.decode("utf-8", "replace")}
+        return {
+            "before_header": self.path,
+            "after_header": self.path,
+            "before": (self.present or b"").decode("utf-8", "replace"),
+            "after": self.content.decode("utf-8", "replace"),
+        }
 
 
 def replace(files, fail):
@@ -84,7 +91,7 @@ def replace(files, fail):
         for file in files:
             file.replace()
     except OSError as error:
-        fail(msg="%s: %s" % (file.path, error.strerror))
+        fail(msg=f"{file.path}: {error.strerror}")
     finally:
         for file in files:
             file.clean()

@@ -6,12 +6,7 @@ from __future__ import annotations
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    fds,
-    memory,
-    pressure,
-    processes,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import fds, memory, pressure, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog as sidekiq_watchdog
 
 

@@ -44,30 +44,33 @@ class Check:
         return "a number of percent, 0 or more" if self.unit == "%" else "a number, 0 or more"
 
 
-CHECKS = {check.name: check for check in (
-    Check("memory_available_percent", "%", 25, 10, falling=True),
-    Check("memory_pressure_percent", "%", 5, 20),
-    Check("swap_used_percent", "%", 50, 80),
-    Check("slab_unreclaimable_percent", "%", 25, 50),
-    Check("disk_used_percent", "%", 90, 95),
-    Check("inodes_used_percent", "%", 90, 95),
-    Check("disks_hung", "file systems", 1, None),
-    Check("root_read_only", "file systems", None, 1),
-    Check("fds_used_percent", "%", 70, 90),
-    Check("process_fds_used_percent", "%", 80, 95),
-    Check("fd_limits_above_maximum", "processes", 1, None),
-    Check("oom_kills", "kills", 1, 5),
-    Check("workers_missing", "workers", None, 1),
-    Check("workers_given_up", "workers", None, 1),
-    Check("worker_memory_percent", "%", 80, 100),
-    Check("worker_allowance_percent", "%", 100, None),
-    Check("sshd_killable", "processes", 1, None),
-    Check("services_unexpected", "services", 1, None),
-    Check("load_per_cpu", "tasks", 2, 8),
-    Check("steal_percent", "%", 10, 30),
-    Check("forecast_minutes", "minutes", 120, 30, falling=True),
-    Check("disk_forecast_minutes", "minutes", 1440, 120, falling=True),
-)}
+CHECKS = {
+    check.name: check
+    for check in (
+        Check("memory_available_percent", "%", 25, 10, falling=True),
+        Check("memory_pressure_percent", "%", 5, 20),
+        Check("swap_used_percent", "%", 50, 80),
+        Check("slab_unreclaimable_percent", "%", 25, 50),
+        Check("disk_used_percent", "%", 90, 95),
+        Check("inodes_used_percent", "%", 90, 95),
+        Check("disks_hung", "file systems", 1, None),
+        Check("root_read_only", "file systems", None, 1),
+        Check("fds_used_percent", "%", 70, 90),
+        Check("process_fds_used_percent", "%", 80, 95),
+        Check("fd_limits_above_maximum", "processes", 1, None),
+        Check("oom_kills", "kills", 1, 5),
+        Check("workers_missing", "workers", None, 1),
+        Check("workers_given_up", "workers", None, 1),
+        Check("worker_memory_percent", "%", 80, 100),
+        Check("worker_allowance_percent", "%", 100, None),
+        Check("sshd_killable", "processes", 1, None),
+        Check("services_unexpected", "services", 1, None),
+        Check("load_per_cpu", "tasks", 2, 8),
+        Check("steal_percent", "%", 10, 30),
+        Check("forecast_minutes", "minutes", 120, 30, falling=True),
+        Check("disk_forecast_minutes", "minutes", 1440, 120, falling=True),
+    )
+}
 
 
 def defaults():
@@ -85,8 +88,10 @@ def merge(layers):
         if layer is None:
             continue
         if not isinstance(layer, dict):
-            raise SettingsError("%s is %r: it must be a dictionary of checks such as "
-                                "{disk_used_percent: {warning: 90, critical: 95}}" % (origin, layer))
+            raise SettingsError(
+                "%s is %r: it must be a dictionary of checks such as "
+                "{disk_used_percent: {warning: 90, critical: 95}}" % (origin, layer)
+            )
         for name, levels in layer.items():
             merged[_known(name, origin)].update(_levels(CHECKS[name], levels, origin))
             origins[name] = origin
@@ -97,16 +102,22 @@ def merge(layers):
 
 def _known(name, origin):
     if name not in CHECKS:
-        raise SettingsError("%s names the unknown threshold %r: it must be one of %s" % (origin, name, ", ".join(sorted(CHECKS))))
+        raise SettingsError(
+            f"{origin} names the unknown threshold {name!r}: it must be one of {', '.join(sorted(CHECKS))}"
+        )
     return name
 
 
 def _levels(check, levels, origin):
     if not isinstance(levels, dict):
-        raise SettingsError("%s: %s is %r: it must be a dictionary with warning, critical or both" % (origin, check.name, levels))
+        raise SettingsError(
+            f"{origin}: {check.name} is {levels!r}: it must be a dictionary with warning, critical or both"
+        )
     for level in levels:
         if level not in LEVELS:
-            raise SettingsError("%s: %s has the unknown level %r: it must be warning or critical" % (origin, check.name, level))
+            raise SettingsError(
+                f"{origin}: {check.name} has the unknown level {level!r}: it must be warning or critical"
+            )
     return {level: _number(check, level, value, origin) for level, value in levels.items()}
 
 
@@ -115,11 +126,12 @@ def _number(check, level, value, origin):
         return None
     number = None if isinstance(value, bool) else _NUMBER.match(str(value))
     if number is None or float(number.group(1)) < 0 or ("%" in str(value) and check.unit != "%"):
-        raise SettingsError("%s: %s.%s is %r: it must be %s, or null to switch it off"
-                            % (origin, check.name, level, value, check.allowed))
+        raise SettingsError(
+            f"{origin}: {check.name}.{level} is {value!r}: it must be {check.allowed}, or null to switch it off"
+        )
     number = float(number.group(1))
     if check.falling and check.unit == "%" and number > 100:
-        raise SettingsError("%s: %s.%s is %r: what is left can't be more than 100 %%" % (origin, check.name, level, value))
+        raise SettingsError(f"{origin}: {check.name}.{level} is {value!r}: what is left can't be more than 100 %")
     return int(number) if number.is_integer() else number
 
 
@@ -127,5 +139,6 @@ def _ordered(check, levels, origin):
     warning, critical = levels["warning"], levels["critical"]
     if warning is None or critical is None or not check.beyond(warning, critical):
         return
-    raise SettingsError("%s: %s.warning (%s) lies beyond its critical (%s): it must be %s the critical, or at it"
-                        % (origin, check.name, warning, critical, "above" if check.falling else "below"))
+    raise SettingsError(
+        f"{origin}: {check.name}.warning ({warning}) lies beyond its critical ({critical}): it must be {'above' if check.falling else 'below'} the critical, or at it"
+    )

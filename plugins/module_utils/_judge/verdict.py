@@ -8,15 +8,8 @@ from dataclasses import asdict, dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import has_lowered_its_limit
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc.processes import (
-    match,
-    tree,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_duration,
-    format_size,
-    percent,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.processes import match, tree
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration, format_size, percent
 
 SEVERITIES = ("ok", "warning", "critical")
 
@@ -69,7 +62,7 @@ def judge(facts, table, watchdog, thresholds, workers, oom_window, foresee=None)
 def summary(verdict, findings, facts):
     """The verdict and its reasons in one line."""
     if findings:
-        return "%s: %s" % (verdict, "; ".join(finding["message"] for finding in findings))
+        return f"{verdict}: {'; '.join((finding['message'] for finding in findings))}"
     memory = facts["lifeline_memory"]
     if memory["limit_available_bytes"] is None:
         return verdict
@@ -97,16 +90,22 @@ class _Judge:
 
 
 def _memory(judge, memory, table):
-    judge.hold("memory_available_percent", memory["limit_available_percent"],
-               "only %s of %s memory available%s%s" % (
-                   _size(memory["limit_available_bytes"]), _size(memory["limit_bytes"]),
-                   "" if memory["cgroup"] is None else " (control group limit)", _largest(table)))
+    judge.hold(
+        "memory_available_percent",
+        memory["limit_available_percent"],
+        f"only {_size(memory['limit_available_bytes'])} of {_size(memory['limit_bytes'])} memory available{'' if memory['cgroup'] is None else ' (control group limit)'}{_largest(table)}",
+    )
     swap = memory["swap"]
-    judge.hold("swap_used_percent", swap["used_percent"],
-               "%s of %s swap in use" % (_size(swap["used_bytes"]), _size(swap["total_bytes"])))
-    judge.hold("slab_unreclaimable_percent", memory["slab_unreclaimable_percent"],
-               "the kernel itself holds %s that it can't give back (unreclaimable slab)"
-               % _size(memory["slab_unreclaimable_bytes"]))
+    judge.hold(
+        "swap_used_percent",
+        swap["used_percent"],
+        f"{_size(swap['used_bytes'])} of {_size(swap['total_bytes'])} swap in use",
+    )
+    judge.hold(
+        "slab_unreclaimable_percent",
+        memory["slab_unreclaimable_percent"],
+        f"the kernel itself holds {_size(memory['slab_unreclaimable_bytes'])} that it can't give back (unreclaimable slab)",
+    )
 
 
 def _largest(table):
@@ -114,54 +113,75 @@ def _largest(table):
     largest = max(table.values(), key=lambda process: process["rss_bytes"] or 0, default=None)
     if largest is None or not largest["rss_bytes"]:
         return ""
-    return ", %s (pid %d) holds %s" % (largest["name"], largest["pid"], format_size(largest["rss_bytes"]))
+    return f", {largest['name']} (pid {largest['pid']}) holds {format_size(largest['rss_bytes'])}"
 
 
 def _pressure(judge, pressure):
     stall = pressure["pressure"]["memory"]
     if stall is not None:
         share = stall["full_avg60_percent"]
-        judge.hold("memory_pressure_percent", share,
-                   "everything stood still %s %% of the last minute, waiting for memory" % _number(share))
+        judge.hold(
+            "memory_pressure_percent",
+            share,
+            f"everything stood still {_number(share)} % of the last minute, waiting for memory",
+        )
     load = pressure["load_per_cpu"]["five"]
-    judge.hold("load_per_cpu", load, "load %s on %s CPU%s" % (
-        _number(pressure["load"]["five"]), pressure["cpus"], "" if pressure["cpus"] == 1 else "s"))
+    judge.hold(
+        "load_per_cpu",
+        load,
+        f"load {_number(pressure['load']['five'])} on {pressure['cpus']} CPU{'' if pressure['cpus'] == 1 else 's'}",
+    )
     steal = pressure["cpu_percent"]["steal"]
-    judge.hold("steal_percent", steal, "%s %% of the CPU time went to other machines (steal)" % _number(steal))
+    judge.hold("steal_percent", steal, f"{_number(steal)} % of the CPU time went to other machines (steal)")
 
 
 def _disks(judge, disks):
     for disk in disks["filesystems"]:
         mount = disk["mount"]
         if disk["hung"]:
-            judge.hold("disks_hung", 1, "%s doesn't answer (%s)" % (mount, disk["type"]), subject=mount)
+            judge.hold("disks_hung", 1, f"{mount} doesn't answer ({disk['type']})", subject=mount)
         if mount == "/" and disk["read_only"] and not disk["always_full"]:
             judge.hold("root_read_only", 1, "the root file system is read-only", subject=mount)
         if disk["always_full"] or disk["read_only"]:
             continue
-        judge.hold("disk_used_percent", disk["used_percent"],
-                   "%s is %s %% full, %s left" % (mount, _number(disk["used_percent"]), _size(disk["available_bytes"])),
-                   subject=mount)
-        judge.hold("inodes_used_percent", disk["inodes_used_percent"],
-                   "%s has used %s %% of its inodes" % (mount, _number(disk["inodes_used_percent"])), subject=mount)
+        judge.hold(
+            "disk_used_percent",
+            disk["used_percent"],
+            f"{mount} is {_number(disk['used_percent'])} % full, {_size(disk['available_bytes'])} left",
+            subject=mount,
+        )
+        judge.hold(
+            "inodes_used_percent",
+            disk["inodes_used_percent"],
+            f"{mount} has used {_number(disk['inodes_used_percent'])} % of its inodes",
+            subject=mount,
+        )
 
 
 def _fds(judge, fds):
-    judge.hold("fds_used_percent", fds["used_percent"],
-               "%s of %s descriptors of the system are open" % (fds["allocated"], fds["maximum"]))
+    judge.hold(
+        "fds_used_percent",
+        fds["used_percent"],
+        f"{fds['allocated']} of {fds['maximum']} descriptors of the system are open",
+    )
     for process in fds["processes"]:
         if has_lowered_its_limit(process):
             continue
-        judge.hold("process_fds_used_percent", process["used_percent"],
-                   "%s (pid %d) has %s of its %s descriptors open"
-                   % (process["name"], process["pid"], process["open"], process["soft_limit"]),
-                   subject=process["name"])
+        judge.hold(
+            "process_fds_used_percent",
+            process["used_percent"],
+            f"{process['name']} (pid {process['pid']}) has {process['open']} of its {process['soft_limit']} descriptors open",
+            subject=process["name"],
+        )
     above = fds["limit_above_maximum"]
     if above["processes"]:
         worst = above["processes"][0]
-        judge.hold("fd_limits_above_maximum", above["count"],
-                   "the limit of %s descriptors of %s (pid %d) can't protect: the whole system has %s (file-max)"
-                   % (worst["soft_limit"], worst["name"], worst["pid"], fds["maximum"]), subject=worst["name"])
+        judge.hold(
+            "fd_limits_above_maximum",
+            above["count"],
+            f"the limit of {worst['soft_limit']} descriptors of {worst['name']} (pid {worst['pid']}) can't protect: the whole system has {fds['maximum']} (file-max)",
+            subject=worst["name"],
+        )
 
 
 def kills_in_window(facts, table, window):
@@ -186,8 +206,8 @@ def _oom(judge, oom, kills, window):
         return
     last = ""
     if oom["events"] and oom["kills_in_log"] <= kills:
-        last = ", last of %s (pid %s)" % (oom["events"][0]["name"], oom["events"][0]["pid"])
-    judge.hold("oom_kills", kills, "%d OOM kill%s in %s%s" % (kills, "" if kills == 1 else "s", format_duration(window), last))
+        last = f", last of {oom['events'][0]['name']} (pid {oom['events'][0]['pid']})"
+    judge.hold("oom_kills", kills, f"{kills} OOM kill{'' if kills == 1 else 's'} in {format_duration(window)}{last}")
 
 
 def _read_worker(worker, memory, table, watchdog):
@@ -222,49 +242,76 @@ def _workers(judge, readings, memory):
         name, allowance = reading["name"], reading["max_memory_bytes"]
         if is_missing(reading):
             judge.hold("workers_missing", 1, _missing(name, memory), subject=name)
-        judge.hold("worker_memory_percent", reading["used_percent"],
-                   "%s uses %s of its %s" % (name, _size(reading["rss_bytes"]), _size(allowance)), subject=name)
-        judge.hold("worker_allowance_percent", percent(allowance, memory["limit_bytes"]),
-                   "%s may use %s, and the box has %s: that limit can never strike"
-                   % (name, _size(allowance), _size(memory["limit_bytes"])), subject=name)
+        judge.hold(
+            "worker_memory_percent",
+            reading["used_percent"],
+            f"{name} uses {_size(reading['rss_bytes'])} of its {_size(allowance)}",
+            subject=name,
+        )
+        judge.hold(
+            "worker_allowance_percent",
+            percent(allowance, memory["limit_bytes"]),
+            f"{name} may use {_size(allowance)}, and the box has {_size(memory['limit_bytes'])}: that limit can never strike",
+            subject=name,
+        )
 
 
 def _given_up(judge, noted):
     for name in sorted(name for name, state in noted.items() if state["given_up"]):
-        judge.hold("workers_given_up", 1, "the watchdog has given up on %s after %d restarts: sidekiq-watchdog resume %s"
-                   % (name, noted[name]["restarts"], name), subject=name)
+        judge.hold(
+            "workers_given_up",
+            1,
+            f"the watchdog has given up on {name} after {noted[name]['restarts']} restarts: sidekiq-watchdog resume {name}",
+            subject=name,
+        )
 
 
 def _missing(name, memory):
     available = memory["limit_available_percent"]
-    idle = "" if available is None else " (%s %% of the memory is in use)" % _number(100 - available)
-    return "worker %s is not running%s" % (name, idle)
+    idle = "" if available is None else f" ({_number(100 - available)} % of the memory is in use)"
+    return f"worker {name} is not running{idle}"
 
 
 def killable_sshd(table):
     """Only the box's own listener counts: its sessions are meant to be killable, and so are containers."""
-    return [process for process in table.values()
-            if process["name"] == _SSHD_NAME and process["ppid"] == 1
-            and process["oom_score_adj"] is not None and process["oom_score_adj"] > _OOM_SPARED]
+    return [
+        process
+        for process in table.values()
+        if process["name"] == _SSHD_NAME
+        and process["ppid"] == 1
+        and process["oom_score_adj"] is not None
+        and process["oom_score_adj"] > _OOM_SPARED
+    ]
 
 
 def _sshd(judge, table):
     exposed = killable_sshd(table)
     if exposed:
-        judge.hold("sshd_killable", len(exposed), "sshd (pid %d) is open to the OOM killer (oom_score_adj %d)"
-                   % (exposed[0]["pid"], exposed[0]["oom_score_adj"]), subject=_SSHD_NAME)
+        judge.hold(
+            "sshd_killable",
+            len(exposed),
+            f"sshd (pid {exposed[0]['pid']}) is open to the OOM killer (oom_score_adj {exposed[0]['oom_score_adj']})",
+            subject=_SSHD_NAME,
+        )
 
 
 def _listeners(judge, listeners):
     """Only what has a process of its own, that may be seen, is judged: what systemd alone holds runs nothing yet."""
     for service in listeners["unexpected"] if listeners else ():
         if service["pid"] not in (None, 1):
-            judge.hold("services_unexpected", 1, service["text"] + ", and nobody asked for it", subject=service["unit"] or service["name"])
+            judge.hold(
+                "services_unexpected",
+                1,
+                service["text"] + ", and nobody asked for it",
+                subject=service["unit"] or service["name"],
+            )
 
 
 def _forecasts(judge, forecasts):
     for forecast in forecasts:
-        judge.hold(forecast["check"], round(forecast["seconds"] / 60, 1), forecast["message"], subject=forecast["subject"])
+        judge.hold(
+            forecast["check"], round(forecast["seconds"] / 60, 1), forecast["message"], subject=forecast["subject"]
+        )
 
 
 def _size(count):
@@ -272,4 +319,4 @@ def _size(count):
 
 
 def _number(value):
-    return "?" if value is None else "%.3g" % value
+    return "?" if value is None else f"{value:.3g}"

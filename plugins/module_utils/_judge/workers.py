@@ -8,10 +8,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    is_percentage,
-    parse_size,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import is_percentage, parse_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
 
 # Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]" once it is up; until then it is ruby running a file of that name.
@@ -55,13 +52,15 @@ def workers(declared, max_sidekiq_memory, watched=()):
         memory = _memory("max_sidekiq_memory", max_sidekiq_memory)
         return [Worker("sidekiq", _SIDEKIQ, memory, required=memory is not None)]
     if not isinstance(declared, list):
-        raise SettingsError("lifeline_workers is %r: it must be a list of workers such as "
-                            "[{name: sidekiq, pattern: '^sidekiq ', max_memory: 13 GB}]" % (declared,))
+        raise SettingsError(
+            "lifeline_workers is %r: it must be a list of workers such as "
+            "[{name: sidekiq, pattern: '^sidekiq ', max_memory: 13 GB}]" % (declared,)
+        )
     return [_worker(number, entry) for number, entry in enumerate(declared)]
 
 
 def _watched(entry):
-    memory = _memory("sidekiq_watchdog_workers: %s: max_memory" % entry["name"], entry.get("max_memory"))
+    memory = _memory(f"sidekiq_watchdog_workers: {entry['name']}: max_memory", entry.get("max_memory"))
     # Where others run the worker, its pidfile may be anywhere, and is not read.
     pidfile = None if entry.get("manager") == "command" else PIDFILE % entry["name"]
     return Worker(entry["name"], _SIDEKIQ, memory, required=True, pidfile=pidfile)
@@ -69,20 +68,22 @@ def _watched(entry):
 
 def _worker(number, entry):
     if not isinstance(entry, dict) or not entry.get("name"):
-        raise SettingsError("lifeline_workers[%d] is %r: it must be a dictionary with at least a name" % (number, entry))
-    label = "lifeline_workers: %s" % entry["name"]
+        raise SettingsError(f"lifeline_workers[{number}] is {entry!r}: it must be a dictionary with at least a name")
+    label = f"lifeline_workers: {entry['name']}"
     for key in entry:
         if key not in _KEYS:
-            raise SettingsError("%s has the unknown key %r: it must be one of %s" % (label, key, ", ".join(_KEYS)))
-    pattern = entry.get("pattern") or (_SIDEKIQ.pattern if entry["name"] == "sidekiq" else re.escape(str(entry["name"])))
+            raise SettingsError(f"{label} has the unknown key {key!r}: it must be one of {', '.join(_KEYS)}")
+    pattern = entry.get("pattern") or (
+        _SIDEKIQ.pattern if entry["name"] == "sidekiq" else re.escape(str(entry["name"]))
+    )
     try:
         compiled = re.compile(str(pattern))
     except re.error as error:
-        raise SettingsError("%s: pattern %r is no regular expression: %s" % (label, pattern, error)) from error
+        raise SettingsError(f"{label}: pattern {pattern!r} is no regular expression: {error}") from error
     required = entry.get("required", True)
     if not isinstance(required, bool):
-        raise SettingsError("%s: required is %r: it must be true or false" % (label, required))
-    return Worker(str(entry["name"]), compiled, _memory("%s: max_memory" % label, entry.get("max_memory")), required)
+        raise SettingsError(f"{label}: required is {required!r}: it must be true or false")
+    return Worker(str(entry["name"]), compiled, _memory(f"{label}: max_memory", entry.get("max_memory")), required)
 
 
 def _memory(label, value):
@@ -91,7 +92,7 @@ def _memory(label, value):
     try:
         size = parse_size(value, whole=1 << 40)
     except ValueError as error:
-        raise SettingsError("%s: %s" % (label, error)) from error
+        raise SettingsError(f"{label}: {error}") from error
     if size < _LEAST_MEMORY:
-        raise SettingsError("%s is %r, which is less than 1 MB: write a unit, such as 13 GB" % (label, value))
+        raise SettingsError(f"{label} is {value!r}, which is less than 1 MB: write a unit, such as 13 GB")
     return value

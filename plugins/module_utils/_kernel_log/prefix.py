@@ -53,7 +53,7 @@ _FACILITIES = r"kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ft
 _LEVELS = r"emerg|alert|crit|err|error|warn|warning|notice|info|debug"
 _PRIORITY = r"(?:(?P<facility>%s)\.(?:%s)\s{1,3})?" % (_FACILITIES, _LEVELS)
 _DECODED = re.compile(r"(?P<facility>%s)\s{0,8}:\s{0,8}(?:%s)\s{0,8}:\s?" % (_FACILITIES, _LEVELS))
-_NO_PRIORITY = r"(?!(?:%s)\.(?:%s)\s)" % (_FACILITIES, _LEVELS)
+_NO_PRIORITY = rf"(?!(?:{_FACILITIES})\.(?:{_LEVELS})\s)"
 _KERNEL_TAG = re.compile(
     r"(?:"
     + _NO_PRIORITY
@@ -141,7 +141,7 @@ def _strip(line, position, record, clock):
                 match = _KERNEL_TAG.match(line, position)
                 if match and match.group("tag"):
                     if match.group("pid"):
-                        record.program = record.program or "kernel[%s]" % match.group("pid")
+                        record.program = record.program or f"kernel[{match.group('pid')}]"
                     position = match.end()
                 return position
             end = _bracketed_time(line, position, record, clock)

@@ -70,7 +70,7 @@ class _Zstd:
                 stderr=subprocess.DEVNULL,
             )
         except OSError as error:
-            raise OSError(error.errno, "needs zstd, which could not be started: %s" % _reason(error)) from error
+            raise OSError(error.errno, f"needs zstd, which could not be started: {_reason(error)}") from error
         self.ended = False
 
     def read(self, size):
@@ -108,7 +108,7 @@ def _opener(path):
         return lambda: _Zstd(path), False
     library = bz2 if kind == "bz2" else lzma
     if library is None:
-        raise OSError(errno.ENOSYS, "this Python was built without support for .%s" % kind)
+        raise OSError(errno.ENOSYS, f"this Python was built without support for .{kind}")
     return lambda: library.open(path, "rb"), False
 
 
@@ -268,7 +268,7 @@ def read_journal(since=None, timeout=60, program="journalctl"):
     """
     common = [program, "--no-pager", "-o", "json"]
     if since is not None:
-        common.append("--since=@%d" % max(0, since - 3600))
+        common.append(f"--since=@{int(max(0, since - 3600))}")
     grep = ["-g", _PATTERN]
     reason = None
     for options in (["--output-fields=" + _FIELDS] + grep, ["--output-fields=" + _FIELDS], []):
@@ -290,7 +290,7 @@ def _journal(argv, timeout):
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
     except OSError as error:
-        return None, "%s: %s" % (argv[0], _reason(error)), False
+        return None, f"{argv[0]}: {_reason(error)}", False
     timer = threading.Timer(timeout, program.kill)
     said = []
     listener = threading.Thread(target=lambda: said.append(program.stderr.read(65536)), daemon=True)
@@ -311,7 +311,7 @@ def _journal(argv, timeout):
     listener.join(5)
     error = _reader.decode(b"".join(said)).strip()
     if code < 0:
-        return None, "journalctl took longer than %d seconds" % timeout, False
+        return None, f"journalctl took longer than {int(timeout)} seconds", False
     if code != 0 and re.search(
         r"(?i)pattern matching|unrecognized option|invalid option|unknown option|unknown argument", error
     ):
@@ -369,7 +369,7 @@ def read_box(since=None):
         add("kmsg", text, None)
     else:
         text = _reader.run(["dmesg", "-r"])
-        add("dmesg", text, None if text is not None else "/dev/kmsg: %s, and dmesg failed" % reason)
+        add("dmesg", text, None if text is not None else f"/dev/kmsg: {reason}, and dmesg failed")
     for pattern in DEFAULT_LOGS:
         for path in sorted(glob.glob(pattern)):
             if not _LOG_NAME.match(os.path.basename(path)):
@@ -395,13 +395,13 @@ def read_named(patterns):
     for pattern in patterns:
         paths = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
         if not paths:
-            raise LogError("log %s: there is no such file" % pattern)
+            raise LogError(f"log {pattern}: there is no such file")
         for path in paths:
             if path in names:
                 continue
             if os.path.isdir(path):
                 if path == pattern:
-                    raise LogError("log %s: is a directory; name files, as in %s" % (path, os.path.join(path, "*.log")))
+                    raise LogError(f"log {path}: is a directory; name files, as in {os.path.join(path, '*.log')}")
                 continue
             try:
                 sources[path], remark = read_log(path)
@@ -411,7 +411,7 @@ def read_named(patterns):
                     or lzma is not None
                     and isinstance(error, lzma.LZMAError)
                 ):
-                    raise LogError("log %s cannot be read: %s" % (path, _reason(error))) from error
+                    raise LogError(f"log {path} cannot be read: {_reason(error)}") from error
                 raise
             names.append(path)
             if remark:

@@ -12,15 +12,8 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.escapes import (
-    OCTAL,
-    unescape,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import (
-    KMSG,
-    Record,
-    prefix,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.escapes import OCTAL, unescape
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import KMSG, Record, prefix
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.shippers import (
     TIME_KEYS,
     from_json,
@@ -28,10 +21,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.shipper
     shipped_line,
     to_number,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import (
-    Clock,
-    parse_time,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import Clock, parse_time
 
 # A message is at most about 1 KiB; whatever is longer is no single message, and is cut so that no line costs much.
 LONGEST_LINE = 1 << 16

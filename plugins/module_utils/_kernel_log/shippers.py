@@ -96,9 +96,7 @@ def from_json(entry, clock, from_text):
     uptime = to_number(entry.get("time")) if "msg" in entry and not isinstance(entry.get("time"), str) else None
     shipped_at = None
     if uptime is None:
-        shipped_at = next(
-            (parse_time(entry[key], clock) for key in TIME_KEYS if isinstance(entry.get(key), str)), None
-        )
+        shipped_at = next((parse_time(entry[key], clock) for key in TIME_KEYS if isinstance(entry.get(key), str)), None)
         if isinstance(entry.get("time"), str) and re.match(r"\d{1,9}\.\d{1,9}$", entry["time"]):
             uptime, shipped_at = float(entry["time"]), None
     pri = to_number(entry.get("pri"))

@@ -7,15 +7,16 @@ from __future__ import annotations
 import os
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
-    files as lockdown_files,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
-    protection,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files, protection
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
-_FOLDERS = (lockdown_files.UNITS, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_FOLDERS = (
+    lockdown_files.UNITS,
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
 
 
 class Choice:
@@ -48,7 +49,12 @@ class Choice:
         return {entry["unit"] for entry in self._entries.values() if not entry["unexpected"]}
 
     def told(self):
-        return {"units": sorted(self.units), "absent": sorted(set(self.absent)), "left": self.left, "spared": self.spared}
+        return {
+            "units": sorted(self.units),
+            "absent": sorted(set(self.absent)),
+            "left": self.left,
+            "spared": self.spared,
+        }
 
     def _read(self):
         problems = []
@@ -61,7 +67,12 @@ class Choice:
             except ValueError as error:
                 problems.append(str(error))
                 continue
-            self._entries[entry["name"]] = {"unit": unit, "masked": masked, "insists": bool(entry["masked"]), "unexpected": False}
+            self._entries[entry["name"]] = {
+                "unit": unit,
+                "masked": masked,
+                "insists": bool(entry["masked"]),
+                "unexpected": False,
+            }
         if problems:
             raise protection.Refused("; ".join(problems))
         for unit in self._options["unexpected"]:
@@ -75,12 +86,14 @@ class Choice:
             template = entry["unit"]
             if not protection.is_template(template):
                 continue
-            path = next((path for path in ("%s/%s" % (folder, template) for folder in _FOLDERS) if os.path.lexists(path)), None)
+            path = next(
+                (path for path in (f"{folder}/{template}" for folder in _FOLDERS) if os.path.lexists(path)), None
+            )
             if path is None:
                 self.absent.append(name)
                 continue
             # systemctl shows no templates.
-            self.units[template] = protection.parse_show("Id=%s\nLoadState=loaded\nFragmentPath=%s\n" % (template, path))[0]
+            self.units[template] = protection.parse_show(f"Id={template}\nLoadState=loaded\nFragmentPath={path}\n")[0]
             self.masked[template] = entry["masked"]
             self._led.append((name, template))
 
@@ -91,7 +104,11 @@ class Choice:
         waiting = {}
         for name, entry in self._entries.items():
             unit = entry["unit"]
-            instances = self._systemd.loaded([unit.replace("@.", "@*.")]) if protection.is_template(unit) else [remembered.get(unit, unit)]
+            instances = (
+                self._systemd.loaded([unit.replace("@.", "@*.")])
+                if protection.is_template(unit)
+                else [remembered.get(unit, unit)]
+            )
             for one in instances:
                 waiting.setdefault(one, []).append(name)
         is_first = True
@@ -105,7 +122,9 @@ class Choice:
                     self.absent += asked if is_first else []
                     continue
                 self.units[unit_id] = unit
-                self.masked[unit_id] = self.masked.get(unit_id, False) or any(self._entries[name]["masked"] for name in names)
+                self.masked[unit_id] = self.masked.get(unit_id, False) or any(
+                    self._entries[name]["masked"] for name in names
+                )
                 for partner in protection.partners(unit):
                     if partner not in self.units and partner not in waiting:
                         partners.setdefault(partner, []).extend(names)
@@ -114,7 +133,11 @@ class Choice:
     def _find_workers(self):
         """The worker's units that are on the box, those that run first."""
         patterns = [pattern if "." in pattern else pattern + ".service" for pattern in self._options["workers"]]
-        names = {name for name in self._systemd.installed(patterns) + self._systemd.loaded(patterns) if not protection.is_template(name)}
+        names = {
+            name
+            for name in self._systemd.installed(patterns) + self._systemd.loaded(patterns)
+            if not protection.is_template(name)
+        }
         units = [unit for unit in self._systemd.show(sorted(names)) if unit["LoadState"] == "loaded"]
         return sorted(units, key=lambda unit: (not protection.runs(unit), unit["Id"]))
 
@@ -127,8 +150,8 @@ class Choice:
             insisting = [name for name, led_to in self._led if led_to == unit_id and self._entries[name]["insists"]]
             if insisting:
                 raise protection.Refused(
-                    "%s may not be masked: %s needs %s. Take it out of the list, or, if its queue is on another box, set worker_needs to []"
-                    % (", ".join(insisting), worker, unit_id))
+                    f"{', '.join(insisting)} may not be masked: {worker} needs {unit_id}. Take it out of the list, or, if its queue is on another box, set worker_needs to []"
+                )
             del self.units[unit_id]
             self.spared.append({"unit": unit_id, "needed_by": worker})
             self._led = [(name, led_to) for name, led_to in self._led if led_to != unit_id]
@@ -155,7 +178,7 @@ def carrying():
     while pid > 1:
         _reader.read_files(_reader.process_paths(("cgroup", "stat"), [pid]), sources)
         units.add(cgroup_units.system_unit(sources, pid))
-        fields = sources.get("/proc/%d/stat" % pid, "").rpartition(")")[2].split()
+        fields = sources.get(f"/proc/{pid}/stat", "").rpartition(")")[2].split()
         pid = int(fields[1]) if len(fields) > 1 else 0
     units.discard(None)
     # An instance of its own for each connection comes from a socket.

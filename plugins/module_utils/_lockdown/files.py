@@ -52,10 +52,11 @@ class Files:
         except FileNotFoundError:
             return {"units": {}, "cron": {}, "scripts": None}
         except (OSError, ValueError) as error:
-            raise FilesError("%s can't be read (%s): without it nobody knows how this box was. Repair or remove it"
-                             % (path, error)) from error
+            raise FilesError(
+                f"{path} can't be read ({error}): without it nobody knows how this box was. Repair or remove it"
+            ) from error
         if not isinstance(record, dict) or not {"units", "cron", "scripts"} <= set(record):
-            raise FilesError("%s is no record of this module: repair or remove it" % path)
+            raise FilesError(f"{path} is no record of this module: repair or remove it")
         return record
 
     def save(self, record):
@@ -87,18 +88,21 @@ class Files:
             own_file = os.path.dirname(path) == self.path(UNITS) and name == unit["Id"]
             if target == _MASK or own_file or os.path.basename(os.path.dirname(path)).endswith(".d"):
                 continue
-            if name in names or _is_instance(name, unit["Id"]) or (fragment and os.path.realpath(path) == fragment
-                                                                   and "@" not in unit["Id"]):
-                found[path[len(self.root):]] = target
+            if (
+                name in names
+                or _is_instance(name, unit["Id"])
+                or (fragment and os.path.realpath(path) == fragment and "@" not in unit["Id"])
+            ):
+                found[path[len(self.root) :]] = target
         return found
 
     def start_links(self, unit_id):
         """The links that start a unit's init script in a runlevel. systemd, and some packages' own scripts, look at them."""
         found = {}
-        if unit_id.endswith(".service") and os.path.exists(self.path("%s/%s" % (SCRIPTS, unit_id[:-8]))):
+        if unit_id.endswith(".service") and os.path.exists(self.path(f"{SCRIPTS}/{unit_id[:-8]}")):
             for path in glob.glob(self.path("/etc/rc[2-5S].d/S[0-9][0-9]") + glob.escape(unit_id[:-8])):
                 if os.path.islink(path):
-                    found[path[len(self.root):]] = os.readlink(path)
+                    found[path[len(self.root) :]] = os.readlink(path)
         return found
 
     def remove_links(self, paths):
@@ -111,12 +115,12 @@ class Files:
             folder, name = os.path.split(path)
             sequence, script = _SEQUENCE.match(name).groups()
             _unlink(self.path(path))
-            _relink(self.path("%s/K%02d%s" % (folder, (100 - int(sequence)) % 100, script)), target)
+            _relink(self.path(f"{folder}/K{int((100 - int(sequence)) % 100):02}{script}"), target)
 
     def enable_script(self, start_links):
         for path, target in start_links.items():
             folder, name = os.path.split(path)
-            for stop in glob.glob(self.path("%s/K[0-9][0-9]" % folder) + glob.escape(name[3:])):
+            for stop in glob.glob(self.path(f"{folder}/K[0-9][0-9]") + glob.escape(name[3:])):
                 _unlink(stop)
             _relink(self.path(path), target)
 
@@ -129,21 +133,21 @@ class Files:
     # --- masks ------------------------------------------------------------------------------------------------------
 
     def is_masked(self, unit_id):
-        path = self.path("%s/%s" % (UNITS, unit_id))
+        path = self.path(f"{UNITS}/{unit_id}")
         return os.path.islink(path) and os.readlink(path) == _MASK
 
     def mask(self, unit_id):
         """Mask a unit, and say where its own file is kept if it was in the mask's place: systemctl mask gives up there."""
-        path, kept = "%s/%s" % (UNITS, unit_id), None
+        path, kept = f"{UNITS}/{unit_id}", None
         if os.path.lexists(self.path(path)):
-            kept = "%s/units/%s" % (STORE, unit_id)
+            kept = f"{STORE}/units/{unit_id}"
             self._move(path, kept)
         os.makedirs(self.path(UNITS), exist_ok=True)
         _relink(self.path(path), _MASK)
         return kept
 
     def unmask(self, unit_id, kept):
-        path = "%s/%s" % (UNITS, unit_id)
+        path = f"{UNITS}/{unit_id}"
         if self.is_masked(unit_id):
             _unlink(self.path(path))
         if kept and os.path.lexists(self.path(kept)) and not os.path.lexists(self.path(path)):
@@ -153,11 +157,11 @@ class Files:
 
     def jobs(self, names):
         """The files of cron that belong to services of these names."""
-        paths = ["%s/%s" % (CRON, name) for name in sorted(names)]
+        paths = [f"{CRON}/{name}" for name in sorted(names)]
         return [path for path in paths if os.path.isfile(self.path(path))]
 
     def keep_job(self, path):
-        kept = "%s/cron.d/%s" % (STORE, os.path.basename(path))
+        kept = f"{STORE}/cron.d/{os.path.basename(path)}"
         self._move(path, kept)
         return kept
 
@@ -174,10 +178,10 @@ class Files:
     def ours(self):
         """The files that this module has made to guard installations, as path to text."""
         found = {}
-        for path in [self.path(PRESET), *glob.glob("%s/*.d/%s" % (self.path(UNITS), DROP_IN))]:
+        for path in [self.path(PRESET), *glob.glob(f"{self.path(UNITS)}/*.d/{DROP_IN}")]:
             if os.path.isfile(path):
                 with open(path, encoding="utf-8", errors="replace") as stream:
-                    found[path[len(self.root):]] = stream.read()
+                    found[path[len(self.root) :]] = stream.read()
         return found
 
     def write(self, path, text, mode=0o644):
@@ -195,7 +199,7 @@ class Files:
         except OSError as error:
             if new:
                 _unlink(new)
-            raise FilesError("%s can't be written (%s)" % (self.path(path), error.strerror)) from error
+            raise FilesError(f"{self.path(path)} can't be written ({error.strerror})") from error
 
     def remove(self, path):
         """Remove one of our files, and its folder if nothing else is in it."""
@@ -204,7 +208,9 @@ class Files:
             os.rmdir(os.path.dirname(self.path(path)))
 
     def _move(self, path, target):
-        os.makedirs(os.path.dirname(self.path(target)), mode=0o700 if target.startswith(STORE) else 0o755, exist_ok=True)
+        os.makedirs(
+            os.path.dirname(self.path(target)), mode=0o700 if target.startswith(STORE) else 0o755, exist_ok=True
+        )
         if os.path.lexists(self.path(target)):
             _unlink(self.path(target))
         shutil.move(self.path(path), self.path(target))
@@ -217,14 +223,20 @@ def guards(preset, allowed_scripts, guarded):
     makes of one, but for V(allowed_scripts). V(guarded) are services whose package starts them though they are disabled.
     """
     heading = "# Managed by Ansible (lifeline.fleet.service_lockdown).\n"
-    files = {PRESET: preset,
-             "%s/service.d/%s" % (UNITS, DROP_IN):
-                 heading + "# No preset holds an init script when it is installed.\n[Unit]\nConditionPathExists=!%s/%%n\n" % GENERATED}
+    files = {
+        PRESET: preset,
+        f"{UNITS}/service.d/{DROP_IN}": heading
+        + f"# No preset holds an init script when it is installed.\n[Unit]\nConditionPathExists=!{GENERATED}/%n\n",
+    }
     for unit in allowed_scripts:
-        files["%s/%s.d/%s" % (UNITS, unit, DROP_IN)] = heading + "# May start, though it is an init script.\n[Unit]\nConditionPathExists=\n"
+        files[f"{UNITS}/{unit}.d/{DROP_IN}"] = (
+            heading + "# May start, though it is an init script.\n[Unit]\nConditionPathExists=\n"
+        )
     for unit in guarded:
-        files["%s/%s.d/%s" % (UNITS, unit, DROP_IN)] = (
-            heading + "# Its package starts it even where it is disabled.\n[Unit]\nConditionPathExistsGlob=%s/*.wants/%s\n" % (UNITS, unit))
+        files[f"{UNITS}/{unit}.d/{DROP_IN}"] = (
+            heading
+            + f"# Its package starts it even where it is disabled.\n[Unit]\nConditionPathExistsGlob={UNITS}/*.wants/{unit}\n"
+        )
     return files
 
 

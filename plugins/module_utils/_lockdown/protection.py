@@ -8,28 +8,103 @@ import fnmatch
 import re
 
 # What is asked of each unit. The blocks come in the order of the names, with an empty line between them.
-PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState", "FragmentPath", "TriggeredBy", "Triggers",
-              "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "Requires", "Requisite", "BindsTo", "Wants")
+PROPERTIES = (
+    "Id",
+    "Names",
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "FragmentPath",
+    "TriggeredBy",
+    "Triggers",
+    "RequiredBy",
+    "RequisiteOf",
+    "BoundBy",
+    "ConsistsOf",
+    "Requires",
+    "Requisite",
+    "BindsTo",
+    "Wants",
+)
 KINDS = (".service", ".socket", ".timer", ".path")
 
 # A box without one of these can't be reached, doesn't boot, isn't watched or doesn't do its work. Patterns of unit names.
 PROTECTED = {
-    "the way in": ("ssh.*", "ssh@*", "sshd*", "ssh-*", "dropbear*", "tailscaled*", "teleport*", "getty@*", "serial-getty@*",
-                   "console-getty*", "container-getty@*", "user@*", "user-runtime-dir@*", "session-*", "amazon-ssm-agent*",
-                   "snap.amazon-ssm-agent*",
-                   "google-guest-*", "google-osconfig-*", "walinuxagent*", "waagent*", "qemu-guest-agent*", "open-vm-tools*"),
-    "the network": ("network*", "NetworkManager*", "systemd-networkd*", "systemd-resolved*", "ifup@*", "ifupdown*", "dhclient*", "dhcpcd*",
-                    "isc-dhcp-client*", "netplan*", "connman*", "wicked*", "wpa_supplicant*", "iwd*", "resolvconf*", "wg-quick@*",
-                    "openvpn*", "strongswan*", "ipsec*", "nftables*", "netfilter-persistent*", "ufw*", "firewalld*", "lifeline-*"),
+    "the way in": (
+        "ssh.*",
+        "ssh@*",
+        "sshd*",
+        "ssh-*",
+        "dropbear*",
+        "tailscaled*",
+        "teleport*",
+        "getty@*",
+        "serial-getty@*",
+        "console-getty*",
+        "container-getty@*",
+        "user@*",
+        "user-runtime-dir@*",
+        "session-*",
+        "amazon-ssm-agent*",
+        "snap.amazon-ssm-agent*",
+        "google-guest-*",
+        "google-osconfig-*",
+        "walinuxagent*",
+        "waagent*",
+        "qemu-guest-agent*",
+        "open-vm-tools*",
+    ),
+    "the network": (
+        "network*",
+        "NetworkManager*",
+        "systemd-networkd*",
+        "systemd-resolved*",
+        "ifup@*",
+        "ifupdown*",
+        "dhclient*",
+        "dhcpcd*",
+        "isc-dhcp-client*",
+        "netplan*",
+        "connman*",
+        "wicked*",
+        "wpa_supplicant*",
+        "iwd*",
+        "resolvconf*",
+        "wg-quick@*",
+        "openvpn*",
+        "strongswan*",
+        "ipsec*",
+        "nftables*",
+        "netfilter-persistent*",
+        "ufw*",
+        "firewalld*",
+        "lifeline-*",
+    ),
     "the message bus": ("dbus*",),
     "systemd itself": ("systemd-*", "init.scope", "udev*", "polkit*", "rescue*", "emergency*", "initrd-*"),
     "the cloud's set-up of this box": ("cloud-*",),
     "what watches this box": ("monit*", "fail2ban*", "earlyoom*"),
 }
 # What else a box runs on: it starts when its package is installed, as ever. Timers do as well: they clean up.
-STARTED = ("cron.service", "crond.service", "anacron.service", "rsyslog.service", "syslog.service", "chrony.service", "chronyd.service",
-           "ntp.service", "ntpsec.service", "apparmor.service", "auditd.service", "unattended-upgrades.service", "sysstat.service",
-           "rng-tools*.service", "haveged.service", "zramswap.service", "irqbalance.service")
+STARTED = (
+    "cron.service",
+    "crond.service",
+    "anacron.service",
+    "rsyslog.service",
+    "syslog.service",
+    "chrony.service",
+    "chronyd.service",
+    "ntp.service",
+    "ntpsec.service",
+    "apparmor.service",
+    "auditd.service",
+    "unattended-upgrades.service",
+    "sysstat.service",
+    "rng-tools*.service",
+    "haveged.service",
+    "zramswap.service",
+    "irqbalance.service",
+)
 
 _NAME = re.compile(r"^[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\-]*)?$")
 _RUNS = ("active", "activating", "reloading", "refreshing", "deactivating", "maintenance")
@@ -42,12 +117,14 @@ class Refused(Exception):
 def unit_name(name):
     """The whole name of a unit: what has no kind is a service. Raises ValueError with a sentence."""
     if not isinstance(name, str) or not _NAME.match(name) or len(name) > 250:
-        raise ValueError("%r is no name of a unit: write varnish, varnish.service, apache2@.service or cups.socket" % (name,))
+        raise ValueError(
+            f"{name!r} is no name of a unit: write varnish, varnish.service, apache2@.service or cups.socket"
+        )
     if name.endswith(KINDS):
         return name
     kind = re.search(r"\.(target|slice|scope|mount|automount|swap|device)$", name)
     if kind:
-        raise ValueError("%r is a %s: only services, sockets, timers and paths are stopped" % (name, kind.group(1)))
+        raise ValueError(f"{name!r} is a {kind.group(1)}: only services, sockets, timers and paths are stopped")
     return name + ".service"
 
 
@@ -58,7 +135,7 @@ def is_template(name):
 def template_of(unit):
     """The template that an instance is made of, or None."""
     name, at, rest = unit.partition("@")
-    return "%s@.%s" % (name, rest.rpartition(".")[2]) if at and not is_template(unit) else None
+    return f"{name}@.{rest.rpartition('.')[2]}" if at and not is_template(unit) else None
 
 
 def stem(unit):
@@ -157,16 +234,22 @@ def refuse(units, asked, workers, carrying):
         for other in dragged(unit) if runs(unit) else ():
             reason = protection([other], workers, carrying)
             if reason:
-                found.append((name, unit["Id"], "%s would be stopped with it, and %s" % (other, reason)))
+                found.append((name, unit["Id"], f"{other} would be stopped with it, and {reason}"))
     if found:
-        raise Refused("; ".join("%s%s may not be stopped: %s" % (name, "" if unit_name(name) == unit_id else " (%s)" % unit_id, reason)
-                                for name, unit_id, reason in found))
+        raise Refused(
+            "; ".join(
+                "%s%s may not be stopped: %s" % (name, "" if unit_name(name) == unit_id else " (%s)" % unit_id, reason)
+                for name, unit_id, reason in found
+            )
+        )
 
 
 def preset(started):
     """The preset that keeps what is installed from being enabled, but for what is protected and V(started), patterns."""
-    lines = ["# Managed by Ansible (lifeline.fleet.service_lockdown).",
-             "# What is installed from now on starts only if it is named: here, or by systemctl enable."]
+    lines = [
+        "# Managed by Ansible (lifeline.fleet.service_lockdown).",
+        "# What is installed from now on starts only if it is named: here, or by systemctl enable.",
+    ]
     for patterns in PROTECTED.values():
         lines += ["enable " + pattern for pattern in patterns if not pattern.endswith(".scope")]
     lines += ["enable " + pattern for pattern in sorted(set(STARTED) | set(started))]

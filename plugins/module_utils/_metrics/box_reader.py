@@ -8,13 +8,7 @@ import glob
 import os
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
-    facts as disk_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
-    mounts,
-    statfs,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, mounts, statfs
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import reader as log_reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
@@ -35,9 +29,20 @@ _OF_INIT = {"/proc/self/cgroup": "/proc/1/cgroup", "/proc/self/mountinfo": "/pro
 # The tables have a line for each socket, of which a busy box has many thousands.
 _SOCKET_COUNTERS = tuple(path for path in sockets.SOURCES if path.rpartition("/")[2] not in sockets.TABLES)
 
-_FILES = tuple(path for path in dict.fromkeys(
-    memory.SOURCES + pressure.SOURCES + disk_facts.SOURCES + fds.SOURCES + oom_facts.SOURCES + processes.SOURCES + container.SOURCES
-    + _SOCKET_COUNTERS) if path not in page_size.SOURCES and path not in _OF_INIT)
+_FILES = tuple(
+    path
+    for path in dict.fromkeys(
+        memory.SOURCES
+        + pressure.SOURCES
+        + disk_facts.SOURCES
+        + fds.SOURCES
+        + oom_facts.SOURCES
+        + processes.SOURCES
+        + container.SOURCES
+        + _SOCKET_COUNTERS
+    )
+    if path not in page_size.SOURCES and path not in _OF_INIT
+)
 
 
 def read(timeout):
@@ -50,7 +55,9 @@ def read(timeout):
     _reader.read_files((path for pattern in watchdog.PATTERNS for path in sorted(glob.glob(pattern))), sources)
     pids = _reader.list_pids()
     _reader.read_files(_reader.process_paths(processes.TABLE_FILES, pids), sources)
-    sources["statfs"] = statfs.read(mounts.parse(sources.get(mounts.SOURCES[0])), timeout, waiting=_waited_for(sources, pids))
+    sources["statfs"] = statfs.read(
+        mounts.parse(sources.get(mounts.SOURCES[0])), timeout, waiting=_waited_for(sources, pids)
+    )
     sources["fds"] = descriptor_reader.count_all(pids)
     log = "" if oom_facts.kernel_count(sources) == 0 else log_reader.read_kmsg()[0]
     if log is not None:
@@ -61,12 +68,12 @@ def read(timeout):
 def _waited_for(sources, pids):
     """The mounts that an earlier reading still waits for: its process can't even be killed until they answer."""
     own = os.geteuid()
-    found = {pid: statfs.mount_waited_for(sources.get("/proc/%d/stat" % pid, "")) for pid in pids}
+    found = {pid: statfs.mount_waited_for(sources.get(f"/proc/{pid}/stat", "")) for pid in pids}
     return {mount for pid, mount in found.items() if mount is not None and _owner(pid) == own}
 
 
 def _owner(pid):
     try:
-        return os.stat("/proc/%d" % pid).st_uid
+        return os.stat(f"/proc/{pid}").st_uid
     except OSError:
         return None

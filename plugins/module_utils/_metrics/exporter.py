@@ -10,22 +10,13 @@ from __future__ import annotations
 import sys
 import time
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    facts as probe_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    verdict,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     box_reader,
-    prometheus,
-    textfile,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     families as metrics_families,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
+    prometheus,
     settings as exporter_settings,
+    textfile,
 )
 
 USAGE = "usage: lifeline-metrics SETTINGS [FILE]: writes to FILE, or to the standard output"
@@ -47,7 +38,7 @@ def main(arguments):
         path = arguments[1]
         textfile.replace(path, text)
     except (OSError, ValueError) as error:
-        print("lifeline-metrics: %s: %s" % (path, getattr(error, "strerror", None) or error), file=sys.stderr)
+        print(f"lifeline-metrics: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
     return 0
 
@@ -63,6 +54,10 @@ def export(settings):
 def families(sources, settings, read_at, seconds):
     """The metrics of a box with these sources, read at that time within so many seconds."""
     window = settings["oom_window"]
-    facts, table, watchdog = probe_facts.parse(sources, window), probe_facts.process_table(sources), probe_facts.watchdog(sources)
+    facts, table, watchdog = (
+        probe_facts.parse(sources, window),
+        probe_facts.process_table(sources),
+        probe_facts.watchdog(sources),
+    )
     judged = verdict.judge(facts, table, watchdog, settings["thresholds"], settings["workers"], window)
     return metrics_families.families(facts, table, watchdog["noted"], judged, settings, read_at, seconds)

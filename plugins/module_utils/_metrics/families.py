@@ -8,15 +8,8 @@ file of rules does for all boxes, whatever each is judged by.
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import (
-    CHECKS,
-    LEVELS,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.verdict import (
-    SEVERITIES,
-    is_missing,
-    killable_sshd,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, LEVELS
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.verdict import SEVERITIES, is_missing, killable_sshd
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.prometheus import Family
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import has_lowered_its_limit
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
@@ -39,7 +32,10 @@ _MEMORY = (
     ("unevictable_bytes", "Memory that can't be reclaimed."),
     ("slab_bytes", "The kernel's own objects."),
     ("slab_reclaimable_bytes", "The part of the slab that the kernel gives back under pressure."),
-    ("slab_unreclaimable_bytes", "The part of the slab that it doesn't give back. One that only grows is a leak in the kernel."),
+    (
+        "slab_unreclaimable_bytes",
+        "The part of the slab that it doesn't give back. One that only grows is a leak in the kernel.",
+    ),
     ("kernel_stack_bytes", "Stacks of all threads in the kernel."),
     ("page_tables_bytes", "Page tables."),
     ("per_cpu_bytes", "Memory that each CPU has of its own."),
@@ -114,9 +110,18 @@ def families(facts, table, noted, judged, settings, read_at, seconds):
         _gauge("collector_timestamp_seconds", "When the box was read.", read_at),
         _gauge("collector_duration_seconds", "How long that took.", seconds),
         _gauge("collector_interval_seconds", "How often the box is read.", settings["interval"]),
-        _labelled("collector_success", "Whether what this part reads could be read.", "collector", _successes(facts, table, judged)),
-        _labelled("verdict", "What the box is judged to be: 1 for one of ok, warning and critical.", "verdict",
-                  {severity: judged["verdict"] == severity for severity in SEVERITIES}),
+        _labelled(
+            "collector_success",
+            "Whether what this part reads could be read.",
+            "collector",
+            _successes(facts, table, judged),
+        ),
+        _labelled(
+            "verdict",
+            "What the box is judged to be: 1 for one of ok, warning and critical.",
+            "verdict",
+            {severity: judged["verdict"] == severity for severity in SEVERITIES},
+        ),
         *_thresholds(settings["thresholds"]),
         *_memory(memory),
         *_filesystems(facts["lifeline_disks"]["filesystems"]),
@@ -148,8 +153,8 @@ def ratio(share):
 def _measure(prefix, key, help_text, parts):
     """The family of what is V(key) in V(parts), pairs of labels and a dictionary of facts: a share in percent becomes a ratio."""
     if key.endswith("_percent"):
-        return _family("%s_%s_ratio" % (prefix, key[:-8]), help_text, [(labels, ratio(part[key])) for labels, part in parts])
-    return _family("%s_%s" % (prefix, key), help_text, [(labels, part[key]) for labels, part in parts])
+        return _family(f"{prefix}_{key[:-8]}_ratio", help_text, [(labels, ratio(part[key])) for labels, part in parts])
+    return _family(f"{prefix}_{key}", help_text, [(labels, part[key]) for labels, part in parts])
 
 
 def _successes(facts, table, judged):
@@ -166,9 +171,15 @@ def _successes(facts, table, judged):
 
 def _thresholds(thresholds):
     """Shares stand apart from counts: one metric has one unit."""
+
     def samples(shares):
-        return [({"check": name, "severity": level}, ratio(levels[level]) if shares else levels[level])
-                for name, levels in thresholds.items() if (CHECKS[name].unit == "%") == shares for level in LEVELS]
+        return [
+            ({"check": name, "severity": level}, ratio(levels[level]) if shares else levels[level])
+            for name, levels in thresholds.items()
+            if (CHECKS[name].unit == "%") == shares
+            for level in LEVELS
+        ]
+
     return [
         _family("threshold_ratio", "Where a check of a share strikes.", samples(True)),
         _family("threshold", "Where a check of a number strikes.", samples(False)),
@@ -179,21 +190,36 @@ def _memory(memory):
     huge = memory["huge_pages"]
     return [
         *(_measure("memory", key, text, [({}, memory)]) for key, text in _MEMORY),
-        _gauge("memory_available_estimated", "Whether the kernel doesn't tell what is available, and it is computed.",
-               memory["available_estimated"]),
-        *(_measure("memory_cgroup", key, text, [({}, memory["cgroup"])] if memory["cgroup"] else []) for key, text in _CGROUP),
+        _gauge(
+            "memory_available_estimated",
+            "Whether the kernel doesn't tell what is available, and it is computed.",
+            memory["available_estimated"],
+        ),
+        *(
+            _measure("memory_cgroup", key, text, [({}, memory["cgroup"])] if memory["cgroup"] else [])
+            for key, text in _CGROUP
+        ),
         *(_measure("swap", key, text, [({}, memory["swap"])]) for key, text in _SWAP),
         _gauge("huge_pages_bytes", "Memory set apart as huge pages, which is never available.", huge["size_bytes"]),
-        _labelled("huge_pages", "Huge pages of the default size, by what they are.", "state",
-                  {state: huge[state] for state in ("total", "free", "reserved", "surplus")}),
+        _labelled(
+            "huge_pages",
+            "Huge pages of the default size, by what they are.",
+            "state",
+            {state: huge[state] for state in ("total", "free", "reserved", "surplus")},
+        ),
     ]
 
 
 def _filesystems(filesystems):
-    parts = [({"mountpoint": disk["mount"], "device": disk["device"], "fstype": disk["type"]}, disk) for disk in filesystems]
+    parts = [
+        ({"mountpoint": disk["mount"], "device": disk["device"], "fstype": disk["type"]}, disk) for disk in filesystems
+    ]
     found = [_measure("filesystem", key, text, parts) for key, text in _FILESYSTEM]
     # The suffix _total is for counters.
-    return [family._replace(name="lifeline_filesystem_inodes") if family.name.endswith("_total") else family for family in found]
+    return [
+        family._replace(name="lifeline_filesystem_inodes") if family.name.endswith("_total") else family
+        for family in found
+    ]
 
 
 def _fds(fds):
@@ -206,16 +232,34 @@ def _fds(fds):
     return [
         _gauge("fds_allocated", "Descriptors of the whole system.", fds["allocated"]),
         _gauge("fds_maximum", "Descriptors that the whole system may have (file-max).", fds["maximum"]),
-        _gauge("fds_used_ratio", "Share of the system's descriptors in use; none where there is no limit worth the name.",
-               ratio(fds["used_percent"])),
-        _labelled("process_fds_open", "Descriptors of the process of that name that is nearest to its limit.", "process",
-                  {name: holder["open"] for name, holder in by_name.items()}),
-        _labelled("process_fds_limit", "That process's limit.", "process",
-                  {name: holder["soft_limit"] for name, holder in by_name.items()}),
-        _labelled("process_fds_used_ratio", "Share of its limit that this process has open.", "process",
-                  {name: ratio(holder["used_percent"]) for name, holder in by_name.items()}),
-        _gauge("fd_limits_above_maximum", "Processes whose limit lies above file-max and can never protect.",
-               fds["limit_above_maximum"]["count"]),
+        _gauge(
+            "fds_used_ratio",
+            "Share of the system's descriptors in use; none where there is no limit worth the name.",
+            ratio(fds["used_percent"]),
+        ),
+        _labelled(
+            "process_fds_open",
+            "Descriptors of the process of that name that is nearest to its limit.",
+            "process",
+            {name: holder["open"] for name, holder in by_name.items()},
+        ),
+        _labelled(
+            "process_fds_limit",
+            "That process's limit.",
+            "process",
+            {name: holder["soft_limit"] for name, holder in by_name.items()},
+        ),
+        _labelled(
+            "process_fds_used_ratio",
+            "Share of its limit that this process has open.",
+            "process",
+            {name: ratio(holder["used_percent"]) for name, holder in by_name.items()},
+        ),
+        _gauge(
+            "fd_limits_above_maximum",
+            "Processes whose limit lies above file-max and can never protect.",
+            fds["limit_above_maximum"]["count"],
+        ),
         _gauge("inodes_allocated", "Inodes that the kernel holds in memory.", fds["inodes"]["allocated"]),
         _gauge("inodes_free", "Those of them in no use.", fds["inodes"]["free"]),
         *(_gauge(name, text, fds["sockets"][key]) for key, name, text in _SOCKETS),
@@ -224,7 +268,9 @@ def _fds(fds):
 
 def _oom(oom, kills, window):
     return [
-        _gauge("oom_kills_total", "OOM kills since boot, as the kernel counts them.", oom["kills_since_boot"], "counter"),
+        _gauge(
+            "oom_kills_total", "OOM kills since boot, as the kernel counts them.", oom["kills_since_boot"], "counter"
+        ),
         _gauge("oom_kills_recent", "OOM kills in the window that the box is judged by.", kills),
         _gauge("oom_kills_window_seconds", "That window.", window),
     ]
@@ -232,22 +278,43 @@ def _oom(oom, kills, window):
 
 def _pressure(pressure):
     windows = {"1m": "one", "5m": "five", "15m": "fifteen"}
-    stalls = [({"resource": resource, "tasks": tasks}, stall, tasks) for resource, stall in pressure["pressure"].items() if stall
-              for tasks in ("some", "full")]
+    stalls = [
+        ({"resource": resource, "tasks": tasks}, stall, tasks)
+        for resource, stall in pressure["pressure"].items()
+        if stall
+        for tasks in ("some", "full")
+    ]
     return [
         _gauge("uptime_seconds", "Time since boot.", pressure["uptime_seconds"]),
         _gauge("cpus", "CPUs of the box.", pressure["cpus"]),
-        _labelled("load", "Load average.", "window", {window: pressure["load"][key] for window, key in windows.items()}),
-        _labelled("load_per_cpu", "Load average against the CPUs.", "window",
-                  {window: pressure["load_per_cpu"][key] for window, key in windows.items()}),
+        _labelled(
+            "load", "Load average.", "window", {window: pressure["load"][key] for window, key in windows.items()}
+        ),
+        _labelled(
+            "load_per_cpu",
+            "Load average against the CPUs.",
+            "window",
+            {window: pressure["load_per_cpu"][key] for window, key in windows.items()},
+        ),
         _gauge("tasks_running", "Tasks that run or could.", pressure["running"]),
         _gauge("tasks_blocked", "Tasks that wait for a disk.", pressure["blocked"]),
-        _labelled("cpu_ratio", "Share of the CPU time since boot.", "mode",
-                  {mode: ratio(share) for mode, share in pressure["cpu_percent"].items()}),
-        _family("pressure_ratio", "Share of the last minute in which some, or all, tasks waited for a resource.",
-                [(labels, ratio(stall[tasks + "_avg60_percent"])) for labels, stall, tasks in stalls]),
-        _family("pressure_seconds_total", "Time since boot in which some, or all, tasks waited for a resource.",
-                [(labels, _seconds(stall[tasks + "_total_microseconds"])) for labels, stall, tasks in stalls], "counter"),
+        _labelled(
+            "cpu_ratio",
+            "Share of the CPU time since boot.",
+            "mode",
+            {mode: ratio(share) for mode, share in pressure["cpu_percent"].items()},
+        ),
+        _family(
+            "pressure_ratio",
+            "Share of the last minute in which some, or all, tasks waited for a resource.",
+            [(labels, ratio(stall[tasks + "_avg60_percent"])) for labels, stall, tasks in stalls],
+        ),
+        _family(
+            "pressure_seconds_total",
+            "Time since boot in which some, or all, tasks waited for a resource.",
+            [(labels, _seconds(stall[tasks + "_total_microseconds"])) for labels, stall, tasks in stalls],
+            "counter",
+        ),
     ]
 
 
@@ -263,26 +330,53 @@ def _processes(table):
     largest = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
     return [
         _gauge("processes", "Processes, those of the kernel included.", len(table) if table else None),
-        _gauge("threads", "Threads of all processes.", sum(process["threads"] for process in table.values()) if table else None),
-        _labelled("process_resident_memory_bytes", "Resident set size of all processes of one name, of the %d names that hold the most."
-                  % _LARGEST, "process", dict(largest)),
-        _gauge("sshd_killable", "Whether the listening sshd is open to the OOM killer: how many of them are.",
-               len(killable_sshd(table)) if table else None),
+        _gauge(
+            "threads",
+            "Threads of all processes.",
+            sum(process["threads"] for process in table.values()) if table else None,
+        ),
+        _labelled(
+            "process_resident_memory_bytes",
+            f"Resident set size of all processes of one name, of the {_LARGEST} names that hold the most.",
+            "process",
+            dict(largest),
+        ),
+        _gauge(
+            "sshd_killable",
+            "Whether the listening sshd is open to the OOM killer: how many of them are.",
+            len(killable_sshd(table)) if table else None,
+        ),
     ]
 
 
 def _workers(workers, noted, memory):
     parts = [({"worker": worker["name"]}, worker) for worker in workers]
     # The watchdog may watch more than the box is judged by.
-    watched = parts + [({"worker": name}, state) for name, state in noted.items() if name not in {worker["name"] for worker in workers}]
+    watched = parts + [
+        ({"worker": name}, state) for name, state in noted.items() if name not in {worker["name"] for worker in workers}
+    ]
     return [
-        *(_family("worker_" + name, text, [(labels, worker[key]) for labels, worker in parts]) for key, name, text in _WORKER),
-        _family("worker_missing", "Whether the worker should run, and doesn't.",
-                [(labels, is_missing(worker)) for labels, worker in parts]),
-        _family("worker_memory_used_ratio", "Resident set size of the worker and its children against what it is allowed.",
-                [(labels, ratio(worker["used_percent"])) for labels, worker in parts]),
-        _family("worker_memory_limit_ratio", "What the worker is allowed against what the box may use.",
-                [(labels, ratio(percent(worker["max_memory_bytes"], memory["limit_bytes"]))) for labels, worker in parts]),
-        *(_family("worker_" + name, text, [(labels, worker[key]) for labels, worker in watched], kind)
-          for key, name, kind, text in _NOTED),
+        *(
+            _family("worker_" + name, text, [(labels, worker[key]) for labels, worker in parts])
+            for key, name, text in _WORKER
+        ),
+        _family(
+            "worker_missing",
+            "Whether the worker should run, and doesn't.",
+            [(labels, is_missing(worker)) for labels, worker in parts],
+        ),
+        _family(
+            "worker_memory_used_ratio",
+            "Resident set size of the worker and its children against what it is allowed.",
+            [(labels, ratio(worker["used_percent"])) for labels, worker in parts],
+        ),
+        _family(
+            "worker_memory_limit_ratio",
+            "What the worker is allowed against what the box may use.",
+            [(labels, ratio(percent(worker["max_memory_bytes"], memory["limit_bytes"]))) for labels, worker in parts],
+        ),
+        *(
+            _family("worker_" + name, text, [(labels, worker[key]) for labels, worker in watched], kind)
+            for key, name, kind, text in _NOTED
+        ),
     ]

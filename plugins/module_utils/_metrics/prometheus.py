@@ -25,14 +25,14 @@ def text(families):
         samples = [(_labels(labels), value) for labels, value in family.samples if value is not None]
         if not samples:
             continue
-        lines.append("# HELP %s %s" % (family.name, _escaped(family.help, '\\\n')))
-        lines.append("# TYPE %s %s" % (family.name, family.kind))
+        lines.append("# HELP %s %s" % (family.name, _escaped(family.help, "\\\n")))
+        lines.append(f"# TYPE {family.name} {family.kind}")
         for labels, value in samples:
             series = family.name + labels
             if series in seen:
-                raise ValueError("there are two of the sample %s" % series)
+                raise ValueError(f"there are two of the sample {series}")
             seen.add(series)
-            lines.append("%s %s" % (series, _number(value)))
+            lines.append(f"{series} {_number(value)}")
     return "".join(line + "\n" for line in lines)
 
 
@@ -47,4 +47,4 @@ def _escaped(value, characters):
 
 
 def _number(value):
-    return repr(value) if isinstance(value, float) else "%d" % value
+    return repr(value) if isinstance(value, float) else f"{int(value)}"

@@ -20,27 +20,41 @@ def text(thresholds, workers, interval, oom_window, timeout):
     names = [worker.name for worker in workers]
     for name in names:
         if names.count(name) > 1:
-            raise SettingsError("lifeline_workers names %r twice: each needs a name of its own, which is its label" % name)
+            raise SettingsError(
+                f"lifeline_workers names {name!r} twice: each needs a name of its own, which is its label"
+            )
     if not _LEAST_INTERVAL <= interval <= _MOST_INTERVAL:
-        raise SettingsError("metrics_interval_seconds is %d: it must be %d to %d" % (interval, _LEAST_INTERVAL, _MOST_INTERVAL))
+        raise SettingsError(
+            f"metrics_interval_seconds is {int(interval)}: it must be {_LEAST_INTERVAL} to {_MOST_INTERVAL}"
+        )
     if not 0 < timeout <= interval / 2:
-        raise SettingsError("metrics_timeout_seconds is %g: it must be more than 0, and at most half of the %d seconds of "
-                            "metrics_interval_seconds" % (timeout, interval))
+        raise SettingsError(
+            f"metrics_timeout_seconds is {timeout:g}: it must be more than 0, and at most half of the {int(interval)} seconds of metrics_interval_seconds"
+        )
     try:
         window = parse_duration(oom_window)
     except ValueError as error:
-        raise SettingsError("metrics_oom_window: %s" % error) from error
-    return json.dumps({
-        "thresholds": thresholds,
-        "workers": [dict(worker.__dict__, pattern=worker.pattern.pattern) for worker in workers],
-        "oom_window": window,
-        "interval": interval,
-        "timeout": timeout,
-    }, indent=1, sort_keys=True) + "\n"
+        raise SettingsError(f"metrics_oom_window: {error}") from error
+    return (
+        json.dumps(
+            {
+                "thresholds": thresholds,
+                "workers": [dict(worker.__dict__, pattern=worker.pattern.pattern) for worker in workers],
+                "oom_window": window,
+                "interval": interval,
+                "timeout": timeout,
+            },
+            indent=1,
+            sort_keys=True,
+        )
+        + "\n"
+    )
 
 
 def parse(document):
     """The settings out of that text. Raises ValueError where it is none."""
     settings = json.loads(document)
-    settings["workers"] = [Worker(**dict(worker, pattern=re.compile(worker["pattern"]))) for worker in settings["workers"]]
+    settings["workers"] = [
+        Worker(**dict(worker, pattern=re.compile(worker["pattern"]))) for worker in settings["workers"]
+    ]
     return settings

@@ -20,14 +20,18 @@ def parse(xml):
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
-        raise ValueError("monit's status is no XML: %s" % error) from error
+        raise ValueError(f"monit's status is no XML: {error}") from error
     server = root.find("server")
     incarnation = _number(server, "incarnation") if server is not None else None
     if incarnation is None:
         raise ValueError("monit's status doesn't say since when it runs")
     checks = [_check(service) for service in root.iter("service")]
-    return {"version": _text(server, "version"), "incarnation": incarnation, "poll_seconds": _number(server, "poll"),
-            "checks": {check.pop("name"): check for check in checks}}
+    return {
+        "version": _text(server, "version"),
+        "incarnation": incarnation,
+        "poll_seconds": _number(server, "poll"),
+        "checks": {check.pop("name"): check for check in checks},
+    }
 
 
 def _check(service):

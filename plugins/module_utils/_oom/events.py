@@ -13,10 +13,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.escapes import readable
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import (
-    CONSTRAINTS,
-    ROW,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import CONSTRAINTS, ROW
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom.runs import Joiner
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.cgroup_units import unit_of
 

@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    cgroup,
-    container,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, container
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 
 SOURCES = ("/proc/vmstat", "/proc/stat", "/proc/uptime") + container.SOURCES + cgroup.SOURCES
@@ -63,7 +60,7 @@ def _searches(patterns):
         try:
             found.append(re.compile(pattern))
         except re.error as error:
-            raise ValueError("%r is no regular expression: %s" % (pattern, error)) from error
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
     return found
 
 
@@ -71,7 +68,17 @@ def _hit(patterns, event):
     return any(pattern.search(value) for pattern in patterns for value in (event["name"], event["unit"]) if value)
 
 
-def parse(sources, logs=None, now=None, boot_time=None, utc_offset=0, since=None, max_events=50, workers=DEFAULT_WORKERS, unread=None):
+def parse(
+    sources,
+    logs=None,
+    now=None,
+    boot_time=None,
+    utc_offset=0,
+    since=None,
+    max_events=50,
+    workers=DEFAULT_WORKERS,
+    unread=None,
+):
     """The facts C(lifeline_oom).
 
     V(logs) names the sources that are logs, by default those of C(LOGS) that are there. V(now) and V(boot_time) are seconds since
@@ -89,7 +96,8 @@ def parse(sources, logs=None, now=None, boot_time=None, utc_offset=0, since=None
         from ansible_collections.lifeline.fleet.plugins.module_utils._oom import logs as oom_logs
 
         events, other_kills, idle = oom_logs.kills(
-            texts, read_at if now is None else now, booted if boot_time is None else boot_time, utc_offset)
+            texts, read_at if now is None else now, booted if boot_time is None else boot_time, utc_offset
+        )
     if since is not None:
         events = [event for event in events if event["time"] is None or event["time"] >= since]
         other_kills = [event for event in other_kills if event["time"] is None or event["time"] >= since]

@@ -8,12 +8,7 @@ import re
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.records import records
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import Clock
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
-    events as oom_events,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
-    userspace,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom import events as oom_events, userspace
 
 # The sources that hold the running kernel's own messages, whose stamps count from this boot.
 _RUNNING = ("dmesg", "kmsg")

@@ -26,11 +26,18 @@ class _Hierarchy:
         self.files = (limit, usage, "memory.stat", swap_limit, swap_usage, events)
 
 
-_V1 = _Hierarchy(1, "memory.limit_in_bytes", "memory.usage_in_bytes",
-                 "memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes", "total_inactive_file",
-                 "memory.oom_control")
-_V2 = _Hierarchy(2, "memory.max", "memory.current", "memory.swap.max", "memory.swap.current", "inactive_file",
-                 "memory.events")
+_V1 = _Hierarchy(
+    1,
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    "memory.memsw.limit_in_bytes",
+    "memory.memsw.usage_in_bytes",
+    "total_inactive_file",
+    "memory.oom_control",
+)
+_V2 = _Hierarchy(
+    2, "memory.max", "memory.current", "memory.swap.max", "memory.swap.current", "inactive_file", "memory.events"
+)
 
 # The files of each version's memory controller that are read of every group.
 FILES = {1: _V1.files, 2: _V2.files}
@@ -38,7 +45,7 @@ FILES = {1: _V1.files, 2: _V2.files}
 
 def paths(sources):
     """The files that tell this process's limits, its own group first, then each ancestor up to the root that it can see."""
-    return ["%s/%s" % (folder, name) for hierarchy, folder in _folders(sources) for name in hierarchy.files]
+    return [f"{folder}/{name}" for hierarchy, folder in _folders(sources) for name in hierarchy.files]
 
 
 def memory_ceiling(sources):
@@ -58,7 +65,7 @@ def oom_kills(sources):
     In a container that is the container itself.
     """
     for hierarchy, folder in reversed(_folders(sources)):
-        count = _stat(sources.get("%s/%s" % (folder, hierarchy.events), "")).get("oom_kill")
+        count = _stat(sources.get(f"{folder}/{hierarchy.events}", "")).get("oom_kill")
         # Version 1 counts no kills in the groups below, so that none of its own says nothing.
         if count or (count == 0 and hierarchy is _V2):
             return count
@@ -66,14 +73,14 @@ def oom_kills(sources):
 
 
 def _ceiling(hierarchy, folder, sources):
-    limit = _number(sources.get("%s/%s" % (folder, hierarchy.limit)))
-    usage = _number(sources.get("%s/%s" % (folder, hierarchy.usage)))
+    limit = _number(sources.get(f"{folder}/{hierarchy.limit}"))
+    usage = _number(sources.get(f"{folder}/{hierarchy.usage}"))
     if limit is None or usage is None or limit >= _V1_UNLIMITED:
         return None
-    cache = _stat(sources.get("%s/memory.stat" % folder, "")).get(hierarchy.inactive_file, 0)
+    cache = _stat(sources.get(f"{folder}/memory.stat", "")).get(hierarchy.inactive_file, 0)
     used = max(0, usage - cache)
-    swap_limit = _number(sources.get("%s/%s" % (folder, hierarchy.swap_limit)))
-    swap_used = _number(sources.get("%s/%s" % (folder, hierarchy.swap_usage)))
+    swap_limit = _number(sources.get(f"{folder}/{hierarchy.swap_limit}"))
+    swap_used = _number(sources.get(f"{folder}/{hierarchy.swap_usage}"))
     if hierarchy is _V1:
         # v1 counts memory and swap together.
         swap_limit = None if swap_limit is None else max(0, swap_limit - limit)
@@ -105,8 +112,11 @@ def _folders(sources):
             continue
         if path is None:
             continue
-        folders += [(hierarchy, folder) for folder in _ancestors(mount.point, mount.root, path)
-                    if (hierarchy, folder) not in folders]
+        folders += [
+            (hierarchy, folder)
+            for folder in _ancestors(mount.point, mount.root, path)
+            if (hierarchy, folder) not in folders
+        ]
     return folders
 
 
@@ -124,7 +134,7 @@ def _memberships(text):
 def _ancestors(mount_point, root, path):
     # A container without a cgroup namespace sees the host's path and a mount whose root is that very path.
     if root != "/" and (path + "/").startswith(root + "/"):
-        path = path[len(root):]
+        path = path[len(root) :]
     parts = [part for part in path.split("/") if part and part != ".."]
     base = mount_point.rstrip("/")
     return ["/".join([base] + parts[:length]) for length in range(len(parts), -1, -1)]

@@ -15,7 +15,7 @@ def count_all(pids):
     """The source C(fds): a line for each process whose descriptors could be counted."""
     counter = _counter()
     counted = ((counter(pid), pid) for pid in pids)
-    return "".join("%d /proc/%d/fd\n" % (count, pid) for count, pid in counted if count is not None)
+    return "".join(f"{count} /proc/{pid}/fd\n" for count, pid in counted if count is not None)
 
 
 def count(pid):
@@ -27,12 +27,12 @@ def links(pids):
     """What the descriptors of each process link to, without those processes that don't let this user see it."""
     found = {}
     for pid in pids:
-        folder = "/proc/%d/fd" % pid
+        folder = f"/proc/{pid}/fd"
         try:
             names = os.listdir(folder)
         except OSError:
             continue
-        targets = [target for target in (_readlink("%s/%s" % (folder, name)) for name in names) if target is not None]
+        targets = [target for target in (_readlink(f"{folder}/{name}") for name in names) if target is not None]
         # To list them and not to see any of them happens as well.
         if targets or not names:
             found[pid] = targets
@@ -43,9 +43,9 @@ def inotify_watches(pid):
     """The watches of all inotify instances of a process, as far as they can be read."""
     watches = 0
     try:
-        for name in os.listdir("/proc/%d/fd" % pid):
-            if _readlink("/proc/%d/fd/%s" % (pid, name)) == INOTIFY:
-                with open("/proc/%d/fdinfo/%s" % (pid, name), "rb") as stream:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            if _readlink(f"/proc/{pid}/fd/{name}") == INOTIFY:
+                with open(f"/proc/{pid}/fdinfo/{name}", "rb") as stream:
                     watches += len(_WATCH.findall(stream.read()))
     except OSError:
         # The process, or this descriptor of it, is gone.
@@ -60,14 +60,14 @@ def _counter():
 
 def _count_by_size(pid):
     try:
-        return os.stat("/proc/%d/fd" % pid).st_size
+        return os.stat(f"/proc/{pid}/fd").st_size
     except OSError:
         return None
 
 
 def _count_by_list(pid):
     try:
-        return len(os.listdir("/proc/%d/fd" % pid))
+        return len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return None
 

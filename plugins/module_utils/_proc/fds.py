@@ -6,11 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    page_size,
-    processes,
-    sockets,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import page_size, processes, sockets
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
 SOURCES = ("/proc/sys/fs/file-nr", "/proc/sys/fs/inode-nr", "/proc/sys/fs/nr_open")
@@ -34,19 +30,29 @@ def parse(sources, top=10):
     allocated, maximum = _file_nr(sources.get("/proc/sys/fs/file-nr", ""))
     table = processes.parse_table(sources)
     counts = {int(pid): int(count) for count, pid in _COUNT.findall(sources.get("fds", ""))}
-    holders = sorted((_holder(process, counts.get(pid)) for pid, process in table.items()
-                      if not process["kernel_thread"] and pid in counts),
-                     key=lambda holder: (-holder["open"], holder["pid"]))
+    holders = sorted(
+        (
+            _holder(process, counts.get(pid))
+            for pid, process in table.items()
+            if not process["kernel_thread"] and pid in counts
+        ),
+        key=lambda holder: (-holder["open"], holder["pid"]),
+    )
     return {
         "allocated": allocated,
         "maximum": maximum,
         "used_percent": None if maximum is None or maximum >= _NO_LIMIT else percent(allocated, maximum),
         "nr_open": _number(sources.get("/proc/sys/fs/nr_open")),
-        "processes": [holder for number, holder in enumerate(holders)
-                      if number < top or (holder["used_percent"] or 0) >= _NEAR_PERCENT],
+        "processes": [
+            holder
+            for number, holder in enumerate(holders)
+            if number < top or (holder["used_percent"] or 0) >= _NEAR_PERCENT
+        ],
         "processes_total": sum(not process["kernel_thread"] for process in table.values()),
-        "unreadable": sum(not process["kernel_thread"] and (pid not in counts or process["fd_soft_limit"] is None)
-                          for pid, process in table.items()),
+        "unreadable": sum(
+            not process["kernel_thread"] and (pid not in counts or process["fd_soft_limit"] is None)
+            for pid, process in table.items()
+        ),
         "limit_above_maximum": _above(table, maximum, top),
         "sockets": sockets.parse(sources, page_size.page_size(sources)),
         "inotify": _inotify(sources),
@@ -96,11 +102,21 @@ def _above(table, maximum, top):
     """The processes that may open more than the whole system can: their own limit never protects it."""
     if maximum is None or maximum >= _NO_LIMIT:
         return {"count": 0, "processes": []}
-    above = sorted((process for process in table.values()
-                    if not process["kernel_thread"] and (process["fd_soft_limit"] or 0) > maximum),
-                   key=lambda process: (-process["fd_soft_limit"], process["pid"]))
-    return {"count": len(above), "processes": [{key: process["fd_soft_limit" if key == "soft_limit" else key]
-                                                for key in ("pid", "name", "soft_limit")} for process in above[:top]]}
+    above = sorted(
+        (
+            process
+            for process in table.values()
+            if not process["kernel_thread"] and (process["fd_soft_limit"] or 0) > maximum
+        ),
+        key=lambda process: (-process["fd_soft_limit"], process["pid"]),
+    )
+    return {
+        "count": len(above),
+        "processes": [
+            {key: process["fd_soft_limit" if key == "soft_limit" else key] for key in ("pid", "name", "soft_limit")}
+            for process in above[:top]
+        ],
+    }
 
 
 def _inotify(sources):

@@ -9,17 +9,8 @@ import ipaddress
 import re
 import socket
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    page_size,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    processes as proc_processes,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_size,
-    parse_size,
-    timestamp,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import page_size, processes as proc_processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_size, timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
 TABLES = ("tcp", "tcp6", "udp", "udp6")
@@ -27,18 +18,41 @@ SOURCES = tuple("/proc/net/" + name for name in TABLES)
 
 # What listens on any box that is reached, kept in time and watched: units, or names of processes.
 ON_ANY_BOX = (
-    "ssh.service", "ssh.socket", "ssh@*.service", "sshd.service", "sshd.socket", "sshd@*.service",
-    "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "networking.service", "NetworkManager.service",
-    "ifup@*.service", "dhclient", "dhcpcd", "chrony.service", "chronyd.service", "ntp.service", "ntpsec.service", "cloud-*.service",
-    "tailscaled.service", "wg-quick@*.service", "openvpn*.service", "monit.service", "fail2ban.service",
+    "ssh.service",
+    "ssh.socket",
+    "ssh@*.service",
+    "sshd.service",
+    "sshd.socket",
+    "sshd@*.service",
+    "systemd-networkd.service",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+    "networking.service",
+    "NetworkManager.service",
+    "ifup@*.service",
+    "dhclient",
+    "dhcpcd",
+    "chrony.service",
+    "chronyd.service",
+    "ntp.service",
+    "ntpsec.service",
+    "cloud-*.service",
+    "tailscaled.service",
+    "wg-quick@*.service",
+    "openvpn*.service",
+    "monit.service",
+    "fail2ban.service",
 )
 
 # Where a distribution's packages keep the file that a unit is made of.
 UNIT_FOLDERS = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
 SCRIPT_FOLDER = "/etc/init.d/"
 
-_ROW = re.compile(r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
-                  r"\S+ \S+ \S+ +(\d{1,10}) +\d+ (\d{1,20})\b", re.MULTILINE)
+_ROW = re.compile(
+    r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
+    r"\S+ \S+ \S+ +(\d{1,10}) +\d+ (\d{1,20})\b",
+    re.MULTILINE,
+)
 # TCP's state "listen", and that of a UDP socket that is connected to nobody.
 _LISTENS = {"tcp": "0A", "udp": "07"}
 _HOLDER = re.compile(r"^(\d{1,20}) (\d{1,10})$", re.MULTILINE)
@@ -51,17 +65,22 @@ _EXPECTED_PORT = re.compile(r"^(tcp|udp)/(\d{1,5})$")
 
 # What a cache takes at most, as its command line tells it.
 _VARNISH_NAMES = ("varnishd", "cache-main", "vinyld")
-_VARNISH_STORAGE = re.compile(r"^(?:[\w-]+=)?(?:malloc|file|default|umem),(?:[^,]*/[^,]*,)?(\d+(?:\.\d+)?[kKmMgGtT]?[bB]?)(?:,|$)")
+_VARNISH_STORAGE = re.compile(
+    r"^(?:[\w-]+=)?(?:malloc|file|default|umem),(?:[^,]*/[^,]*,)?(\d+(?:\.\d+)?[kKmMgGtT]?[bB]?)(?:,|$)"
+)
 
 
 def check_expected(expected):
     """Raise ValueError, with a sentence, for an entry that is no port, unit or process name."""
     for entry in expected:
         port = _EXPECTED_PORT.match(entry)
-        if (port and 0 < int(port.group(2)) < 65536) or (entry and "/" not in entry and not any(char.isspace() for char in entry)):
+        if (port and 0 < int(port.group(2)) < 65536) or (
+            entry and "/" not in entry and not any(char.isspace() for char in entry)
+        ):
             continue
-        raise ValueError("%r is nothing that can be expected: write tcp/22 or udp/68, a unit such as ssh.service, or a process's name"
-                         % (entry,))
+        raise ValueError(
+            f"{entry!r} is nothing that can be expected: write tcp/22 or udp/68, a unit such as ssh.service, or a process's name"
+        )
 
 
 def parse(sources, expected=None, users=None):
@@ -121,7 +140,9 @@ class _Known:
 
     def package(self, pid):
         path = self.executables.get(pid)
-        return None if path is None else next((self.owners[one] for one in both_places(path) if one in self.owners), None)
+        return (
+            None if path is None else next((self.owners[one] for one in both_places(path) if one in self.owners), None)
+        )
 
     def unit_package(self, unit):
         return next((self.owners[path] for path in unit_paths(unit) if path in self.owners), None)
@@ -130,12 +151,18 @@ class _Known:
         """What the process and those below it hold. Who logs in through sshd is below it, but in a unit of his own."""
         if pid not in self.table:
             return None
-        members = [one for one in proc_processes.tree(self.table, [pid]) if one == pid or self.unit(one) in (unit, None)]
+        members = [
+            one for one in proc_processes.tree(self.table, [pid]) if one == pid or self.unit(one) in (unit, None)
+        ]
         return sum(self.table[one]["rss_bytes"] for one in members)
 
     def cache(self, pid):
-        command_line = self.sources.get("/proc/%d/cmdline" % pid)
-        return None if command_line is None or pid not in self.table else cache_bytes(self.table[pid]["name"], command_line.split("\0"))
+        command_line = self.sources.get(f"/proc/{pid}/cmdline")
+        return (
+            None
+            if command_line is None or pid not in self.table
+            else cache_bytes(self.table[pid]["name"], command_line.split("\0"))
+        )
 
 
 def both_places(path):
@@ -151,8 +178,10 @@ def unit_paths(unit):
         return []
     name, at, rest = unit.partition("@")
     kind = rest.rpartition(".")[2] if at else ""
-    template = "%s@.%s" % (name, kind) if at else unit
-    return [folder + template for folder in UNIT_FOLDERS] + [SCRIPT_FOLDER + unit[:-len(".service")]] * unit.endswith(".service")
+    template = f"{name}@.{kind}" if at else unit
+    return [folder + template for folder in UNIT_FOLDERS] + [SCRIPT_FOLDER + unit[: -len(".service")]] * unit.endswith(
+        ".service"
+    )
 
 
 def cache_bytes(name, words):
@@ -177,13 +206,21 @@ def _rows(sources):
         protocol = name[:3]
         for address, port, remote, remote_port, state, uid, inode in _ROW.findall(sources.get("/proc/net/" + name, "")):
             if state == _LISTENS[protocol] and remote_port == "0000" and not remote.strip("0"):
-                rows.append({"protocol": protocol, "address": _address(address), "port": int(port, 16), "uid": int(uid), "inode": inode})
+                rows.append(
+                    {
+                        "protocol": protocol,
+                        "address": _address(address),
+                        "port": int(port, 16),
+                        "uid": int(uid),
+                        "inode": inode,
+                    }
+                )
     return rows
 
 
 def _address(text):
     # The kernel prints each word of 32 bits as the machine has it in memory.
-    words = [bytes.fromhex(text[start:start + 8])[::-1] for start in range(0, len(text), 8)]
+    words = [bytes.fromhex(text[start : start + 8])[::-1] for start in range(0, len(text), 8)]
     return ipaddress.ip_address(b"".join(words))
 
 
@@ -203,7 +240,9 @@ def _listener(row, pid, known, users):
     # What only systemd holds waits for its first connection: the unit is the socket's, the process isn't there yet.
     by_systemd = pid == 1
     if by_systemd:
-        unit = known.socket_units.get((_written(row["address"]), row["port"]), known.socket_units.get((None, row["port"]), unit))
+        unit = known.socket_units.get(
+            (_written(row["address"]), row["port"]), known.socket_units.get((None, row["port"]), unit)
+        )
     return {
         "protocol": row["protocol"],
         "address": _written(row["address"]),
@@ -215,7 +254,9 @@ def _listener(row, pid, known, users):
         "unit": unit,
         "package": None if pid is None else known.package(pid),
         "unit_package": known.unit_package(unit),
-        "started": None if process is None or known.booted is None else timestamp(known.booted + process["started_seconds"]),
+        "started": None
+        if process is None or known.booted is None
+        else timestamp(known.booted + process["started_seconds"]),
         "age_seconds": None if process is None else process["age_seconds"],
         "memory_bytes": None if pid is None or by_systemd else known.memory(pid, unit),
         "cache_bytes": None if pid is None else known.cache(pid),
@@ -235,7 +276,11 @@ def _is_expected(listener, expected):
 
 def _names(listener):
     unit = listener["unit"]
-    return (unit, unit[:-len(".service")] if unit is not None and unit.endswith(".service") else None, listener["name"])
+    return (
+        unit,
+        unit[: -len(".service")] if unit is not None and unit.endswith(".service") else None,
+        listener["name"],
+    )
 
 
 def _services(listeners):
@@ -247,7 +292,9 @@ def _services(listeners):
     for group in grouped.values():
         # Where a unit has several processes that listen, none of which is below the other, they add up.
         processes = {listener["pid"]: listener for listener in group}.values()
-        service = {key: group[0][key] for key in ("unit", "name", "pid", "package", "unit_package", "started", "age_seconds")}
+        service = {
+            key: group[0][key] for key in ("unit", "name", "pid", "package", "unit_package", "started", "age_seconds")
+        }
         service.update(
             memory_bytes=_sum(one["memory_bytes"] for one in processes),
             cache_bytes=_sum(one["cache_bytes"] for one in processes),
@@ -267,8 +314,11 @@ def _whose(listener):
 
 
 def _place(listener):
-    return "%s/%s:%d" % (listener["protocol"], "[%s]" % listener["address"] if ":" in listener["address"] else listener["address"],
-                         listener["port"])
+    return "%s/%s:%d" % (
+        listener["protocol"],
+        "[%s]" % listener["address"] if ":" in listener["address"] else listener["address"],
+        listener["port"],
+    )
 
 
 def _text(service):
@@ -282,8 +332,11 @@ def _text(service):
     if service["cache_bytes"] is not None:
         sizes.append("has a cache of up to " + format_size(service["cache_bytes"]))
     return "%s%s listens on %s%s" % (
-        service["name"] or "the kernel, or a process that this user may not see,", " (%s)" % inside if inside else "",
-        " ".join(service["listens"]), "".join(", " + size for size in sizes))
+        service["name"] or "the kernel, or a process that this user may not see,",
+        " (%s)" % inside if inside else "",
+        " ".join(service["listens"]),
+        "".join(", " + size for size in sizes),
+    )
 
 
 def _socket_units(text):

@@ -8,8 +8,14 @@ import re
 
 _HEAD = re.compile(r"^[0-9a-f]{1,16}-[0-9a-f]{1,16} \S{4} [0-9a-f]{1,16} [0-9a-f]{1,8}:[0-9a-f]{1,8} \d{1,20} *(.*)$")
 _FIELD = re.compile(r"^(Size|Rss|Pss|Swap|Private_Clean|Private_Dirty): +(\d{1,15}) kB$")
-_KEYS = {"Size": "size_bytes", "Rss": "rss_bytes", "Pss": "pss_bytes", "Swap": "swap_bytes", "Private_Clean": "private_bytes",
-         "Private_Dirty": "private_bytes"}
+_KEYS = {
+    "Size": "size_bytes",
+    "Rss": "rss_bytes",
+    "Pss": "pss_bytes",
+    "Swap": "swap_bytes",
+    "Private_Clean": "private_bytes",
+    "Private_Dirty": "private_bytes",
+}
 _STACK = re.compile(r"^\[stack(:\d{1,10})?\]$")
 _ANONYMOUS = re.compile(r"^\[anon(?::.*)?\]$")
 

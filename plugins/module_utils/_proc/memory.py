@@ -14,8 +14,22 @@ SOURCES = ("/proc/meminfo", "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/overco
 _LINE = re.compile(r"^([^\s:]+):[ \t]+(\d{1,18})(?: kB)?[ \t]*$", re.MULTILINE)
 
 # What /proc/meminfo accounts for, each page once: anonymous memory, page cache, slab, the kernel's own.
-_ACCOUNTED = ("MemFree", "Buffers", "Cached", "SwapCached", "AnonPages", "Slab", "KernelStack", "PageTables", "SecPageTables",
-              "Percpu", "Hugetlb", "Zswap", "Unaccepted", "Balloon")
+_ACCOUNTED = (
+    "MemFree",
+    "Buffers",
+    "Cached",
+    "SwapCached",
+    "AnonPages",
+    "Slab",
+    "KernelStack",
+    "PageTables",
+    "SecPageTables",
+    "Percpu",
+    "Hugetlb",
+    "Zswap",
+    "Unaccepted",
+    "Balloon",
+)
 
 
 def paths(sources):

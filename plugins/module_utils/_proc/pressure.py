@@ -17,7 +17,9 @@ _CPUS = re.compile(r"^cpu\d+ ", re.MULTILINE)
 _CPU_TIMES = re.compile(r"^cpu +([\d ]+)$", re.MULTILINE)
 _COUNTER = re.compile(r"^(\w+) (\d{1,20})\b", re.MULTILINE)
 _FLOAT = re.compile(r"^\d{1,15}(\.\d{1,9})?$")
-_PRESSURE = re.compile(r"^(some|full) avg10=(\d+\.\d+) avg60=(\d+\.\d+) avg300=(\d+\.\d+) total=(\d{1,20})\s*$", re.MULTILINE)
+_PRESSURE = re.compile(
+    r"^(some|full) avg10=(\d+\.\d+) avg60=(\d+\.\d+) avg300=(\d+\.\d+) total=(\d{1,20})\s*$", re.MULTILINE
+)
 
 
 def parse(sources, earlier=None):
@@ -30,8 +32,10 @@ def parse(sources, earlier=None):
         "uptime_seconds": now["uptime"],
         "cpus": cpus,
         "load": load,
-        "load_per_cpu": {name: None if load[name] is None or not cpus else round(load[name] / cpus, 2)
-                         for name in ("one", "five", "fifteen")},
+        "load_per_cpu": {
+            name: None if load[name] is None or not cpus else round(load[name] / cpus, 2)
+            for name in ("one", "five", "fifteen")
+        },
         "running": now["running"],
         "blocked": now["blocked"],
         "threads": load.pop("threads"),
@@ -40,9 +44,13 @@ def parse(sources, earlier=None):
         "since_boot": earlier is None,
         "cpu_percent": _cpu(now["cpu"], before["cpu"]),
     }
-    for fact, counter in (("swap_in_bytes_per_second", "swap_in"), ("swap_out_bytes_per_second", "swap_out"),
-                          ("major_faults_per_second", "major_faults"), ("forks_per_second", "forks"),
-                          ("context_switches_per_second", "context_switches")):
+    for fact, counter in (
+        ("swap_in_bytes_per_second", "swap_in"),
+        ("swap_out_bytes_per_second", "swap_out"),
+        ("major_faults_per_second", "major_faults"),
+        ("forks_per_second", "forks"),
+        ("context_switches_per_second", "context_switches"),
+    ):
         facts[fact] = _rate(now[counter], before[counter], seconds)
     return facts
 
@@ -97,8 +105,8 @@ def _stall(text):
     for kind in ("some", "full"):
         values = lines.get(kind, [None] * 4)
         for name, value in zip(("avg10_percent", "avg60_percent", "avg300_percent"), values):
-            stall["%s_%s" % (kind, name)] = None if value is None else float(value)
-        stall["%s_total_microseconds" % kind] = None if values[3] is None else int(values[3])
+            stall[f"{kind}_{name}"] = None if value is None else float(value)
+        stall[f"{kind}_total_microseconds"] = None if values[3] is None else int(values[3])
     return stall
 
 

@@ -39,12 +39,12 @@ def parse_table(sources):
         if process is None:
             continue
         pid = process["pid"]
-        limits = parse_limits(sources.get("/proc/%d/limits" % pid, ""))
+        limits = parse_limits(sources.get(f"/proc/{pid}/limits", ""))
         descriptors = limits.get("open files", {"soft": None, "hard": None})
-        command_line = sources.get("/proc/%d/cmdline" % pid)
+        command_line = sources.get(f"/proc/{pid}/cmdline")
         process.update(
             command_line=None if command_line is None else command_line.replace("\0", " ").strip(),
-            oom_score_adj=_integer(sources.get("/proc/%d/oom_score_adj" % pid)),
+            oom_score_adj=_integer(sources.get(f"/proc/{pid}/oom_score_adj")),
             fd_soft_limit=descriptors["soft"],
             fd_hard_limit=descriptors["hard"],
         )
@@ -64,8 +64,11 @@ def match(table, pattern):
 def choose(table, names, pids, pattern):
     """The processes of one of these names or numbers, or that V(pattern), if there is one, finds."""
     wanted = re.compile(pattern) if pattern else None
-    return [pid for pid, process in table.items()
-            if process["name"] in names or pid in pids or (wanted is not None and wanted.search(_searched(process)))]
+    return [
+        pid
+        for pid, process in table.items()
+        if process["name"] in names or pid in pids or (wanted is not None and wanted.search(_searched(process)))
+    ]
 
 
 def tree(table, pids):
@@ -84,7 +87,7 @@ def tree(table, pids):
 
 def details(process, sources, users):
     """The facts of one process of the table, with what DETAIL_FILES add. V(users) maps user ids to names."""
-    folder = "/proc/%d/" % process["pid"]
+    folder = f"/proc/{process['pid']}/"
     booted = boot_time(sources)
     status = dict(line.split(":", 1) for line in sources.get(folder + "status", "").splitlines() if ":" in line)
     rollup = sources.get(folder + "smaps_rollup")
@@ -109,8 +112,10 @@ def details(process, sources, users):
 
 def parse_limits(text):
     """The limits by the kernel's name for them, such as C(open files): soft and hard; None is unlimited."""
-    return {name: {"soft": None if soft == "unlimited" else int(soft), "hard": None if hard == "unlimited" else int(hard)}
-            for name, soft, hard, _unit in _LIMIT.findall(text)}
+    return {
+        name: {"soft": None if soft == "unlimited" else int(soft), "hard": None if hard == "unlimited" else int(hard)}
+        for name, soft, hard, _unit in _LIMIT.findall(text)
+    }
 
 
 def boot_time(sources):
@@ -162,7 +167,7 @@ def _cgroup(text):
 
 
 def _line(text, name):
-    found = re.search(r"^%s:(.*)$" % name, text, re.MULTILINE)
+    found = re.search(rf"^{name}:(.*)$", text, re.MULTILINE)
     return found.group(1) if found else None
 
 

@@ -8,11 +8,25 @@ import re
 
 TABLES = ("tcp", "tcp6", "udp", "udp6", "unix")
 SOURCES = tuple("/proc/net/" + name for name in TABLES + ("sockstat", "sockstat6")) + (
-    "/proc/sys/net/ipv4/tcp_mem", "/proc/sys/net/ipv4/tcp_max_orphans")
+    "/proc/sys/net/ipv4/tcp_mem",
+    "/proc/sys/net/ipv4/tcp_max_orphans",
+)
 
 # The kernel's numbers, in the order of include/net/tcp_states.h, under the names that ss gives them.
-_STATES = ("established", "syn_sent", "syn_recv", "fin_wait_1", "fin_wait_2", "time_wait", "close", "close_wait", "last_ack",
-           "listen", "closing", "new_syn_recv")
+_STATES = (
+    "established",
+    "syn_sent",
+    "syn_recv",
+    "fin_wait_1",
+    "fin_wait_2",
+    "time_wait",
+    "close",
+    "close_wait",
+    "last_ack",
+    "listen",
+    "closing",
+    "new_syn_recv",
+)
 _INTERNET = re.compile(r"^ *\d+: [0-9A-F]{8,32}:[0-9A-F]{4} [0-9A-F]{8,32}:[0-9A-F]{4} ([0-9A-F]{2}) ", re.MULTILINE)
 _UNIX = re.compile(r"^[0-9a-fA-F]{8,16}: ", re.MULTILINE)
 
@@ -63,8 +77,11 @@ def _families(text):
         family, colon, rest = line.partition(":")
         words = rest.split()
         if colon:
-            families[family] = {name: int(value) for name, value in zip(words[::2], words[1::2])
-                                if value.isdecimal() and len(value) < 19}
+            families[family] = {
+                name: int(value)
+                for name, value in zip(words[::2], words[1::2])
+                if value.isdecimal() and len(value) < 19
+            }
     return families
 
 

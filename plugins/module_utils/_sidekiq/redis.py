@@ -10,10 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _tls
 from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import (
-    Connection,
-    Refusal,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Connection, Refusal
 
 PORT = 6379
 SENTINEL_PORT = 26379
@@ -28,9 +25,9 @@ def from_url(url):
     try:
         port = parts.port
     except ValueError as error:
-        raise ValueError("url: %s; write %s" % (error, _FORMS)) from error
+        raise ValueError(f"url: {error}; write {_FORMS}") from error
     if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("url starts with %r: write %s" % (parts.scheme, _FORMS))
+        raise ValueError(f"url starts with {parts.scheme!r}: write {_FORMS}")
     said = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
     if parts.scheme == "unix":
         if not parts.path or parts.hostname:
@@ -38,14 +35,19 @@ def from_url(url):
         number = parts.query[3:] if parts.query.startswith("db=") else parts.query
         return dict(said, socket=unquote(parts.path), database=_number(number))
     if parts.query:
-        raise ValueError("url ends in %r, which is not known here: write %s" % ("?" + parts.query, _FORMS))
-    return dict(said, host=parts.hostname or "127.0.0.1", port=port or PORT, database=_number(parts.path.strip("/")),
-                tls=parts.scheme == "rediss")
+        raise ValueError(f"url ends in {'?' + parts.query!r}, which is not known here: write {_FORMS}")
+    return dict(
+        said,
+        host=parts.hostname or "127.0.0.1",
+        port=port or PORT,
+        database=_number(parts.path.strip("/")),
+        tls=parts.scheme == "rediss",
+    )
 
 
 def _number(text):
     if not re.fullmatch(r"\d*", text):
-        raise ValueError("url names the database %r: it must be a number; write %s" % (text, _FORMS))
+        raise ValueError(f"url names the database {text!r}: it must be a number; write {_FORMS}")
     return int(text or 0)
 
 
@@ -54,30 +56,38 @@ def address(text, default=SENTINEL_PORT):
     found = _ADDRESS.fullmatch(text.strip())
     port = int(found.group("port") or default) if found else 0
     if not 0 < port < 65536:
-        raise ValueError("%r is no address: write host, host:port or [2001:db8::1]:port" % text)
+        raise ValueError(f"{text!r} is no address: write host, host:port or [2001:db8::1]:port")
     return found.group("six") or found.group("host"), port
 
 
 def target(options):
     """Where to ask, and as whom, from the options of a module. Raises ValueError."""
-    merged = {"host": "127.0.0.1", "port": PORT, "socket": None, "database": 0, "username": None, "password": None, "tls": False}
+    merged = {
+        "host": "127.0.0.1",
+        "port": PORT,
+        "socket": None,
+        "database": 0,
+        "username": None,
+        "password": None,
+        "tls": False,
+    }
     if options.get("url"):
         merged.update(from_url(options["url"]))
     merged.update((key, options[key]) for key in merged if options.get(key) is not None)
     if not 0 < merged["port"] < 65536:
-        raise ValueError("port is %d: it must be from 1 to 65535" % merged["port"])
+        raise ValueError(f"port is {merged['port']}: it must be from 1 to 65535")
     if merged["database"] < 0:
-        raise ValueError("database is %d: it must be 0 or more" % merged["database"])
+        raise ValueError(f"database is {merged['database']}: it must be 0 or more")
     if merged["username"] and not merged["password"]:
-        raise ValueError("username is %r, and no password is given" % merged["username"])
+        raise ValueError(f"username is {merged['username']!r}, and no password is given")
     return merged
 
 
 def asked(options):
     """What is asked, in few words and without a secret: the same for every master that the Sentinels name. Raises ValueError."""
     where = target(options)
-    place = options.get("sentinel_master") or where["socket"] or "%s:%d" % (where["host"], where["port"])
-    return "%s/%d%s" % (place, where["database"], " " + options["prefix"] if options.get("prefix") else "")
+    place = options.get("sentinel_master") or where["socket"] or f"{where['host']}:{where['port']}"
+    return f"{place}/{where['database']}{' ' + options['prefix'] if options.get('prefix') else ''}"
 
 
 def connect(options, seconds):
@@ -90,8 +100,8 @@ def connect(options, seconds):
 
 
 def _redis(where, tls, seconds, note=""):
-    name = where["socket"] or "%s:%d" % (where["host"], where["port"])
-    connection = Connection("Redis at %s%s" % (name, note), seconds)
+    name = where["socket"] or f"{where['host']}:{where['port']}"
+    connection = Connection(f"Redis at {name}{note}", seconds)
     try:
         if where["socket"]:
             connection.open_unix(where["socket"])
@@ -119,13 +129,15 @@ def refused(connection, refusal):
     code, words = refusal.code, str(refusal)
     if code in ("NOAUTH", "WRONGPASS") or "invalid password" in words or re.search(r"\bAUTH\b", words):
         hint = "it wants a password, and none was given" if code == "NOAUTH" else "are username and password right?"
-        return Failure("login", "%s lets nobody in like this (%s): %s" % (connection.name, hint, words))
+        return Failure("login", f"{connection.name} lets nobody in like this ({hint}): {words}")
     if code == "NOPERM":
-        return Failure("login", "%s does not let this user read Sidekiq's keys: %s" % (connection.name, words))
+        return Failure("login", f"{connection.name} does not let this user read Sidekiq's keys: {words}")
     if code == "WRONGTYPE":
-        return Failure("nothing", "%s has keys with the names of Sidekiq's that are something else (are database and prefix right?): %s" % (
-            connection.name, words))
-    return Failure("refused", "%s refuses: %s" % (connection.name, words))
+        return Failure(
+            "nothing",
+            f"{connection.name} has keys with the names of Sidekiq's that are something else (are database and prefix right?): {words}",
+        )
+    return Failure("refused", f"{connection.name} refuses: {words}")
 
 
 def _through_sentinels(sentinels, options, where, tls, seconds):
@@ -134,13 +146,13 @@ def _through_sentinels(sentinels, options, where, tls, seconds):
     for number, (host, port) in enumerate(sentinels):
         # One Sentinel that hangs must leave time for the others, and for the master.
         share = max(deadline - time.monotonic(), 0.001) / (len(sentinels) - number + 1)
-        connection = Connection("Sentinel at %s:%d" % (host, port), share)
+        connection = Connection(f"Sentinel at {host}:{port}", share)
         try:
             connection.open_tcp(host, port, tls)
             _log_in(connection, options.get("sentinel_username"), options.get("sentinel_password"))
             found = connection.ask("SENTINEL", "get-master-addr-by-name", options["sentinel_master"])
             if found is None:
-                raise Failure("nothing", "%s knows no master %r" % (connection.name, options["sentinel_master"]))
+                raise Failure("nothing", f"{connection.name} knows no master {options['sentinel_master']!r}")
         except Refusal as refusal:
             errors.append(refused(connection, refusal))
             continue
@@ -151,10 +163,10 @@ def _through_sentinels(sentinels, options, where, tls, seconds):
             connection.close()
         master = dict(where, host=found[0], port=int(found[1]), socket=None)
         left = max(deadline - time.monotonic(), 0.001)
-        redis = _redis(master, tls, left, ", the master that the Sentinel at %s:%d names" % (host, port))
+        redis = _redis(master, tls, left, f", the master that the Sentinel at {host}:{port} names")
         if _is_replica(redis):
             redis.close()
-            errors.append(Failure("refused", "%s is none any more" % redis.name))
+            errors.append(Failure("refused", f"{redis.name} is none any more"))
             continue
         return redis
     raise Failure(errors[0].cause, "; ".join(map(str, errors)))

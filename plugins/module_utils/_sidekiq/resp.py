@@ -12,10 +12,7 @@ import socket
 import ssl
 import time
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import (
-    Failure,
-    within,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure, within
 
 # Far more than Sidekiq's keys ever hold together; what is larger is no answer to any question asked here.
 MOST_BYTES = 64 << 20
@@ -53,9 +50,9 @@ class Connection:
         try:
             found = within(self._left(), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except TimeoutError:
-            raise Failure("timeout", "the name %s could not be looked up within %g s" % (host, self._seconds)) from None
+            raise Failure("timeout", f"the name {host} could not be looked up within {self._seconds:g} s") from None
         except (OSError, UnicodeError) as error:
-            raise Failure("unreachable", "%s: the name %s can't be looked up: %s" % (self.name, host, error)) from error
+            raise Failure("unreachable", f"{self.name}: the name {host} can't be looked up: {error}") from error
         error = None
         for number, (family, kind, protocol, _name, address) in enumerate(found):
             self._socket = socket.socket(family, kind, protocol)
@@ -83,7 +80,7 @@ class Connection:
     def _unreachable(self, error):
         if isinstance(error, TimeoutError) or "timed out" in str(error):
             return self._timeout()
-        return Failure("unreachable", "%s can't be reached: %s" % (self.name, error.strerror or error))
+        return Failure("unreachable", f"{self.name} can't be reached: {error.strerror or error}")
 
     def _start_tls(self, context, host):
         self._doing = "starting TLS"
@@ -91,13 +88,17 @@ class Connection:
             self._socket.settimeout(self._remaining())
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
-            raise Failure("tls", "%s shows a certificate that is not trusted here: %s" % (self.name, error.verify_message)) from error
+            raise Failure(
+                "tls", f"{self.name} shows a certificate that is not trusted here: {error.verify_message}"
+            ) from error
         except (socket.timeout, TimeoutError) as error:
             raise self._timeout(" (is it a server of TLS?)") from error
         except (ssl.SSLError, ValueError) as error:
-            raise Failure("tls", "%s: TLS fails: %s" % (self.name, getattr(error, "reason", None) or error)) from error
+            raise Failure("tls", f"{self.name}: TLS fails: {getattr(error, 'reason', None) or error}") from error
         except OSError as error:
-            raise Failure("tls", "%s ends the connection while TLS starts: %s (is it a server of TLS?)" % (self.name, error)) from error
+            raise Failure(
+                "tls", f"{self.name} ends the connection while TLS starts: {error} (is it a server of TLS?)"
+            ) from error
 
     def _left(self):
         return self._deadline - time.monotonic()
@@ -109,7 +110,9 @@ class Connection:
         return left
 
     def _timeout(self, hint=""):
-        return Failure("timeout", "%s has not answered within %g s (while %s)%s" % (self.name, self._seconds, self._doing, hint))
+        return Failure(
+            "timeout", f"{self.name} has not answered within {self._seconds:g} s (while {self._doing}){hint}"
+        )
 
     def ask(self, *words):
         """The reply to one command. Raises Refusal or Failure."""
@@ -133,13 +136,16 @@ class Connection:
             raise self._timeout() from error
         except ssl.SSLError as error:
             # With TLS 1.3 a server that wants a client's certificate says so only now.
-            raise Failure("tls", "%s: TLS fails: %s" % (self.name, error.reason or error)) from error
+            raise Failure("tls", f"{self.name}: TLS fails: {error.reason or error}") from error
         except OSError as error:
             raise self._ended(error) from error
 
     def _ended(self, error=None):
-        return Failure("protocol", "%s ended the connection (while %s)%s: is it Redis, does it want TLS, or has it too many clients?" % (
-            self.name, self._doing, "" if error is None else ", %s" % error))
+        return Failure(
+            "protocol",
+            "%s ended the connection (while %s)%s: is it Redis, does it want TLS, or has it too many clients?"
+            % (self.name, self._doing, "" if error is None else ", %s" % error),
+        )
 
     def _fill(self):
         self._socket.settimeout(self._remaining())
@@ -148,7 +154,7 @@ class Connection:
             raise self._ended()
         self._received += len(part)
         if self._received > MOST_BYTES:
-            raise Failure("protocol", "%s answers with more than %d MB (while %s)" % (self.name, MOST_BYTES >> 20, self._doing))
+            raise Failure("protocol", f"{self.name} answers with more than {MOST_BYTES >> 20} MB (while {self._doing})")
         self._buffer += part
 
     def _line(self):
@@ -157,7 +163,7 @@ class Connection:
             end = self._buffer.find(b"\r\n", start)
             if end >= 0:
                 line = bytes(self._buffer[:end])
-                del self._buffer[:end + 2]
+                del self._buffer[: end + 2]
                 return line
             if len(self._buffer) > _MOST_LINE:
                 raise self._strange(bytes(self._buffer))
@@ -168,12 +174,14 @@ class Connection:
         while len(self._buffer) < length + 2:
             self._fill()
         value = bytes(self._buffer[:length])
-        del self._buffer[:length + 2]
+        del self._buffer[: length + 2]
         return value
 
     def _strange(self, answer):
-        return Failure("protocol", "%s answers %r, which is not how Redis talks: is it Redis, and does it want TLS?" % (
-            self.name, answer[:60]))
+        return Failure(
+            "protocol",
+            f"{self.name} answers {answer[:60]!r}, which is not how Redis talks: is it Redis, and does it want TLS?",
+        )
 
     def _reply(self, depth=0):
         if not self._buffer:

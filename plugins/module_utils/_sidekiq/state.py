@@ -12,11 +12,7 @@ from __future__ import annotations
 import json
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_duration,
-    percent,
-    timestamp,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration, percent, timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Refusal
 
 # Nobody has as many; it bounds the work where a key is something else than it seems.
@@ -25,23 +21,50 @@ MOST = 1000
 SHORTEST = 10
 
 _FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
-_TOTALS = (("processed", "GET", "stat:processed"), ("failed", "GET", "stat:failed"), ("scheduled", "ZCARD", "schedule"),
-           ("retries", "ZCARD", "retry"), ("dead", "ZCARD", "dead"), ("processes", "SCARD", "processes"), ("queues", "SCARD", "queues"))
+_TOTALS = (
+    ("processed", "GET", "stat:processed"),
+    ("failed", "GET", "stat:failed"),
+    ("scheduled", "ZCARD", "schedule"),
+    ("retries", "ZCARD", "retry"),
+    ("dead", "ZCARD", "dead"),
+    ("processes", "SCARD", "processes"),
+    ("queues", "SCARD", "queues"),
+)
 
 
 def read(connection, prefix=""):
     """The answers of Redis, raw. V(prefix) is what every key begins with. Raises Refusal and Failure."""
-    totals = dict(zip((name for name, _command, _key in _TOTALS),
-                      ask_all(connection, [(command, prefix + key) for _name, command, key in _TOTALS])))
+    totals = dict(
+        zip(
+            (name for name, _command, _key in _TOTALS),
+            ask_all(connection, [(command, prefix + key) for _name, command, key in _TOTALS]),
+        )
+    )
     raw = {"totals": totals, "queues": {}, "processes": {}}
     queues, processes = _members(connection, prefix + "queues"), _members(connection, prefix + "processes")
-    asked = [(("LLEN", "%squeue:%s" % (prefix, name)), ("LINDEX", "%squeue:%s" % (prefix, name), -1),
-              ("SISMEMBER", prefix + "paused", name)) for name in queues]
-    for name, answers in zip(queues, _by(3, ask_all(connection, [command for commands in asked for command in commands]))):
+    asked = [
+        (
+            ("LLEN", f"{prefix}queue:{name}"),
+            ("LINDEX", f"{prefix}queue:{name}", -1),
+            ("SISMEMBER", prefix + "paused", name),
+        )
+        for name in queues
+    ]
+    for name, answers in zip(
+        queues, _by(3, ask_all(connection, [command for commands in asked for command in commands]))
+    ):
         raw["queues"][name] = answers
-    asked = [(("HMGET", prefix + name, *_FIELDS), ("HGETALL", "%s%s:work" % (prefix, name)), ("HGETALL", "%s%s:workers" % (prefix, name)))
-             for name in processes]
-    for name, answers in zip(processes, _by(3, ask_all(connection, [command for commands in asked for command in commands]))):
+    asked = [
+        (
+            ("HMGET", prefix + name, *_FIELDS),
+            ("HGETALL", f"{prefix}{name}:work"),
+            ("HGETALL", f"{prefix}{name}:workers"),
+        )
+        for name in processes
+    ]
+    for name, answers in zip(
+        processes, _by(3, ask_all(connection, [command for commands in asked for command in commands]))
+    ):
         raw["processes"][name] = answers
     return raw
 
@@ -55,7 +78,7 @@ def ask_all(connection, commands):
 
 
 def _by(size, replies):
-    return [replies[start:start + size] for start in range(0, len(replies), size)]
+    return [replies[start : start + size] for start in range(0, len(replies), size)]
 
 
 def _members(connection, key):
@@ -79,11 +102,14 @@ def nothing(connection, prefix):
     try:
         lines = str(connection.ask("INFO", "keyspace")).splitlines()
         used = [line.partition(":")[0] for line in lines if line.startswith("db")]
-        there = "it has keys in %s" % ", ".join(used) if used else "it has no keys at all"
+        there = f"it has keys in {', '.join(used)}" if used else "it has no keys at all"
     except Refusal:
         there = "which databases have keys, it does not say"
-    return Failure("nothing", "%s has nothing of Sidekiq in this database%s (%s): are database and prefix right, and has a worker ever "
-                   "run here?" % (connection.name, " under the prefix %r" % prefix if prefix else "", there))
+    return Failure(
+        "nothing",
+        "%s has nothing of Sidekiq in this database%s (%s): are database and prefix right, and has a worker ever "
+        "run here?" % (connection.name, " under the prefix %r" % prefix if prefix else "", there),
+    )
 
 
 def parse(raw, now):
@@ -110,8 +136,10 @@ def parse(raw, now):
         "busy": busy,
         "concurrency": concurrency,
         "busy_percent": percent(busy, concurrency),
-        "heartbeat_seconds": min((process["heartbeat_seconds"] for process in processes
-                                  if process["heartbeat_seconds"] is not None), default=None),
+        "heartbeat_seconds": min(
+            (process["heartbeat_seconds"] for process in processes if process["heartbeat_seconds"] is not None),
+            default=None,
+        ),
         "rss_bytes": _sum(process["rss_bytes"] for process in processes if process["rss_bytes"] is not None),
     }
 
@@ -172,8 +200,12 @@ def _job(work, now):
     payload = work.get("payload")
     job = payload if isinstance(payload, dict) else _json(payload)
     since = _float(work.get("run_at"))
-    return {"class": str(job.get("wrapped") or job.get("class") or "") or None, "jid": job.get("jid"), "queue": work.get("queue"),
-            "seconds": None if since is None else round(max(now - since, 0.0), 3)}
+    return {
+        "class": str(job.get("wrapped") or job.get("class") or "") or None,
+        "jid": job.get("jid"),
+        "queue": work.get("queue"),
+        "seconds": None if since is None else round(max(now - since, 0.0), 3),
+    }
 
 
 def rate(before, after):
@@ -182,11 +214,14 @@ def rate(before, after):
         return None, "there is no earlier reading"
     seconds = after["time"] - before["time"]
     if seconds < SHORTEST:
-        return None, "the earlier reading is %.1f s older: a rate wants %d s or more" % (seconds, SHORTEST)
+        return None, f"the earlier reading is {seconds:.1f} s older: a rate wants {SHORTEST} s or more"
     found = {"seconds": round(seconds, 3)}
     for key in ("processed", "failed"):
         if after[key] < before[key]:
-            return None, "the count %s fell from %d to %d: somebody reset it, or Redis lost it" % (key, before[key], after[key])
+            return (
+                None,
+                f"the count {key} fell from {int(before[key])} to {after[key]}: somebody reset it, or Redis lost it",
+            )
         found[key] = after[key] - before[key]
         found[key + "_per_hour"] = round(found[key] * 3600 / seconds, 2)
     return found, None
@@ -194,18 +229,28 @@ def rate(before, after):
 
 def summary(state, rate_found):
     """The state in a line."""
-    words = ["%d processed%s" % (state["processed"], "" if rate_found is None else " (%g an hour)" % rate_found["processed_per_hour"]),
-             "%d failed" % state["failed"], "%d to retry" % state["retries"], "%d dead" % state["dead"],
-             "%d enqueued%s" % (state["enqueued"], ", the oldest for %s" % format_duration(state["latency_seconds"])
-                                if state["enqueued"] else "")]
+    words = [
+        "%d processed%s"
+        % (state["processed"], "" if rate_found is None else " (%g an hour)" % rate_found["processed_per_hour"]),
+        f"{state['failed']} failed",
+        f"{state['retries']} to retry",
+        f"{state['dead']} dead",
+        "%d enqueued%s"
+        % (
+            state["enqueued"],
+            ", the oldest for %s" % format_duration(state["latency_seconds"]) if state["enqueued"] else "",
+        ),
+    ]
     if state["processes"]:
-        words += ["%s of %s busy" % (state["busy"], state["concurrency"]), "last beat %s ago" % format_duration(
-            state["heartbeat_seconds"] or 0)]
+        words += [
+            f"{state['busy']} of {state['concurrency']} busy",
+            f"last beat {format_duration(state['heartbeat_seconds'] or 0)} ago",
+        ]
         quiet = sum(process["quiet"] for process in state["processes"])
-        words += ["%d of %d processes quiet" % (quiet, len(state["processes"]))] if quiet else []
+        words += [f"{int(quiet)} of {len(state['processes'])} processes quiet"] if quiet else []
     else:
         words.append("no process")
-    words += ["%d vanished" % len(state["vanished"])] if state["vanished"] else []
+    words += [f"{len(state['vanished'])} vanished"] if state["vanished"] else []
     return ", ".join(words)
 
 

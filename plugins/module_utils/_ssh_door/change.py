@@ -86,18 +86,18 @@ class Change:
             for number, (path, text) in enumerate(sorted(self.files.items())):
                 present = read(path)
                 if present is None:
-                    manifest.append("gone - %s" % path)
+                    manifest.append(f"gone - {path}")
                 else:
-                    manifest.append("keep %d %s" % (number, path))
+                    manifest.append(f"keep {number} {path}")
                     mode = os.stat(path).st_mode & 0o7777
-                    _create(os.path.join(folder, "old.%d" % number), present, mode)
+                    _create(os.path.join(folder, f"old.{number}"), present, mode)
                 if text is not None:
                     self._stage(path, text)
             _create(os.path.join(folder, "manifest"), "".join(line + "\n" for line in manifest))
             _create(os.path.join(folder, "unit"), self.unit + "\n")
             _create(os.path.join(folder, "token"), self.token + "\n")
             _create(os.path.join(folder, "connection"), connection + "\n")
-            _create(os.path.join(folder, "mark"), "%20d\n" % 0)
+            _create(os.path.join(folder, "mark"), f"{int(0):20}\n")
             if self.firewall is not None:
                 _create(os.path.join(folder, "previous.nft"), self.previous)
                 _create(os.path.join(folder, "firewall.nft"), self.firewall)
@@ -141,7 +141,7 @@ def noted(name):
 def note_mark(mark):
     """Note since when connections are new. The room for it was written before."""
     with open(os.path.join(ARMED, "mark"), "r+", encoding="utf-8") as stream:
-        stream.write("%20d\n" % mark)
+        stream.write(f"{int(mark):20}\n")
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -15,8 +15,10 @@ _EVERYBODY = {4: ("0.0.0.0/0", "ipv4"), 6: ("::/0", "ipv6")}
 def networks(allowed):
     """The list, each family's without repetition and in one order."""
     parsed = [ipaddress.ip_network(text) for text in allowed]
-    return {version: list(ipaddress.collapse_addresses([network for network in parsed if network.version == version]))
-            for version in (4, 6)}
+    return {
+        version: list(ipaddress.collapse_addresses([network for network in parsed if network.version == version]))
+        for version in (4, 6)
+    }
 
 
 def allows(allowed, address):
@@ -35,25 +37,35 @@ def text(allowed, ports):
         members = networks(allowed)[version]
         everybody, family = _EVERYBODY[version]
         if [str(member) for member in members] == [everybody]:
-            rules.append("meta nfproto %s accept" % family)
+            rules.append(f"meta nfproto {family} accept")
         elif members:
-            sets += ["    set allowed%d {" % version,
-                     "        type ipv%d_addr" % version,
-                     "        flags interval",
-                     "        elements = { %s }" % ", ".join(_element(member) for member in members),
-                     "    }"]
-            rules.append("%s saddr @allowed%d accept" % (prefix, version))
+            sets += [
+                "    set allowed%d {" % version,
+                f"        type ipv{version}_addr",
+                "        flags interval",
+                "        elements = { %s }" % ", ".join(_element(member) for member in members),
+                "    }",
+            ]
+            rules.append(f"{prefix} saddr @allowed{version} accept")
     # No word of connection tracking: it would take an established connection for a new one where nothing tracked it so far, let
     # strangers stay who are in already, and end everybody's connections when its table is full.
-    return "\n".join([
-        "# Written by role lifeline.fleet.ssh_lifeline. Other tables are none of its business: what it accepts they may still drop.",
-        "table inet lifeline", "delete table inet lifeline", "table inet lifeline {", *sets,
-        "    chain ssh {",
-        "        type filter hook input priority -10; policy accept;",
-        "        iifname \"lo\" accept",
-        *("        " + rule for rule in rules),
-        "        tcp dport { %s } counter drop" % ", ".join(str(port) for port in sorted(set(ports))),
-        "    }", "}", ""])
+    return "\n".join(
+        [
+            "# Written by role lifeline.fleet.ssh_lifeline. Other tables are none of its business: what it accepts they may still drop.",
+            "table inet lifeline",
+            "delete table inet lifeline",
+            "table inet lifeline {",
+            *sets,
+            "    chain ssh {",
+            "        type filter hook input priority -10; policy accept;",
+            '        iifname "lo" accept',
+            *("        " + rule for rule in rules),
+            "        tcp dport { %s } counter drop" % ", ".join(str(port) for port in sorted(set(ports))),
+            "    }",
+            "}",
+            "",
+        ]
+    )
 
 
 def _element(network):

@@ -109,13 +109,24 @@ WantedBy=sysinit.target nftables.service
 
 def files(nft):
     """Paths with the texts that belong there, and their modes."""
+
     def filled(text):
-        for name, value in (("STATE", STATE), ("LOCK", LOCK), ("RESTORE", RESTORE), ("FIREWALL_UNIT", FIREWALL_UNIT), ("NFT", nft)):
-            text = text.replace("@%s@" % name, value)
+        for name, value in (
+            ("STATE", STATE),
+            ("LOCK", LOCK),
+            ("RESTORE", RESTORE),
+            ("FIREWALL_UNIT", FIREWALL_UNIT),
+            ("NFT", nft),
+        ):
+            text = text.replace(f"@{name}@", value)
         return text
+
     folder = "/etc/systemd/system/"
-    found = {RESTORE: (filled(_RESTORE), 0o755), folder + RESTORE_UNIT: (filled(_RESTORE_SERVICE), 0o644),
-             folder + BOOT_UNIT: (filled(_BOOT_SERVICE), 0o644)}
+    found = {
+        RESTORE: (filled(_RESTORE), 0o755),
+        folder + RESTORE_UNIT: (filled(_RESTORE_SERVICE), 0o644),
+        folder + BOOT_UNIT: (filled(_BOOT_SERVICE), 0o644),
+    }
     if nft:
         found[folder + FIREWALL_UNIT] = (filled(_FIREWALL_SERVICE), 0o644)
     return found

@@ -63,7 +63,7 @@ def now(proc="/proc"):
 def program_of(pid, proc="/proc"):
     """What changes when process V(pid) runs a program anew under its old number; None where there is no such process."""
     try:
-        with open("%s/%d/auxv" % (proc, pid), "rb") as stream:
+        with open(f"{proc}/{pid}/auxv", "rb") as stream:
             return (_stat(proc, pid) or (None,) * 3)[2], stream.read()
     except OSError:
         return None
@@ -79,7 +79,7 @@ def wait_for_new_program(pid, before, seconds):
 def _stat(proc, pid):
     """Name, parent and start of a process."""
     try:
-        with open("%s/%d/stat" % (proc, pid), encoding="utf-8", errors="surrogateescape") as stream:
+        with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="surrogateescape") as stream:
             text = stream.read()
     except OSError:
         return None
@@ -91,7 +91,7 @@ def _stat(proc, pid):
 def _connection(proc, pid):
     """SSH_CONNECTION of a process, or None."""
     try:
-        with open("%s/%d/environ" % (proc, pid), "rb") as stream:
+        with open(f"{proc}/{pid}/environ", "rb") as stream:
             variables = stream.read().decode("utf-8", "surrogateescape").split("\0")
     except OSError:
         return None
@@ -105,7 +105,7 @@ def _connection(proc, pid):
 def _owner(proc, pid):
     """The user that a process belongs to."""
     try:
-        number = os.stat("%s/%d" % (proc, pid)).st_uid
+        number = os.stat(f"{proc}/{pid}").st_uid
         return pwd.getpwuid(number).pw_name
     except (OSError, KeyError):
         return None

@@ -24,8 +24,10 @@ def drop_in(settings):
     """The text of the file, or None without settings."""
     if not settings:
         return None
-    lines = ["# Written by role lifeline.fleet.ssh_lifeline. sshd takes the first value that it reads, so this file is the first."]
-    return "\n".join(lines + ["%s %s" % (keyword, settings[keyword]) for keyword in sorted(settings, key=str.lower)]) + "\n"
+    lines = [
+        "# Written by role lifeline.fleet.ssh_lifeline. sshd takes the first value that it reads, so this file is the first."
+    ]
+    return "\n".join(lines + [f"{keyword} {settings[keyword]}" for keyword in sorted(settings, key=str.lower)]) + "\n"
 
 
 def without_include(text):
@@ -91,8 +93,11 @@ def overridden(settings, own, whole):
 def ports(values):
     """Where sshd listens, by the values of C(sshd -T)."""
     found = {int(port) for port in values.get("port", []) if port.isdecimal()}
-    return found | {int(address.rpartition(":")[2]) for address in values.get("listenaddress", [])
-                    if address.rpartition(":")[2].isdecimal()}
+    return found | {
+        int(address.rpartition(":")[2])
+        for address in values.get("listenaddress", [])
+        if address.rpartition(":")[2].isdecimal()
+    }
 
 
 class User:
@@ -110,29 +115,35 @@ def login_refused(values, user, read):
         return unlisted
     root = _first(values, "permitrootlogin", "prohibit-password") if user.uid == 0 else "yes"
     if root in ("no", "forced-commands-only"):
-        return "PermitRootLogin %s keeps %s out" % (root, user.name)
+        return f"PermitRootLogin {root} keeps {user.name} out"
     methods = set()
     keys = _key_files(values, user)
     has_key = any(_has_key(read(path)) for path in keys) or any(
-        _first(values, other, "none") != "none" for other in ("authorizedkeyscommand", "trustedusercakeys"))
+        _first(values, other, "none") != "none" for other in ("authorizedkeyscommand", "trustedusercakeys")
+    )
     if _first(values, "pubkeyauthentication", "yes") == "yes" and has_key:
         methods.add("publickey")
     if user.password and root == "yes":
         if _first(values, "passwordauthentication", "yes") == "yes":
             methods.add("password")
-        if "yes" in (_first(values, "kbdinteractiveauthentication", "no"), _first(values, "challengeresponseauthentication", "no")):
+        if "yes" in (
+            _first(values, "kbdinteractiveauthentication", "no"),
+            _first(values, "challengeresponseauthentication", "no"),
+        ):
             methods.add("keyboard-interactive")
-    methods.update(method for method, keyword in (("gssapi-with-mic", "gssapiauthentication"), ("hostbased", "hostbasedauthentication"))
-                   if _first(values, keyword, "no") == "yes")
+    methods.update(
+        method
+        for method, keyword in (("gssapi-with-mic", "gssapiauthentication"), ("hostbased", "hostbasedauthentication"))
+        if _first(values, keyword, "no") == "yes"
+    )
     wanted = _first(values, "authenticationmethods", "any")
-    if wanted != "any" and not any({part.partition(":")[0] for part in chain.split(",")} <= methods for chain in wanted.split()):
-        return "AuthenticationMethods %s leaves %s no way to log in" % (wanted, user.name)
+    if wanted != "any" and not any(
+        {part.partition(":")[0] for part in chain.split(",")} <= methods for chain in wanted.split()
+    ):
+        return f"AuthenticationMethods {wanted} leaves {user.name} no way to log in"
     if methods:
         return None
-    return "%s could no longer log in: %s, and %s" % (
-        user.name,
-        "keys are off" if _first(values, "pubkeyauthentication", "yes") != "yes" else "there is no key in " + " or ".join(keys),
-        "the user has no password" if not user.password else "passwords are off")
+    return f"{user.name} could no longer log in: {'keys are off' if _first(values, 'pubkeyauthentication', 'yes') != 'yes' else 'there is no key in ' + ' or '.join(keys)}, and {'the user has no password' if not user.password else 'passwords are off'}"
 
 
 def _first(values, keyword, default):
@@ -155,20 +166,22 @@ def _has_key(text):
 
 def _unlisted(values, user):
     """Why AllowUsers and its like keep a user out. They are asked in sshd's own order."""
+
     def listed(keyword):
         return [pattern for line in values.get(keyword, []) for pattern in line.split()]
+
     for pattern in listed("denyusers"):
         if _is_user(pattern, user):
-            return "DenyUsers %s keeps %s out" % (pattern, user.name)
+            return f"DenyUsers {pattern} keeps {user.name} out"
     allowed = listed("allowusers")
     if allowed and not any(_is_user(pattern, user) for pattern in allowed):
-        return "AllowUsers %s keeps %s out" % (" ".join(allowed), user.name)
+        return f"AllowUsers {' '.join(allowed)} keeps {user.name} out"
     for pattern in listed("denygroups"):
         if any(_is_like(group, pattern) for group in user.groups):
-            return "DenyGroups %s keeps %s out" % (pattern, user.name)
+            return f"DenyGroups {pattern} keeps {user.name} out"
     allowed = listed("allowgroups")
     if allowed and not any(_is_like(group, pattern) for pattern in allowed for group in user.groups):
-        return "AllowGroups %s keeps %s out" % (" ".join(allowed), user.name)
+        return f"AllowGroups {' '.join(allowed)} keeps {user.name} out"
     return None
 
 

@@ -38,11 +38,11 @@ def unit_of(path, outermost=False):
 
 def system_unit(sources, pid):
     """The unit of the box's own systemd that a process belongs to, or None: what C(systemctl) of root can stop."""
-    own, first = paths(sources.get("/proc/%d/cgroup" % pid, "")), paths(sources.get("/proc/1/cgroup", ""))
+    own, first = paths(sources.get(f"/proc/{pid}/cgroup", "")), paths(sources.get("/proc/1/cgroup", ""))
     for hierarchy in _HIERARCHIES:
         path, root = own.get(hierarchy, ""), first.get(hierarchy, "")
-        root = root[:-len(_INIT)] if root.endswith(_INIT) else ""
-        unit = unit_of(path[len(root):], outermost=True) if path.startswith(root + "/") else None
+        root = root[: -len(_INIT)] if root.endswith(_INIT) else ""
+        unit = unit_of(path[len(root) :], outermost=True) if path.startswith(root + "/") else None
         if unit:
             return unit
     return None

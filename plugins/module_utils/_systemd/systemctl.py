@@ -21,7 +21,7 @@ class Systemd:
     def call(self, *argv, check=True):
         rc, out, err = self.module.run_command(["systemctl", "--no-pager", *argv], environ_update={"LC_ALL": "C"})
         if check and rc:
-            self.module.fail_json(msg="systemctl %s failed: %s" % (" ".join(argv[:6]), err.strip() or out.strip()))
+            self.module.fail_json(msg=f"systemctl {' '.join(argv[:6])} failed: {err.strip() or out.strip()}")
         return rc, out, err
 
     def show(self, names):
@@ -31,12 +31,16 @@ class Systemd:
         out = self.call("show", "--property=" + ",".join(protection.PROPERTIES), "--", *names)[1]
         units = protection.parse_show(out)
         if len(units) != len(names):
-            self.module.fail_json(msg="systemctl show told of %d units where it was asked for %s" % (len(units), " ".join(names)))
+            self.module.fail_json(
+                msg=f"systemctl show told of {len(units)} units where it was asked for {' '.join(names)}"
+            )
         return units
 
     def loaded(self, patterns):
         """The units in systemd's memory that V(patterns) fit."""
-        return self._names("list-units", "--all", "--plain", "--no-legend", "--full", "--", *patterns) if patterns else []
+        return (
+            self._names("list-units", "--all", "--plain", "--no-legend", "--full", "--", *patterns) if patterns else []
+        )
 
     def installed(self, patterns):
         """The units with a file that V(patterns) fit."""

@@ -32,16 +32,20 @@ def compare(groups, boxes, score=spread.SCORE, floor=spread.FLOOR, ignored=()):
     for name, members in groups:
         read = {box: boxes[box] for box in members if box in boxes}
         if read:
-            found.append({
-                "name": name,
-                "boxes": list(read),
-                "fewest": spread.FEWEST,
-                "numbers": _numbers(read, score, floor),
-                "differences": _differences(read, ignored),
-                "unread": [{"box": box, "parts": one.unread} for box, one in read.items() if one.unread],
-                "changes": _changes(read, ignored),
-                "known_since": [{"box": box, "time": timestamp(one.known)} for box, one in read.items() if one.known is not None],
-            })
+            found.append(
+                {
+                    "name": name,
+                    "boxes": list(read),
+                    "fewest": spread.FEWEST,
+                    "numbers": _numbers(read, score, floor),
+                    "differences": _differences(read, ignored),
+                    "unread": [{"box": box, "parts": one.unread} for box, one in read.items() if one.unread],
+                    "changes": _changes(read, ignored),
+                    "known_since": [
+                        {"box": box, "time": timestamp(one.known)} for box, one in read.items() if one.known is not None
+                    ],
+                }
+            )
     return found
 
 
@@ -50,16 +54,37 @@ def _numbers(read, score, floor):
     for metric, subject in sorted(set().union(*(one.numbers for one in read.values()))):
         values = {box: one.numbers[metric, subject] for box, one in read.items() if (metric, subject) in one.numbers}
         far, median = spread.outliers(values, score, floor, spread.least(metric))
-        found.append({"metric": metric, "subject": subject, "median": median, "values": values, "outliers": [
-            {"box": outlier.box, "value": outlier.value, "score": None if outlier.score is None else round(outlier.score, 1)}
-            for outlier in far]})
+        found.append(
+            {
+                "metric": metric,
+                "subject": subject,
+                "median": median,
+                "values": values,
+                "outliers": [
+                    {
+                        "box": outlier.box,
+                        "value": outlier.value,
+                        "score": None if outlier.score is None else round(outlier.score, 1),
+                    }
+                    for outlier in far
+                ],
+            }
+        )
     return found
 
 
 def _differences(read, ignored):
-    found = spread.differences({box: one.state for box, one in read.items()}, {box: one.whole for box, one in read.items()}, ignored)
-    return [{"name": one.name, "values": [{"value": value, "boxes": list(boxes)} for value, boxes in one.values],
-             "majority": bool(spread.majority(one))} for one in found]
+    found = spread.differences(
+        {box: one.state for box, one in read.items()}, {box: one.whole for box, one in read.items()}, ignored
+    )
+    return [
+        {
+            "name": one.name,
+            "values": [{"value": value, "boxes": list(boxes)} for value, boxes in one.values],
+            "majority": bool(spread.majority(one)),
+        }
+        for one in found
+    ]
 
 
 def _changes(read, ignored):
@@ -73,6 +98,14 @@ def _changes(read, ignored):
     found = []
     for (name, _before, _after), seen in same.items():
         seen.sort(key=lambda one: one[:2])
-        found.append({"name": name, "before": seen[0][2], "after": seen[0][3], "first": timestamp(seen[0][0]),
-                      "last": timestamp(seen[-1][0]), "boxes": sorted({one[1] for one in seen})})
+        found.append(
+            {
+                "name": name,
+                "before": seen[0][2],
+                "after": seen[0][3],
+                "first": timestamp(seen[0][0]),
+                "last": timestamp(seen[-1][0]),
+                "boxes": sorted({one[1] for one in seen}),
+            }
+        )
     return sorted(found, key=lambda change: (change["first"], change["name"]))

@@ -13,10 +13,12 @@ def of_inventory(inventory, boxes, asked=()):
     """As C(split), of Ansible's inventory. Raises SettingsError for a group that it doesn't have."""
     for name in asked:
         if name not in inventory.groups:
-            raise SettingsError("groups: the inventory has no group %r: it has %s"
-                                % (name, ", ".join(sorted(set(inventory.groups) - set(_EVERYBODY))) or "none"))
+            raise SettingsError(
+                f"groups: the inventory has no group {name!r}: it has {', '.join(sorted(set(inventory.groups) - set(_EVERYBODY))) or 'none'}"
+            )
     chosen = [inventory.groups[name] for name in asked] or sorted(
-        (group for group in inventory.groups.values() if group.name not in _EVERYBODY), key=lambda group: -group.depth)
+        (group for group in inventory.groups.values() if group.name not in _EVERYBODY), key=lambda group: -group.depth
+    )
     return split([(group.name, {host.name for host in group.get_hosts()}) for group in chosen], boxes, bool(asked))
 
 

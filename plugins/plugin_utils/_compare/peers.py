@@ -6,10 +6,7 @@ from __future__ import annotations
 
 from statistics import median_low
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._database.throughput import (
-    is_fewer,
-    times,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._database.throughput import is_fewer, times
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
 CHECK = "throughput_times_below_peers"
@@ -28,10 +25,14 @@ def judge(rates, per=None, warning=WARNING, critical=CRITICAL):
     """
     warning, critical = _number(warning, "warning"), _number(critical, "critical")
     if not 1 < warning <= critical:
-        raise SettingsError("warning is %g and critical %g: they must be more than 1, and warning at most critical" % (warning, critical))
+        raise SettingsError(
+            f"warning is {warning:g} and critical {critical:g}: they must be more than 1, and warning at most critical"
+        )
     if not isinstance(rates, dict) or not isinstance(per or {}, dict):
-        raise SettingsError("the rates, and what they are divided by, must be dictionaries by the box's name, such as {crawler3: 11500}")
-    rates = {box: _number(rate, "the rate of %s" % box) for box, rate in rates.items() if rate is not None}
+        raise SettingsError(
+            "the rates, and what they are divided by, must be dictionaries by the box's name, such as {crawler3: 11500}"
+        )
+    rates = {box: _number(rate, f"the rate of {box}") for box, rate in rates.items() if rate is not None}
     sizes = {box: _size(box, per) for box in rates}
     if len(rates) < _FEWEST:
         return []
@@ -47,22 +48,28 @@ def _finding(box, rate, expected, warning, critical):
     factor = round(expected / rate, 2) if rate else None
     severity, threshold = ("critical", critical) if factor is None or factor >= critical else ("warning", warning)
     if factor is None:
-        message = "%s gets nothing done in an hour, and by its peers it would be %g" % (box, round(expected, 1))
+        message = f"{box} gets nothing done in an hour, and by its peers it would be {round(expected, 1):g}"
     else:
-        message = "%s is %s times slower than its peers: %g in an hour, and by them it would be %g" % (
-            box, times(factor), round(rate, 1), round(expected, 1))
-    return {"check": CHECK, "severity": severity, "subject": box, "value": factor, "threshold": threshold, "unit": "times",
-            "message": message}
+        message = f"{box} is {times(factor)} times slower than its peers: {round(rate, 1):g} in an hour, and by them it would be {round(expected, 1):g}"
+    return {
+        "check": CHECK,
+        "severity": severity,
+        "subject": box,
+        "value": factor,
+        "threshold": threshold,
+        "unit": "times",
+        "message": message,
+    }
 
 
 def _size(box, per):
     if per is None:
         return 1
     if box not in per:
-        raise SettingsError("there is nothing to divide the rate of %s by: it must be a number, more than 0" % box)
-    size = _number(per[box], "what the rate of %s is divided by" % box)
+        raise SettingsError(f"there is nothing to divide the rate of {box} by: it must be a number, more than 0")
+    size = _number(per[box], f"what the rate of {box} is divided by")
     if size == 0:
-        raise SettingsError("the rate of %s can't be divided by 0" % box)
+        raise SettingsError(f"the rate of {box} can't be divided by 0")
     return size
 
 
@@ -72,5 +79,5 @@ def _number(value, name):
     except (TypeError, ValueError):
         number = -1
     if not 0 <= number < float("inf"):
-        raise SettingsError("%s is %r: it must be a number, 0 or more" % (name, value))
+        raise SettingsError(f"{name} is {value!r}: it must be a number, 0 or more")
     return number

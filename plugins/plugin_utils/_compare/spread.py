@@ -18,15 +18,23 @@ FLOOR = 10.0
 FEWEST = 4
 
 # A distance that nobody would do anything about, by the end of a number's name.
-_LEAST = (("_percent", 5), ("_bytes", 16 << 20), ("inodes_used", 1000), ("load_per_cpu", 0.5), ("fds_allocated", 500),
-          ("process_fds", 50), ("processes", 10))
+_LEAST = (
+    ("_percent", 5),
+    ("_bytes", 16 << 20),
+    ("inodes_used", 1000),
+    ("load_per_cpu", 0.5),
+    ("fds_allocated", 500),
+    ("process_fds", 50),
+    ("processes", 10),
+)
 
 # What the kernel, or systemd, makes of the size of the memory at boot, so that boxes of one kind differ a little, and the sizes themselves.
 _FROM_MEMORY = re.compile(
     r"(memory_bytes|swap_bytes|fds_maximum|filesystem:.*:size_bytes|limit:.*:(nproc|sigpending|memlock)"
     r"|sysctl:(fs\.file-max|fs\.(epoll|inotify|fanotify)\.max_user_(watches|marks)|kernel\.threads-max|vm\.(min_free|user_reserve|admin_reserve"
     r")_kbytes|net\.ipv4\.(tcp|udp)_mem|net\.ipv4\.tcp_[rw]mem|net\.ipv4\.tcp_max_(orphans|tw_buckets|syn_backlog)"
-    r"|net\.(netfilter\.)?nf_conntrack_(max|buckets|expect_max)|user\.max_.*))\Z")
+    r"|net\.(netfilter\.)?nf_conntrack_(max|buckets|expect_max)|user\.max_.*))\Z"
+)
 _ALIKE = 0.02
 _NUMBERS = re.compile(r"\d+")
 
@@ -89,7 +97,7 @@ def flat(state):
     found = {}
     for name, value in state.items():
         if isinstance(value, dict):
-            found.update(("%s:%s" % (name, key), one) for key, one in value.items() if key not in _NOT_COMPARED)
+            found.update((f"{name}:{key}", one) for key, one in value.items() if key not in _NOT_COMPARED)
         else:
             found[name] = value
     return found
@@ -102,8 +110,9 @@ def alike(name, first, second):
     if first is None or second is None or not _FROM_MEMORY.match(name):
         return False
     numbers = [[int(number) for number in _NUMBERS.findall(str(value))] for value in (first, second)]
-    return (_NUMBERS.sub("#", str(first)) == _NUMBERS.sub("#", str(second))
-            and all(abs(one - other) <= _ALIKE * max(one, other) for one, other in zip(*numbers)))
+    return _NUMBERS.sub("#", str(first)) == _NUMBERS.sub("#", str(second)) and all(
+        abs(one - other) <= _ALIKE * max(one, other) for one, other in zip(*numbers)
+    )
 
 
 def differences(states, whole=None, ignored=()):

@@ -40,32 +40,40 @@ def render(report, width):
     """The lines of the text."""
     lines = []
     for group in report["groups"]:
-        title = "%s: %s" % (group["name"], _count(len(group["boxes"]), "box", "boxes"))
+        title = f"{group['name']}: {_count(len(group['boxes']), 'box', 'boxes')}"
         lines += [title, "=" * len(title), *_numbers(group, width), *_outliers(group), *_differences(group)]
         lines += _changes(group, report["since"])
     if report["unreachable"]:
-        lines += ["Not compared:", *("  %s: %s" % (one["box"], one["reason"]) for one in report["unreachable"]), ""]
+        lines += ["Not compared:", *(f"  {one['box']}: {one['reason']}" for one in report["unreachable"]), ""]
     return [part for line in lines[:-1] for part in _wrap(line, width)]
 
 
 def _count(number, one, many):
-    return "%d %s" % (number, one if number == 1 else many)
+    return f"{number} {one if number == 1 else many}"
 
 
 def _wrap(line, width):
     # A box says what it pleases, and is not to steer the terminal.
     line = "".join(character if character.isprintable() else "?" for character in line)
     indent = len(line) - len(line.lstrip())
-    return textwrap.wrap(line, max(width, 40), subsequent_indent=" " * (indent + 4), break_long_words=False, break_on_hyphens=False,
-                         drop_whitespace=True, replace_whitespace=False) or [""]
+    return textwrap.wrap(
+        line,
+        max(width, 40),
+        subsequent_indent=" " * (indent + 4),
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+    ) or [""]
 
 
 # Numbers
 
+
 def _label(number):
     metric = number["metric"]
     for unit in ("_bytes", "_percent"):
-        metric = metric[:-len(unit)] if metric.endswith(unit) else metric
+        metric = metric[: -len(unit)] if metric.endswith(unit) else metric
     return (metric.replace("_", " ") + " " + number["subject"]).strip()
 
 
@@ -73,14 +81,17 @@ def _figure(metric, value):
     if metric.endswith("_bytes"):
         return format_size(value)
     if metric.endswith("_percent"):
-        return "%.3g%%" % value
-    return "%.2f" % value if isinstance(value, float) and value != int(value) else "%d" % value
+        return f"{value:.3g}%"
+    return f"{value:.2f}" if isinstance(value, float) and value != int(value) else f"{int(value)}"
 
 
 def _numbers(group, width):
     """A column a box where that fits; else the median, and who is farthest from it on either side."""
-    shown = [number for number in group["numbers"] if number["metric"] not in _NOT_IN_TABLE
-             and max(number["values"].values()) > spread.least(number["metric"])]
+    shown = [
+        number
+        for number in group["numbers"]
+        if number["metric"] not in _NOT_IN_TABLE and max(number["values"].values()) > spread.least(number["metric"])
+    ]
     if not shown:
         return []
     left_out = len(shown) - _NUMBERS
@@ -89,10 +100,12 @@ def _numbers(group, width):
     rows = [["", *boxes]] + [[_label(number), *(_cell(number, box) for box in boxes)] for number in shown]
     if sum(_widths(rows)) + len(_GAP) * (len(boxes) + 1) > width:
         rows = [["", "median", "lowest", "highest"]] + [
-            [_label(number), _figure(number["metric"], number["median"]), _end(number, min), _end(number, max)] for number in shown]
+            [_label(number), _figure(number["metric"], number["median"]), _end(number, min), _end(number, max)]
+            for number in shown
+        ]
     widths = _widths(rows)
     lines = [(_GAP + _GAP.join(text.ljust(size) for text, size in zip(row, widths))).rstrip() for row in rows]
-    return lines + (["  and %d more" % left_out] if left_out > 0 else []) + [""]
+    return lines + ([f"  and {int(left_out)} more"] if left_out > 0 else []) + [""]
 
 
 def _widths(rows):
@@ -108,25 +121,26 @@ def _cell(number, box):
 
 def _end(number, choose):
     box = choose(sorted(number["values"]), key=lambda box: number["values"][box])
-    return "%s %s" % (_figure(number["metric"], number["values"][box]), box)
+    return f"{_figure(number['metric'], number['values'][box])} {box}"
 
 
 def _outliers(group):
     if len(group["boxes"]) < group["fewest"]:
-        return ["Outliers: too few boxes to tell; at least %d are needed" % group["fewest"], ""]
+        return [f"Outliers: too few boxes to tell; at least {group['fewest']} are needed", ""]
     lines = []
     for number in group["numbers"]:
         metric, others = number["metric"], len(number["values"]) - len(number["outliers"])
         for outlier in number["outliers"][:_ITEMS]:
-            how = "nearly all have the same" if outlier["score"] is None else "score %.1f" % outlier["score"]
-            lines.append("  %s: %s %s, where the median of %s is %s (%s)" % (
-                outlier["box"], _label(number), _figure(metric, outlier["value"]), _count(others + len(number["outliers"]), "box", "boxes"),
-                _figure(metric, number["median"]), how))
+            how = "nearly all have the same" if outlier["score"] is None else f"score {outlier['score']:.1f}"
+            lines.append(
+                f"  {outlier['box']}: {_label(number)} {_figure(metric, outlier['value'])}, where the median of {_count(others + len(number['outliers']), 'box', 'boxes')} is {_figure(metric, number['median'])} ({how})"
+            )
         lines += _more(number["outliers"], _ITEMS, "  ")
     return ["Outliers:", *lines, ""] if lines else ["Outliers: none", ""]
 
 
 # Differences
+
 
 def _kind(name):
     prefix, colon, _rest = name.partition(":")
@@ -135,7 +149,7 @@ def _kind(name):
 
 def _short(name):
     kind = _kind(name)
-    return (name[len(kind) + 1:] if kind else name).replace(":", " ")
+    return (name[len(kind) + 1 :] if kind else name).replace(":", " ")
 
 
 def _value(name, value):
@@ -146,17 +160,17 @@ def _value(name, value):
     if name.endswith("_bytes") and isinstance(value, int):
         return format_size(value)
     text = str(value)
-    return text if len(text) <= _VALUE_WIDTH else text[:_VALUE_WIDTH - 3] + "..."
+    return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 3] + "..."
 
 
 def _boxes(names):
     if len(names) <= _NAMES:
         return ", ".join(names)
-    return "%s and %d more" % (", ".join(names[:_NAMES]), len(names) - _NAMES)
+    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
 
 
 def _more(found, shown, indent):
-    return ["%sand %d more" % (indent, len(found) - shown)] if len(found) > shown else []
+    return [f"{indent}and {len(found) - shown} more"] if len(found) > shown else []
 
 
 def _differences(group):
@@ -164,9 +178,9 @@ def _differences(group):
     for kind, (title, _word) in _KINDS.items():
         found = [one for one in group["differences"] if _kind(one["name"]) == kind]
         if found:
-            lines += ["  %s: %d" % (title, len(found)), *_by_boxes(found)]
+            lines += [f"  {title}: {len(found)}", *_by_boxes(found)]
     lines = ["What differs:", *lines] if lines else ["What differs: nothing"] if len(group["boxes"]) > 1 else []
-    lines += ["  not read, or not as a whole, on %s: %s" % (one["box"], ", ".join(one["parts"])) for one in group["unread"]]
+    lines += [f"  not read, or not as a whole, on {one['box']}: {', '.join(one['parts'])}" for one in group["unread"]]
     return [*lines, ""] if lines else []
 
 
@@ -180,26 +194,29 @@ def _by_boxes(found):
         key = (one["majority"], tuple(sides[side] for side in order))
         blocks.setdefault(key, []).append((one["name"], [one["values"][side]["value"] for side in order]))
     lines = []
-    ordered = sorted(blocks.items(), key=lambda block: (sum(map(len, block[0][1][1:])), len(block[0][1]), block[0][1][1:]))
+    ordered = sorted(
+        blocks.items(), key=lambda block: (sum(map(len, block[0][1][1:])), len(block[0][1]), block[0][1][1:])
+    )
     for (has_majority, sides), items in ordered[:_BLOCKS]:
         if has_majority:
-            heading = "%s, unlike %s" % ("; ".join(map(_boxes, sides[1:])), _count(len(sides[0]), "other", "others"))
+            heading = f"{'; '.join(map(_boxes, sides[1:]))}, unlike {_count(len(sides[0]), 'other', 'others')}"
         else:
             heading = " | ".join(map(_boxes, sides))
-        lines.append("    %s:" % heading)
+        lines.append(f"    {heading}:")
         width = min(max(len(_short(name)) for name, _values in items[:_ITEMS]), _NAME_WIDTH)
         for name, values in items[:_ITEMS]:
             texts = [_value(name, value) for value in values]
-            told = "%s (others %s)" % (" | ".join(texts[1:]), texts[0]) if has_majority else " | ".join(texts)
-            lines.append("      %s  %s" % (_short(name).ljust(width), told))
+            told = f"{' | '.join(texts[1:])} (others {texts[0]})" if has_majority else " | ".join(texts)
+            lines.append(f"      {_short(name).ljust(width)}  {told}")
         lines += _more(items, _ITEMS, "      ")
     left_out = ordered[_BLOCKS:]
     if left_out:
-        lines.append("    and %d more, between other boxes" % sum(len(items) for _sides, items in left_out))
+        lines.append(f"    and {int(sum((len(items) for _sides, items in left_out)))} more, between other boxes")
     return lines
 
 
 # Changes
+
 
 def _changes(group, since):
     if group["changes"] is None:
@@ -210,18 +227,19 @@ def _changes(group, since):
     lines = []
     for boxes, found in sorted(by_boxes.items(), key=lambda item: (len(item[0]), item[0])):
         whose = "all boxes" if len(boxes) == len(group["boxes"]) > 1 else _boxes(boxes)
-        lines.append("  %s:" % whose)
+        lines.append(f"  {whose}:")
         for change in found[:_CHANGES]:
             name = change["name"]
             before, after = _value(name, change["before"]), _value(name, change["after"])
-            lines.append("    %s  %s%s: %s -> %s" % (_when(change), _KINDS[_kind(name)][1], _short(name), before, after))
+            lines.append(f"    {_when(change)}  {_KINDS[_kind(name)][1]}{_short(name)}: {before} -> {after}")
         lines += _more(found, _CHANGES, "    ")
-    head = "Changed since %s" % since
+    head = f"Changed since {since}"
     lines = [head + " (the time is when it was first seen):", *lines] if lines else [head + ": nothing"]
     late = group["known_since"]
     if late:
-        lines.append("  Nothing is known of %s before %s, when they were first recorded" % (
-            _boxes([one["box"] for one in late]), max(one["time"] for one in late)))
+        lines.append(
+            f"  Nothing is known of {_boxes([one['box'] for one in late])} before {max((one['time'] for one in late))}, when they were first recorded"
+        )
     return [*lines, ""]
 
 
@@ -230,4 +248,4 @@ def _when(change):
     first, last = (change[key].replace("T", " ").replace("Z", "")[:16] for key in ("first", "last"))
     if first == last:
         return first
-    return "%s to %s" % (first, last[11:] if first[:10] == last[:10] else last)
+    return f"{first} to {last[11:] if first[:10] == last[:10] else last}"

@@ -13,7 +13,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Sett
 
 def append(path, box, event, values):
     """Add a line: time, box, event, and V(values). It is one write to the end of the file: lines don't mix. Raises SettingsError."""
-    line = json.dumps({"time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "box": box, "event": event, **values})
+    line = json.dumps(
+        {"time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "box": box, "event": event, **values}
+    )
     try:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -22,4 +24,4 @@ def append(path, box, event, values):
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise SettingsError("the log %s can't be written: %s" % (path, error.strerror)) from error
+        raise SettingsError(f"the log {path} can't be written: {error.strerror}") from error

@@ -28,17 +28,17 @@ def write(folder, name, members, now):
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor, unfinished = tempfile.mkstemp(prefix="." + name, dir=folder)
     except OSError as error:
-        raise SettingsError("the evidence can't be kept in %s: %s" % (folder, error.strerror)) from error
+        raise SettingsError(f"the evidence can't be kept in {folder}: {error.strerror}") from error
     try:
         with os.fdopen(descriptor, "wb") as stream:
             with tarfile.open(fileobj=stream, mode="w:gz") as archive:
                 for path, text in sorted(members.items()):
-                    _add(archive, "%s/%s" % (name, path), text, now)
+                    _add(archive, f"{name}/{path}", text, now)
             stream.flush()
             os.fsync(stream.fileno())
         return _place(unfinished, folder, name)
     except OSError as error:
-        raise SettingsError("the evidence can't be kept in %s: %s" % (folder, error.strerror)) from error
+        raise SettingsError(f"the evidence can't be kept in {folder}: {error.strerror}") from error
     finally:
         if os.path.exists(unfinished):
             os.unlink(unfinished)

@@ -17,7 +17,7 @@ def write(path, value):
     folder, name = os.path.split(os.path.abspath(path))
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(prefix=".%s." % name, dir=folder)
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 json.dump(value, stream)
@@ -28,7 +28,7 @@ def write(path, value):
             os.unlink(unfinished)
             raise
     except OSError as error:
-        raise SettingsError("%s can't be written: %s" % (path, error.strerror)) from error
+        raise SettingsError(f"{path} can't be written: {error.strerror}") from error
 
 
 def read(path, check):
@@ -43,7 +43,7 @@ def read(path, check):
         return None, None
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError):
-            raise SettingsError("%s can't be read: %s" % (path, error.strerror)) from error
+            raise SettingsError(f"{path} can't be read: {error.strerror}") from error
         return None, _set_aside(path, error)
     try:
         value = json.loads(text)
@@ -58,5 +58,5 @@ def _set_aside(path, why):
     try:
         os.replace(path, aside)
     except OSError as error:
-        raise SettingsError("%s is damaged (%s) and can't be set aside: %s" % (path, why, error.strerror)) from error
-    return "%s was damaged (%s): it is now %s, and a new one is begun" % (path, why, aside)
+        raise SettingsError(f"{path} is damaged ({why}) and can't be set aside: {error.strerror}") from error
+    return f"{path} was damaged ({why}): it is now {aside}, and a new one is begun"

@@ -71,8 +71,14 @@ def forecast(points, within=None, reach=REACH):
         return None
     fit = min(fits, key=lambda fit: fit.doubt)
     left = max(0.0, capacity - fit.upper)
-    found = Forecast(fit.rate, left / fit.rate, max(0.0, capacity - fit.top) / fit.high, max(0.0, capacity - fit.level) / fit.low,
-                     fit.since, fit.span)
+    found = Forecast(
+        fit.rate,
+        left / fit.rate,
+        max(0.0, capacity - fit.top) / fit.high,
+        max(0.0, capacity - fit.level) / fit.low,
+        fit.since,
+        fit.span,
+    )
     if left > reach * fit.span * fit.rate or (within is not None and found.seconds > within):
         return None
     if _levels_off(stretch, fit, left) or _happened_before(points, fit, capacity):
@@ -104,8 +110,10 @@ def may_end(points, within):
     if not now.capacity:
         return False
     saying = sum(
-        now.value > point.value and (now.capacity - now.value) * (now.taken - point.taken) <= _ROUGHLY * within * (now.value - point.value)
-        for point in points[:-1])
+        now.value > point.value
+        and (now.capacity - now.value) * (now.taken - point.taken) <= _ROUGHLY * within * (now.value - point.value)
+        for point in points[:-1]
+    )
     return saying > 1
 
 
@@ -114,7 +122,7 @@ def _since_restart(points):
     for number in range(len(points) - 1, -1, -1):
         started = points[number].started
         if last is not None and started is not None and abs(started - last) > _SAME_START_SECONDS:
-            return points[number + 1:]
+            return points[number + 1 :]
     return points
 
 
@@ -156,13 +164,25 @@ def _fit(points):
     for part in (slice(None, half + 1), slice(half, None)):
         if not _EVEN[0] * rate <= _slope(times[part], values[part])[0] <= _EVEN[1] * rate:
             return []
-    return [_Fit(rate, low, high, _quantile(rests, 0.5), upper, rests[-1], (noise + _UNSEEN) / math.sqrt(len(times)), points[0].taken,
-                 span, len(points))]
+    return [
+        _Fit(
+            rate,
+            low,
+            high,
+            _quantile(rests, 0.5),
+            upper,
+            rests[-1],
+            (noise + _UNSEEN) / math.sqrt(len(times)),
+            points[0].taken,
+            span,
+            len(points),
+        )
+    ]
 
 
 def _levels_off(stretch, fit, left):
     """Whether the rate falls so fast that what is left is never used up, if it falls on like that."""
-    before = stretch[-2 * fit.length:-fit.length]
+    before = stretch[-2 * fit.length : -fit.length]
     if len(before) < LEAST_POINTS // 2:
         return False
     times, values = _thinned([point.taken for point in before], [point.value for point in before])
@@ -185,8 +205,12 @@ def _thinned(times, values):
 
 def _slope(times, values):
     """The median of all slopes, and its interval."""
-    slopes = sorted((values[later] - values[earlier]) / (times[later] - times[earlier])
-                    for later in range(1, len(times)) for earlier in range(later) if times[later] > times[earlier])
+    slopes = sorted(
+        (values[later] - values[earlier]) / (times[later] - times[earlier])
+        for later in range(1, len(times))
+        for earlier in range(later)
+        if times[later] > times[earlier]
+    )
     if not slopes:
         return 0.0, 0.0, 0.0
     count = len(times)
@@ -210,12 +234,16 @@ def _happened_before(points, fit, capacity):
     """Whether the series has risen like this before, and fallen again by itself."""
     height = fit.rate * fit.span
     low = high = None
-    for point, after in zip(points[:-fit.length], points[1:]):
+    for point, after in zip(points[: -fit.length], points[1:]):
         if low is None or point.value < low.value:
             low = high = point
         if point.value > high.value:
             high = point
-        if after.started is not None and point.started is not None and abs(after.started - point.started) > _SAME_START_SECONDS:
+        if (
+            after.started is not None
+            and point.started is not None
+            and abs(after.started - point.started) > _SAME_START_SECONDS
+        ):
             low = None
             continue
         rise = high.value - low.value

@@ -6,14 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_size,
-    timestamp,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import (
-    forecast,
-    may_end,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import forecast, may_end
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Point
 
 # Further back a box may have been another one.
@@ -44,8 +38,10 @@ RESOURCES = {
 
 def horizons(thresholds):
     """How many seconds ahead a threshold wants to know of it, by metric; those are left out that no threshold asks for."""
-    minutes = {metric: [level for level in thresholds[resource.check].values() if level is not None]
-               for metric, resource in RESOURCES.items()}
+    minutes = {
+        metric: [level for level in thresholds[resource.check].values() if level is not None]
+        for metric, resource in RESOURCES.items()
+    }
     return {metric: 60 * max(levels) for metric, levels in minutes.items() if levels}
 
 
@@ -71,7 +67,9 @@ def foresee(past, samples, taken, booted, thresholds, whole):
 
 def _describe(resource, sample, seen):
     bytes_ = sample.metric.endswith("_bytes")
-    text = resource.text.format(subject=sample.subject, capacity=format_size(sample.capacity) if bytes_ else sample.capacity)
+    text = resource.text.format(
+        subject=sample.subject, capacity=format_size(sample.capacity) if bytes_ else sample.capacity
+    )
     return {
         "check": resource.check,
         "metric": sample.metric,
@@ -83,7 +81,7 @@ def _describe(resource, sample, seen):
         "seconds_low": round(seen.low),
         "seconds_high": round(seen.high),
         "since": timestamp(seen.since),
-        "message": "%s %s" % (text, in_about(seen.seconds, seen.low, seen.high)),
+        "message": f"{text} {in_about(seen.seconds, seen.low, seen.high)}",
     }
 
 
@@ -93,9 +91,9 @@ def in_about(seconds, low, high):
         return "within a minute"
     unit, name = (86400, "day") if seconds >= 129600 else (3600, "hour") if seconds >= 5400 else (60, "minute")
     about, earliest, latest = (_round(value / unit, name == "minute") for value in (seconds, low, high))
-    words = "in about %s %s%s" % (about, name, "" if about == "1" else "s")
-    return words if earliest == latest else "%s (%s to %s)" % (words, earliest, latest)
+    words = f"in about {about} {name}{'' if about == '1' else 's'}"
+    return words if earliest == latest else f"{words} ({earliest} to {latest})"
 
 
 def _round(value, whole):
-    return "%.0f" % value if whole or value >= 9.5 else ("%.1f" % value).replace(".0", "")
+    return f"{value:.0f}" if whole or value >= 9.5 else (f"{value:.1f}").replace(".0", "")

@@ -18,6 +18,11 @@ class FactsAction(Normal):
             with Recorder(self._task, self._templar, task_vars) as recorder:
                 if recorder:
                     state, whole = samples.state(facts)
-                    recorder.record(source=self._task.action.rpartition(".")[2], samples=samples.samples(facts),
-                                    kills=samples.kills(facts), state=state, whole=whole)
+                    recorder.record(
+                        source=self._task.action.rpartition(".")[2],
+                        samples=samples.samples(facts),
+                        kills=samples.kills(facts),
+                        state=state,
+                        whole=whole,
+                    )
         return result

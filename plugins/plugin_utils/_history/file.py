@@ -41,7 +41,7 @@ def connect(path, wait, mode="rw"):
     if mode == "ro" and not may_write(path) and not log_size(path):
         # There is no log to be read, and it could not be begun.
         mode += "&immutable=1"
-    return sqlite3.connect("file:%s?mode=%s" % (urllib.parse.quote(path), mode), uri=True, timeout=wait, isolation_level=None)
+    return sqlite3.connect(f"file:{urllib.parse.quote(path)}?mode={mode}", uri=True, timeout=wait, isolation_level=None)
 
 
 def log_size(path):
@@ -71,15 +71,16 @@ def set_aside(path, seen):
         number = 1
         while os.path.exists(name):
             number += 1
-            name = "%s-%d" % (aside, number)
+            name = f"{aside}-{number}"
         # The log first: a new file beside an old log would be taken for its own.
         for companion in (*_COMPANIONS, ""):
             if os.path.exists(path + companion):
                 os.rename(path + companion, name + companion)
         return name
     except OSError as error:
-        raise HistoryError("the history %s is damaged and can't be set aside (%s): move it away, and a new one is begun"
-                           % (path, error.strerror)) from error
+        raise HistoryError(
+            f"the history {path} is damaged and can't be set aside ({error.strerror}): move it away, and a new one is begun"
+        ) from error
     finally:
         os.close(descriptor)
 
@@ -97,7 +98,9 @@ def _lock(path, kind, create):
         try:
             descriptor = _lock_once(path, kind, create)
         except OSError as error:
-            raise HistoryError("the history %s can't be opened (%s)%s" % (path, error.strerror, _advice(path, error, create))) from error
+            raise HistoryError(
+                f"the history {path} can't be opened ({error.strerror}){_advice(path, error, create)}"
+            ) from error
         if descriptor is not None:
             return descriptor
 
@@ -106,7 +109,7 @@ def _lock_once(path, kind, create):
     descriptor = _open(path, create)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise HistoryError("the history %s is no file: name one, or one that isn't there yet" % path)
+            raise HistoryError(f"the history {path} is no file: name one, or one that isn't there yet")
         fcntl.flock(descriptor, kind)
         if os.fstat(descriptor).st_ino == inode(path):
             return descriptor
@@ -128,5 +131,5 @@ def _advice(path, error, create):
     if isinstance(error, FileNotFoundError) and not create:
         return ": nothing has been recorded there yet"
     if isinstance(error, IsADirectoryError):
-        return ": name a file in it, such as %s" % os.path.join(path, "history.db")
+        return f": name a file in it, such as {os.path.join(path, 'history.db')}"
     return ": name a file that %s may write, in a folder that it may write to" % (os.environ.get("USER") or "this user")

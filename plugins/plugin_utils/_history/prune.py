@@ -25,7 +25,9 @@ def prune(database, transaction, days, size):
 
 
 def _used(database):
-    pages, free, page = (database.execute("PRAGMA " + name).fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
+    pages, free, page = (
+        database.execute("PRAGMA " + name).fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
     return (pages - free) * page
 
 
@@ -61,10 +63,16 @@ def _forget(database, transaction, before):
                 break
     with transaction():
         database.execute("DELETE FROM kills WHERE killed < ?", [before])
-        database.execute("DELETE FROM states WHERE taken < (SELECT max(later.taken) FROM states AS later WHERE later.box = states.box"
-                         " AND later.name = states.name AND later.taken <= ?)", [before])
-        database.execute("DELETE FROM states WHERE value IS NULL AND taken < ? AND NOT EXISTS (SELECT 1 FROM states AS later"
-                         " WHERE later.box = states.box AND later.name = states.name AND later.taken > states.taken)", [before])
+        database.execute(
+            "DELETE FROM states WHERE taken < (SELECT max(later.taken) FROM states AS later WHERE later.box = states.box"
+            " AND later.name = states.name AND later.taken <= ?)",
+            [before],
+        )
+        database.execute(
+            "DELETE FROM states WHERE value IS NULL AND taken < ? AND NOT EXISTS (SELECT 1 FROM states AS later"
+            " WHERE later.box = states.box AND later.name = states.name AND later.taken > states.taken)",
+            [before],
+        )
     _give_back(database)
 
 
@@ -74,11 +82,16 @@ def _forget_oldest(database, batch, before=None):
     chosen = [(reading, box) for reading, box, taken in oldest if before is None or taken < before]
     for table in ("findings WHERE reading = ?", "readings WHERE id = ?"):
         database.executemany("DELETE FROM " + table, [(reading,) for reading, _box in chosen])
-    database.executemany("DELETE FROM samples WHERE box = ? AND reading = ?", [(box, reading) for reading, box in chosen])
+    database.executemany(
+        "DELETE FROM samples WHERE box = ? AND reading = ?", [(box, reading) for reading, box in chosen]
+    )
     return len(chosen)
 
 
 def _give_back(database):
-    if database.execute("PRAGMA freelist_count").fetchone()[0] * 4 > database.execute("PRAGMA page_count").fetchone()[0]:
+    if (
+        database.execute("PRAGMA freelist_count").fetchone()[0] * 4
+        > database.execute("PRAGMA page_count").fetchone()[0]
+    ):
         # One page at a step, and only a script is stepped through.
         database.executescript("PRAGMA incremental_vacuum")

@@ -7,10 +7,7 @@ from __future__ import annotations
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
-    HistoryError,
-    SettingsError,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_size
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import store as history_store
 
@@ -66,7 +63,7 @@ class Recorder:
         try:
             return action()
         except (HistoryError, SettingsError, AnsibleError) as error:
-            Display().warning("%s. Nothing is recorded." % error)
+            Display().warning(f"{error}. Nothing is recorded.")
             self._leave()
             return None
 
@@ -80,12 +77,15 @@ class Recorder:
 
 def settings(templar, task_vars):
     """The path of the history, None where there is none to be, and its bounds. Raises SettingsError."""
-    path, days, size = (templar.template(task_vars.get("lifeline_history" + suffix)) for suffix in ("", "_days", "_size"))
+    path, days, size = (
+        templar.template(task_vars.get("lifeline_history" + suffix)) for suffix in ("", "_days", "_size")
+    )
     if path in (None, "", False):
         return None, {}
     if not isinstance(path, str):
-        raise SettingsError("lifeline_history is %r: it must be the path of a file on the controller, such as ~/lifeline/history.db"
-                            % (path,))
+        raise SettingsError(
+            f"lifeline_history is {path!r}: it must be the path of a file on the controller, such as ~/lifeline/history.db"
+        )
     bounds = {}
     if days is not None:
         bounds["days"] = _days(days)
@@ -100,7 +100,7 @@ def _days(value):
     except ValueError:
         days = 0
     if not 0 < days < 36525:
-        raise SettingsError("lifeline_history_days is %r: it must be a number of days, more than 0, such as 30" % (value,))
+        raise SettingsError(f"lifeline_history_days is {value!r}: it must be a number of days, more than 0, such as 30")
     return days
 
 
@@ -108,7 +108,9 @@ def _size(value):
     try:
         size = parse_size(value)
     except ValueError as error:
-        raise SettingsError("lifeline_history_size: %s" % error) from error
+        raise SettingsError(f"lifeline_history_size: {error}") from error
     if size < _LEAST_SIZE:
-        raise SettingsError("lifeline_history_size is %r, which is less than 1 MB: write a unit, such as 500 MB" % (value,))
+        raise SettingsError(
+            f"lifeline_history_size is {value!r}, which is less than 1 MB: write a unit, such as 500 MB"
+        )
     return size

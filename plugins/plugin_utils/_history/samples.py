@@ -6,10 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    Kill,
-    Sample,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Kill, Sample
 
 # From here on a limit is none.
 _NO_LIMIT = 1 << 40
@@ -24,13 +21,20 @@ def samples(facts, workers=(), started=None):
     found = []
     if "lifeline_memory" in facts:
         found += _memory(facts["lifeline_memory"], max(started.values(), default=None))
-    for name, kind in (("lifeline_pressure", _pressure), ("lifeline_disks", _disks), ("lifeline_fds", _fds),
-                       ("lifeline_oom", _oom), ("lifeline_processes", _processes)):
+    for name, kind in (
+        ("lifeline_pressure", _pressure),
+        ("lifeline_disks", _disks),
+        ("lifeline_fds", _fds),
+        ("lifeline_oom", _oom),
+        ("lifeline_processes", _processes),
+    ):
         if name in facts:
             found += kind(facts[name])
     for worker in workers:
         name = worker["name"]
-        found.append(Sample("worker_rss_bytes", name, worker["rss_bytes"], worker["max_memory_bytes"], started.get(name)))
+        found.append(
+            Sample("worker_rss_bytes", name, worker["rss_bytes"], worker["max_memory_bytes"], started.get(name))
+        )
         found.append(Sample("worker_restarts", name, worker["restarts"]))
     return [sample for sample in found if sample.value is not None]
 
@@ -38,8 +42,18 @@ def samples(facts, workers=(), started=None):
 def kills(facts):
     """The OOM kills of C(lifeline_oom)."""
     oom = facts.get("lifeline_oom", {"events": (), "other_kills": ()})
-    return [Kill(_seconds(event["time"]), event["pid"], event["name"], event["killer"], event.get("constraint"), event["unit"], _rss(event))
-            for event in [*oom["events"], *oom["other_kills"]]]
+    return [
+        Kill(
+            _seconds(event["time"]),
+            event["pid"],
+            event["name"],
+            event["killer"],
+            event.get("constraint"),
+            event["unit"],
+            _rss(event),
+        )
+        for event in [*oom["events"], *oom["other_kills"]]
+    ]
 
 
 def state(facts):
@@ -47,15 +61,22 @@ def state(facts):
     found, whole = {}, []
     if "lifeline_memory" in facts:
         memory = facts["lifeline_memory"]
-        found.update(memory_bytes=memory["limit_bytes"], swap_bytes=memory["swap"]["total_bytes"], overcommit=memory["overcommit_mode"])
+        found.update(
+            memory_bytes=memory["limit_bytes"],
+            swap_bytes=memory["swap"]["total_bytes"],
+            overcommit=memory["overcommit_mode"],
+        )
     if "lifeline_pressure" in facts:
         found.update(cpus=facts["lifeline_pressure"]["cpus"])
     if "lifeline_fds" in facts:
         found.update(fds_maximum=facts["lifeline_fds"]["maximum"])
     if "lifeline_disks" in facts:
         disks = facts["lifeline_disks"]["filesystems"]
-        found.update(("filesystem:" + disk["mount"], {key: disk[key] for key in ("device", "type", "size_bytes", "read_only")})
-                     for disk in disks if disk["readable"])
+        found.update(
+            ("filesystem:" + disk["mount"], {key: disk[key] for key in ("device", "type", "size_bytes", "read_only")})
+            for disk in disks
+            if disk["readable"]
+        )
         if all(disk["readable"] for disk in disks):
             whole.append("filesystem:")
     return {name: value for name, value in found.items() if value is not None}, tuple(whole)
@@ -86,8 +107,10 @@ def _disks(disks):
     found = []
     for disk in disks["filesystems"]:
         if not disk["always_full"] and not disk["read_only"]:
-            found += [_of_whole("disk_used_bytes", disk["mount"], disk["used_bytes"], disk["available_bytes"]),
-                      _of_whole("inodes_used", disk["mount"], disk["inodes_used"], disk["inodes_available"])]
+            found += [
+                _of_whole("disk_used_bytes", disk["mount"], disk["used_bytes"], disk["available_bytes"]),
+                _of_whole("inodes_used", disk["mount"], disk["inodes_used"], disk["inodes_available"]),
+            ]
     return found
 
 
@@ -97,14 +120,18 @@ def _of_whole(metric, subject, used, available):
 
 def _fds(fds):
     maximum = fds["maximum"]
-    found = [Sample("fds_allocated", "", fds["allocated"], None if maximum is None or maximum >= _NO_LIMIT else maximum),
-             Sample("processes", "", fds["processes_total"])]
+    found = [
+        Sample("fds_allocated", "", fds["allocated"], None if maximum is None or maximum >= _NO_LIMIT else maximum),
+        Sample("processes", "", fds["processes_total"]),
+    ]
     nearest = {}
     for process in fds["processes"]:
         name = process["name"]
         if name not in nearest or (process["used_percent"] or 0) > (nearest[name]["used_percent"] or 0):
             nearest[name] = process
-    return found + [Sample("process_fds", name, process["open"], process["soft_limit"]) for name, process in nearest.items()]
+    return found + [
+        Sample("process_fds", name, process["open"], process["soft_limit"]) for name, process in nearest.items()
+    ]
 
 
 def _oom(oom):

@@ -20,11 +20,7 @@ from typing import NamedTuple
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
     file as history_file,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
     prune,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
     schema as history_schema,
 )
 
@@ -155,8 +151,12 @@ class History:
 
     def boxes(self):
         """The names of all boxes with readings."""
-        return [name for (name,) in self._ask(
-            "SELECT name FROM boxes WHERE EXISTS (SELECT 1 FROM readings WHERE box = boxes.id) ORDER BY name")]
+        return [
+            name
+            for (name,) in self._ask(
+                "SELECT name FROM boxes WHERE EXISTS (SELECT 1 FROM readings WHERE box = boxes.id) ORDER BY name"
+            )
+        ]
 
     def metrics(self):
         """The names of all that was ever measured."""
@@ -165,15 +165,26 @@ class History:
     def readings(self, box=None, since=None, source=None):
         """The readings of one box or all, oldest first."""
         where, values = _where({"boxes.name =": box, "taken >=": since, "source =": source})
-        return [Taken(*row) for row in self._ask(
-            "SELECT readings.id, boxes.name, taken, source, verdict, booted FROM readings JOIN boxes ON boxes.id = readings.box"
-            + where + " ORDER BY taken, readings.id", values)]
+        return [
+            Taken(*row)
+            for row in self._ask(
+                "SELECT readings.id, boxes.name, taken, source, verdict, booted FROM readings JOIN boxes ON boxes.id = readings.box"
+                + where
+                + " ORDER BY taken, readings.id",
+                values,
+            )
+        ]
 
     def latest(self, source="health"):
         """The last reading of each box from V(source), by the box's name."""
-        return {row[1]: Taken(*row) for row in self._ask(
-            "SELECT readings.id, boxes.name, max(taken), source, verdict, booted FROM readings JOIN boxes ON boxes.id = readings.box"
-            " WHERE source = ? GROUP BY boxes.id ORDER BY boxes.name", [source])}
+        return {
+            row[1]: Taken(*row)
+            for row in self._ask(
+                "SELECT readings.id, boxes.name, max(taken), source, verdict, booted FROM readings JOIN boxes ON boxes.id = readings.box"
+                " WHERE source = ? GROUP BY boxes.id ORDER BY boxes.name",
+                [source],
+            )
+        }
 
     def series(self, box, metric, subject="", since=None, last=None):
         """The points of one series, oldest first: all, those taken V(since), or the V(last) so many."""
@@ -181,38 +192,46 @@ class History:
         rows = self._ask(
             "SELECT taken, value, capacity, coalesce(started, booted) FROM boxes CROSS JOIN readings ON readings.box = boxes.id"
             " CROSS JOIN series JOIN samples ON samples.box = boxes.id AND reading = readings.id AND series = series.id"
-            + where + " ORDER BY taken DESC, reading DESC" + ("" if last is None else " LIMIT %d" % last), values)
+            + where
+            + " ORDER BY taken DESC, reading DESC"
+            + ("" if last is None else f" LIMIT {last}"),
+            values,
+        )
         return [Point(*row) for row in reversed(rows)]
 
     def recent(self, box, metrics, since=0):
         """A few points of each of V(metrics), ever further apart the longer ago: lists, oldest first, by metric and subject."""
-        numbers = self._ask("SELECT id FROM readings WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken >= ?"
-                            " ORDER BY taken DESC LIMIT %d" % FURTHEST, [box, since])
+        numbers = self._ask(
+            f"SELECT id FROM readings WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken >= ? ORDER BY taken DESC LIMIT {FURTHEST}",
+            [box, since],
+        )
         readings = [numbers[place - 1][0] for place in PLACES if place <= len(numbers)]
         found = {}
         for metric, subject, *point in self._ask(
-                "SELECT metric, subject, taken, value, capacity, coalesce(started, booted) FROM readings"
-                " CROSS JOIN samples ON samples.box = readings.box AND reading = readings.id CROSS JOIN series ON series.id = series"
-                " WHERE readings.id IN (%s) AND metric IN (%s) ORDER BY taken, reading"
-                % (", ".join(map(str, readings)), ", ".join("?" * len(metrics))), metrics):
+            f"SELECT metric, subject, taken, value, capacity, coalesce(started, booted) FROM readings CROSS JOIN samples ON samples.box = readings.box AND reading = readings.id CROSS JOIN series ON series.id = series WHERE readings.id IN ({', '.join(map(str, readings))}) AND metric IN ({', '.join('?' * len(metrics))}) ORDER BY taken, reading",
+            metrics,
+        ):
             found.setdefault((metric, subject), []).append(Point(*point))
         return found
 
     def samples(self, reading):
         """All numbers of one reading."""
-        return [Sample(*row) for row in self._ask(
-            "SELECT metric, subject, value, capacity, started FROM samples JOIN series ON series.id = series"
-            " WHERE box = (SELECT box FROM readings WHERE id = ?) AND reading = ? ORDER BY metric, subject", [reading, reading])]
+        return [
+            Sample(*row)
+            for row in self._ask(
+                "SELECT metric, subject, value, capacity, started FROM samples JOIN series ON series.id = series"
+                " WHERE box = (SELECT box FROM readings WHERE id = ?) AND reading = ? ORDER BY metric, subject",
+                [reading, reading],
+            )
+        ]
 
     def buckets(self, box, metrics, since, width):
         """The least and the most of each V(width) seconds since a time: lists of Bucket, oldest first, by metric and subject."""
         found = {}
         for metric, subject, *bucket in self._ask(
-                "SELECT metric, subject, CAST((taken - ?) / ? AS INTEGER) AS bucket, min(value), max(value), max(taken), max(capacity),"
-                " max(coalesce(started, booted)) FROM boxes CROSS JOIN readings ON readings.box = boxes.id CROSS JOIN samples"
-                " ON samples.box = readings.box AND reading = readings.id CROSS JOIN series ON series.id = series"
-                " WHERE boxes.name = ? AND taken >= ? AND metric IN (%s) GROUP BY series.id, bucket ORDER BY metric, subject, bucket"
-                % ", ".join("?" * len(metrics)), [since, width, box, since, *metrics]):
+            f"SELECT metric, subject, CAST((taken - ?) / ? AS INTEGER) AS bucket, min(value), max(value), max(taken), max(capacity), max(coalesce(started, booted)) FROM boxes CROSS JOIN readings ON readings.box = boxes.id CROSS JOIN samples ON samples.box = readings.box AND reading = readings.id CROSS JOIN series ON series.id = series WHERE boxes.name = ? AND taken >= ? AND metric IN ({', '.join('?' * len(metrics))}) GROUP BY series.id, bucket ORDER BY metric, subject, bucket",
+            [since, width, box, since, *metrics],
+        ):
             found.setdefault((metric, subject), []).append(Bucket(*bucket))
         return found
 
@@ -220,22 +239,36 @@ class History:
         """Findings as health returned them, each with C(box) and C(taken) besides, oldest first and the worst of a reading first."""
         where, values = _where({"boxes.name =": box, "taken >=": since, "reading =": reading})
         keys = ("box", "taken", "check", "severity", "subject", "value", "threshold", "unit", "message")
-        return [dict(zip(keys, row)) for row in self._ask(
-            "SELECT boxes.name, taken, check_name, severity, subject, value, threshold, unit, message FROM findings"
-            " JOIN readings ON readings.id = reading JOIN boxes ON boxes.id = readings.box"
-            + where + " ORDER BY taken, reading, number", values)]
+        return [
+            dict(zip(keys, row))
+            for row in self._ask(
+                "SELECT boxes.name, taken, check_name, severity, subject, value, threshold, unit, message FROM findings"
+                " JOIN readings ON readings.id = reading JOIN boxes ON boxes.id = readings.box"
+                + where
+                + " ORDER BY taken, reading, number",
+                values,
+            )
+        ]
 
     def kills(self, box=None, since=None):
         """Pairs of a box's name and a Kill, oldest first; each kill once, however often it was read."""
         where, values = _where({"boxes.name =": box, "killed >=": since})
-        return [(name, Kill(*kill)) for name, *kill in self._ask(
-            "SELECT boxes.name, killed, pid, kills.name, killer, scope, unit, rss_bytes FROM kills JOIN boxes ON boxes.id = kills.box"
-            + where + " ORDER BY killed, kills.id", values)]
+        return [
+            (name, Kill(*kill))
+            for name, *kill in self._ask(
+                "SELECT boxes.name, killed, pid, kills.name, killer, scope, unit, rss_bytes FROM kills JOIN boxes ON boxes.id = kills.box"
+                + where
+                + " ORDER BY killed, kills.id",
+                values,
+            )
+        ]
 
     def state(self, box, at=None):
         """What was known of the box at a time, by default now: values by name."""
         known = self._safely(lambda: self._state(box, at))
-        return {name: json.loads(value) for name, value in known.items() if value is not None and not name.endswith(_WHOLE)}
+        return {
+            name: json.loads(value) for name, value in known.items() if value is not None and not name.endswith(_WHOLE)
+        }
 
     def changes(self, box, since):
         """What has changed on a box since a time: tuples of when, name, value before and value after; None is what wasn't there.
@@ -245,12 +278,18 @@ class History:
         before, changed = self._safely(lambda: self._state(box, since)), []
         looked_for = {name: since for name in before if name.endswith(_WHOLE)}
         for taken, name, value in self._ask(
-                "SELECT taken, name, value FROM states WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken > ?"
-                " ORDER BY taken, name", [box, since]):
+            "SELECT taken, name, value FROM states WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken > ?"
+            " ORDER BY taken, name",
+            [box, since],
+        ):
             if name.endswith(_WHOLE):
                 looked_for.setdefault(name, taken)
-            elif name in before or any(name.startswith(prefix) and since < taken for prefix, since in looked_for.items()):
-                changed.append((taken, name, *(None if one is None else json.loads(one) for one in (before.get(name), value))))
+            elif name in before or any(
+                name.startswith(prefix) and since < taken for prefix, since in looked_for.items()
+            ):
+                changed.append(
+                    (taken, name, *(None if one is None else json.loads(one) for one in (before.get(name), value)))
+                )
             before[name] = value
         return changed
 
@@ -296,18 +335,21 @@ class History:
             if self._version() == (0, 0):
                 for statement in (history_schema.TABLES + history_schema.VIEWS).split(";\n"):
                     self._database.execute(statement)
-                self._database.execute("PRAGMA application_id = %d" % history_schema.APPLICATION_ID)
-                self._database.execute("PRAGMA user_version = %d" % history_schema.VERSION)
+                self._database.execute(f"PRAGMA application_id = {history_schema.APPLICATION_ID}")
+                self._database.execute(f"PRAGMA user_version = {history_schema.VERSION}")
 
     def _version(self):
-        return tuple(self._database.execute("PRAGMA " + name).fetchone()[0] for name in ("application_id", "user_version"))
+        return tuple(
+            self._database.execute("PRAGMA " + name).fetchone()[0] for name in ("application_id", "user_version")
+        )
 
     def _check(self, version):
         if version[0] != history_schema.APPLICATION_ID:
-            raise HistoryError("%s is a SQLite file, and no history of lifeline.fleet: name another file" % self.path)
+            raise HistoryError(f"{self.path} is a SQLite file, and no history of lifeline.fleet: name another file")
         if version[1] != history_schema.VERSION:
-            raise HistoryError("the history %s has version %d, and this release of lifeline.fleet knows version %d: name another file, or "
-                               "use the release that has begun it" % (self.path, version[1], history_schema.VERSION))
+            raise HistoryError(
+                f"the history {self.path} has version {version[1]}, and this release of lifeline.fleet knows version {history_schema.VERSION}: name another file, or use the release that has begun it"
+            )
 
     @contextmanager
     def _transaction(self):
@@ -351,8 +393,9 @@ class History:
         self._close()
         aside = history_file.set_aside(self.path, self._inode)
         if aside is not None:
-            self.notes.append("the history %s was damaged (%s): it is now %s, and a new one has been begun. What can be saved of it, "
-                              "'sqlite3 %s .recover' prints" % (self.path, error, aside, aside))
+            self.notes.append(
+                f"the history {self.path} was damaged ({error}): it is now {aside}, and a new one has been begun. What can be saved of it, 'sqlite3 {aside} .recover' prints"
+            )
         self._open()
 
     def _ask(self, question, values=()):
@@ -362,25 +405,67 @@ class History:
         execute = self._database.execute
         execute("INSERT OR IGNORE INTO boxes (name) VALUES (?)", [reading.box])
         box = execute("SELECT id FROM boxes WHERE name = ?", [reading.box]).fetchone()[0]
-        number = execute("INSERT INTO readings (box, taken, source, verdict, booted) VALUES (?, ?, ?, ?, ?)",
-                         [box, round(reading.taken, 3), reading.source, reading.verdict, reading.booted]).lastrowid
+        number = execute(
+            "INSERT INTO readings (box, taken, source, verdict, booted) VALUES (?, ?, ?, ?, ?)",
+            [box, round(reading.taken, 3), reading.source, reading.verdict, reading.booted],
+        ).lastrowid
         samples = list(reading.samples)
-        self._database.executemany("INSERT OR IGNORE INTO series (metric, subject) VALUES (?, ?)",
-                                   [(sample.metric, sample.subject) for sample in samples])
+        self._database.executemany(
+            "INSERT OR IGNORE INTO series (metric, subject) VALUES (?, ?)",
+            [(sample.metric, sample.subject) for sample in samples],
+        )
         self._database.executemany(
             "INSERT OR REPLACE INTO samples SELECT ?, ?, id, ?, ?, ? FROM series WHERE metric = ? AND subject = ?",
-            [(box, number, _storable(sample.value), _storable(sample.capacity), sample.started, sample.metric, sample.subject)
-             for sample in samples])
+            [
+                (
+                    box,
+                    number,
+                    _storable(sample.value),
+                    _storable(sample.capacity),
+                    sample.started,
+                    sample.metric,
+                    sample.subject,
+                )
+                for sample in samples
+            ],
+        )
         self._database.executemany(
             "INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(number, place, *(finding[key] for key in ("check", "severity", "subject", "value", "threshold", "unit", "message")))
-             for place, finding in enumerate(reading.findings)])
+            [
+                (
+                    number,
+                    place,
+                    *(
+                        finding[key]
+                        for key in ("check", "severity", "subject", "value", "threshold", "unit", "message")
+                    ),
+                )
+                for place, finding in enumerate(reading.findings)
+            ],
+        )
         for kill in reading.kills:
-            execute("INSERT INTO kills (box, reading, killed, pid, name, killer, scope, unit, rss_bytes) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?"
-                    " WHERE NOT EXISTS (SELECT 1 FROM kills WHERE box = ? AND pid IS ? AND (killed IS ? OR abs(killed - ?) <= ?)"
-                    " AND (pid IS NOT NULL OR unit IS ?))",
-                    [box, number, kill.killed, kill.pid, kill.name, kill.killer, kill.scope, kill.unit, kill.rss_bytes,
-                     box, kill.pid, kill.killed, kill.killed, _SAME_KILL_SECONDS, kill.unit])
+            execute(
+                "INSERT INTO kills (box, reading, killed, pid, name, killer, scope, unit, rss_bytes) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?"
+                " WHERE NOT EXISTS (SELECT 1 FROM kills WHERE box = ? AND pid IS ? AND (killed IS ? OR abs(killed - ?) <= ?)"
+                " AND (pid IS NOT NULL OR unit IS ?))",
+                [
+                    box,
+                    number,
+                    kill.killed,
+                    kill.pid,
+                    kill.name,
+                    kill.killer,
+                    kill.scope,
+                    kill.unit,
+                    kill.rss_bytes,
+                    box,
+                    kill.pid,
+                    kill.killed,
+                    kill.killed,
+                    _SAME_KILL_SECONDS,
+                    kill.unit,
+                ],
+            )
         if reading.state or reading.whole:
             self._note_state(reading.box, box, round(reading.taken, 3), reading)
         return number
@@ -392,14 +477,20 @@ class History:
             # That all of these were looked at is known from here on, so that one more of them is a change.
             state[prefix] = "true"
             state.update((key, None) for key in known if key.startswith(prefix) and key not in state)
-        self._database.executemany("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", [
-            (box, key, taken, value) for key, value in state.items() if key not in known or known[key] != value])
+        self._database.executemany(
+            "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)",
+            [(box, key, taken, value) for key, value in state.items() if key not in known or known[key] != value],
+        )
 
     def _state(self, box, at):
         """The last value of each name as text, None for what has gone."""
-        return {name: value for name, value, _taken in self._database.execute(
-            "SELECT name, value, max(taken) FROM states WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken <= ? GROUP BY name",
-            [box, time.time() + 1 if at is None else at])}
+        return {
+            name: value
+            for name, value, _taken in self._database.execute(
+                "SELECT name, value, max(taken) FROM states WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken <= ? GROUP BY name",
+                [box, time.time() + 1 if at is None else at],
+            )
+        }
 
 
 def _where(conditions):
@@ -421,12 +512,13 @@ def _code(error):
 def _explain(path, error):
     code = _code(error)
     if code in _DAMAGED:
-        return "the history %s is damaged (%s): move it away; 'sqlite3 FILE .recover' prints what can be saved" % (path, error)
+        return (
+            f"the history {path} is damaged ({error}): move it away; 'sqlite3 FILE .recover' prints what can be saved"
+        )
     if code in _BUSY:
-        return "the history %s is locked by another program (%s): end that one, or let it finish" % (path, error)
+        return f"the history {path} is locked by another program ({error}): end that one, or let it finish"
     if code == sqlite3.SQLITE_FULL:
-        return "the history %s can't grow, for its disk is full: make room, or lower lifeline_history_size" % path
+        return f"the history {path} can't grow, for its disk is full: make room, or lower lifeline_history_size"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return ("the history %s can't be written (%s): name a file that you may write, in a folder that you may write to, for SQLite keeps "
-                "two more beside it" % (path, error))
-    return "the history %s can't be used: %s" % (path, error)
+        return f"the history {path} can't be written ({error}): name a file that you may write, in a folder that you may write to, for SQLite keeps two more beside it"
+    return f"the history {path} can't be used: {error}"

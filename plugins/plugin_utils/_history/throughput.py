@@ -24,7 +24,7 @@ def sidekiq_samples(result):
     state, rate = result["sidekiq"], result["rate"] or {}
     found = [Sample("sidekiq_" + key, result["asked"], state[key]) for key in _NUMBERS]
     found.append(Sample("sidekiq_busy", result["asked"], state["busy"], state["concurrency"]))
-    found += [Sample("sidekiq_%s_per_hour" % key, result["asked"], rate.get(key + "_per_hour")) for key in COUNTS]
+    found += [Sample(f"sidekiq_{key}_per_hour", result["asked"], rate.get(key + "_per_hour")) for key in COUNTS]
     return [sample for sample in found if sample.value is not None]
 
 
@@ -41,5 +41,7 @@ def before(history, box, asked, now):
     for key in COUNTS:
         for point in history.series(box, "sidekiq_" + key, asked, last=20):
             found.setdefault(point.taken, {})[key] = int(point.value)
-    old = [taken for taken, counts in found.items() if len(counts) == len(COUNTS) and now - taken >= sidekiq_state.SHORTEST]
+    old = [
+        taken for taken, counts in found.items() if len(counts) == len(COUNTS) and now - taken >= sidekiq_state.SHORTEST
+    ]
     return dict(found[max(old)], time=max(old)) if old else None

@@ -18,8 +18,9 @@ from ansible.errors import AnsibleConnectionFailure
 @contextmanager
 def deadline(seconds):
     """Raise AnsibleConnectionFailure, which makes the box unreachable, where the body takes longer."""
+
     def expire(_number, _frame):
-        raise AnsibleConnectionFailure("the box accepted the connection, and then said nothing for %g s" % seconds)
+        raise AnsibleConnectionFailure(f"the box accepted the connection, and then said nothing for {seconds:g} s")
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -15,10 +15,7 @@ import re
 import shlex
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    maps,
-    processes,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import maps, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe
@@ -111,12 +108,17 @@ def script(word, timeout, seconds, pids=(), units=(), lean=False):
     """
     text = _HEAD + health_probe.script(timeout) + ";" + _TOOLS + _CHOOSE + _PARTS + ("" if lean else _MORE) + _LAST
     for name, value in (
-            ("WORD", word), ("SECONDS", str(seconds)), ("LIMIT", str(_LIMIT)), ("END", _END),
-            ("LARGEST", str(_LARGEST_LEAN if lean else _LARGEST)), ("FILES", " ".join(_FILES if lean else _FILES + _MORE_FILES)),
-            ("PIDS", " ".join(str(int(pid)) for pid in pids)),
-            ("UNITS", " ".join(unit for unit in units if _UNIT.match(unit))),
-            ("NO_FILES", "|".join(name.replace("[", r"\[") + "*" for name in _NO_FILES))):
-        text = text.replace("@%s@" % name, value)
+        ("WORD", word),
+        ("SECONDS", str(seconds)),
+        ("LIMIT", str(_LIMIT)),
+        ("END", _END),
+        ("LARGEST", str(_LARGEST_LEAN if lean else _LARGEST)),
+        ("FILES", " ".join(_FILES if lean else _FILES + _MORE_FILES)),
+        ("PIDS", " ".join(str(int(pid)) for pid in pids)),
+        ("UNITS", " ".join(unit for unit in units if _UNIT.match(unit))),
+        ("NO_FILES", "|".join(name.replace("[", r"\[") + "*" for name in _NO_FILES)),
+    ):
+        text = text.replace(f"@{name}@", value)
     # In braces it is one command, to which Ansible may append others.
     return "{ " + " ".join(text.split("\n")) + " }"
 
@@ -127,7 +129,7 @@ def parts(answer, errors, word):
     sources = health_probe.sources(head, errors)
     named = dict(found)
     if _END not in named:
-        raise ProbeError("the box stopped answering while evidence was taken (%d of its parts came)" % len(named))
+        raise ProbeError(f"the box stopped answering while evidence was taken ({len(named)} of its parts came)")
     del named[_END]
     return sources, named
 
@@ -145,32 +147,42 @@ def read(sources, named, workers=()):
     for line in named.get("cgroups", "").splitlines():
         path, colon, rest = line.partition(":")
         if colon:
-            cgroups[path] = "%s%s\n" % (cgroups.get(path, ""), rest)
+            cgroups[path] = f"{cgroups.get(path, '')}{rest}\n"
     units = {pid: cgroup_units.system_unit(cgroups, pid) for pid in table}
     services = _services(named.get("units", ""))
     return {
-        "processes": {str(pid): {"unit": unit, "name": table[pid]["name"], "rss_bytes": table[pid]["rss_bytes"]}
-                      for pid, unit in units.items() if unit and unit.endswith(_SERVICE)},
+        "processes": {
+            str(pid): {"unit": unit, "name": table[pid]["name"], "rss_bytes": table[pid]["rss_bytes"]}
+            for pid, unit in units.items()
+            if unit and unit.endswith(_SERVICE)
+        },
         "services": services,
         "deleted": _deleted(named.get("deleted", ""), units),
         "watched": re.findall(r"^ *(\S+) .*\bProcess *$", named.get("monit", ""), re.MULTILINE),
-        "space": {path: int(kilobytes) * 1024
-                  for kilobytes, path in re.findall(r"^(\d{1,15})\s+(/\S+)$", named.get("space", ""), re.MULTILINE)},
+        "space": {
+            path: int(kilobytes) * 1024
+            for kilobytes, path in re.findall(r"^(\d{1,15})\s+(/\S+)$", named.get("space", ""), re.MULTILINE)
+        },
         "workers": _workers(workers, units, services),
-        "titles": {str(pid): table[pid]["command_line"] or "" for worker in workers for pid in worker["pids"] if pid in table},
+        "titles": {
+            str(pid): table[pid]["command_line"] or "" for worker in workers for pid in worker["pids"] if pid in table
+        },
     }
 
 
 def members(sources, named, about):
     """The files of the archive: relative path and text. V(about) is a dictionary that says what it is."""
-    files = {"about.json": json.dumps(about, indent=2, sort_keys=True) + "\n", "processes.txt": _table(processes.parse_table(sources))}
+    files = {
+        "about.json": json.dumps(about, indent=2, sort_keys=True) + "\n",
+        "processes.txt": _table(processes.parse_table(sources)),
+    }
     # As in a recorded box: what has no place in a file system stands at the top.
     for name, text in {**named, **sources}.items():
         files[_member(name)] = text
     for name, text in named.items():
         found = re.match(r"proc/(\d+)/smaps$", name)
         if found and text:
-            files["memory-map/%s.txt" % found.group(1)] = _map(maps.parse(text))
+            files[f"memory-map/{found.group(1)}.txt"] = _map(maps.parse(text))
     return files
 
 
@@ -196,8 +208,10 @@ def _services(text):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if values.get("Id", "").endswith(_SERVICE):
             services[values["Id"]] = {
-                "loaded": values.get("LoadState") == "loaded", "active": values.get("ActiveState"),
-                "can_reload": values.get("CanReload") == "yes", "restart": values.get("Restart"),
+                "loaded": values.get("LoadState") == "loaded",
+                "active": values.get("ActiveState"),
+                "can_reload": values.get("CanReload") == "yes",
+                "restart": values.get("Restart"),
             }
     return services
 
@@ -210,7 +224,12 @@ def _deleted(text, units):
         if not found or not line.endswith(_DELETED):
             continue
         blocks, block, identity, pid, path = found.groups()
-        entry = {"path": path[:-len(_DELETED)], "bytes": int(blocks) * int(block), "pid": int(pid), "unit": units.get(int(pid))}
+        entry = {
+            "path": path[: -len(_DELETED)],
+            "bytes": int(blocks) * int(block),
+            "pid": int(pid),
+            "unit": units.get(int(pid)),
+        }
         if entry["bytes"]:
             files.setdefault(identity, entry)
     return sorted(files.values(), key=lambda entry: -entry["bytes"])
@@ -218,17 +237,25 @@ def _deleted(text, units):
 
 def _table(table):
     """The processes, those with the most memory first."""
-    lines = ["%7s %7s %5s %8s %6s %9s  %s" % ("PID", "PPID", "STATE", "RSS", "ADJ", "AGE", "COMMAND")]
+    lines = [f"{'PID':>7} {'PPID':>7} {'STATE':>5} {'RSS':>8} {'ADJ':>6} {'AGE':>9}  COMMAND"]
     for process in sorted(table.values(), key=lambda one: (-(one["rss_bytes"] or 0), one["pid"])):
-        lines.append("%7d %7d %5s %8s %6s %9s  %s" % (
-            process["pid"], process["ppid"], process["state"], format_size(process["rss_bytes"] or 0), process["oom_score_adj"],
-            "?" if process["age_seconds"] is None else "%.0f" % process["age_seconds"],
-            shlex.quote(process["command_line"]) if process["command_line"] else "[%s]" % process["name"]))
+        lines.append(
+            "%7d %7d %5s %8s %6s %9s  %s"
+            % (
+                process["pid"],
+                process["ppid"],
+                process["state"],
+                format_size(process["rss_bytes"] or 0),
+                process["oom_score_adj"],
+                "?" if process["age_seconds"] is None else "%.0f" % process["age_seconds"],
+                shlex.quote(process["command_line"]) if process["command_line"] else "[%s]" % process["name"],
+            )
+        )
     return "\n".join(lines) + "\n"
 
 
 def _map(groups):
-    lines = ["%8s %8s %8s %8s  %s" % ("RSS", "PSS", "SWAP", "MAPS", "WHAT")]
+    lines = [f"{'RSS':>8} {'PSS':>8} {'SWAP':>8} {'MAPS':>8}  WHAT"]
     for group in groups:
         sizes = tuple(format_size(group[key]) for key in ("rss_bytes", "pss_bytes", "swap_bytes"))
         lines.append("%8s %8s %8s %8d  %s" % (*sizes, group["mappings"], group["name"]))

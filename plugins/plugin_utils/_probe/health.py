@@ -14,12 +14,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
-    facts as disk_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
-    mounts,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, mounts
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
@@ -43,9 +38,19 @@ _SOCKET = re.compile(r" -> socket:\[(\d{1,20})\]$")
 _SYSTEM_LIMIT = 1 << 18
 # A process names itself in its command line at will, so that comes last; of its limits only one line is wanted.
 _TABLE_FILES = [name for name in processes.TABLE_FILES if name not in ("limits", "cmdline")] + ["cmdline"]
-_SYSTEM_FILES = tuple(path for path in dict.fromkeys(
-    memory.SOURCES + pressure.SOURCES + disk_facts.SOURCES + fds.SOURCES + oom_facts.SOURCES + processes.SOURCES + container.SOURCES)
-    if path not in page_size.SOURCES)
+_SYSTEM_FILES = tuple(
+    path
+    for path in dict.fromkeys(
+        memory.SOURCES
+        + pressure.SOURCES
+        + disk_facts.SOURCES
+        + fds.SOURCES
+        + oom_facts.SOURCES
+        + processes.SOURCES
+        + container.SOURCES
+    )
+    if path not in page_size.SOURCES
+)
 
 # Walk the mounts once. The local file systems become the positional parameters. One that may hang is asked by a process of
 # its own, which may hang in our stead. The memory controllers give, from the shell's own control group upwards, the files
@@ -141,23 +146,24 @@ def script(timeout, listeners=False):
         sockets = ("/proc/[0-9]*/cgroup", *proc_listeners.SOURCES)
     text += 'echo; echo "==> %s <=="; }' % _END
     for name, value in (
-            ("V1", " ".join(cgroup.FILES[1])),
-            ("V2", " ".join(cgroup.FILES[2])),
-            ("SKIPPED", "|".join(mounts.PSEUDO_TYPES)),
-            ("GUARDED", "|".join(mounts.NETWORK_TYPES)),
-            ("HIDDEN", "|".join(prefix + "/*" for prefix in mounts.HIDDEN_PREFIXES)),
-            ("SYSTEM_LIMIT", str(_SYSTEM_LIMIT)),
-            ("PAGE_SIZE", " ".join(page_size.SOURCES)),
-            ("PROCESS_LIMIT", str(page_size.READ_LIMIT)),
-            ("FILES", " ".join(_SYSTEM_FILES)),
-            ("PATTERNS", " ".join(watchdog.PATTERNS)),
-            ("STATFS", "%S %s %b %f %a %c %d %n"),
-            ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
-            ("ANCHORS", " ".join('-e "%s"' % anchor for anchor in oom_facts.ANCHORS)),
-            ("SOCKETS", " ".join(sockets)),
-            ("TABLE_FILES", " ".join(_TABLE_FILES)),
-            ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES))):
-        text = text.replace("@%s@" % name, value)
+        ("V1", " ".join(cgroup.FILES[1])),
+        ("V2", " ".join(cgroup.FILES[2])),
+        ("SKIPPED", "|".join(mounts.PSEUDO_TYPES)),
+        ("GUARDED", "|".join(mounts.NETWORK_TYPES)),
+        ("HIDDEN", "|".join(prefix + "/*" for prefix in mounts.HIDDEN_PREFIXES)),
+        ("SYSTEM_LIMIT", str(_SYSTEM_LIMIT)),
+        ("PAGE_SIZE", " ".join(page_size.SOURCES)),
+        ("PROCESS_LIMIT", str(page_size.READ_LIMIT)),
+        ("FILES", " ".join(_SYSTEM_FILES)),
+        ("PATTERNS", " ".join(watchdog.PATTERNS)),
+        ("STATFS", "%S %s %b %f %a %c %d %n"),
+        ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
+        ("ANCHORS", " ".join(f'-e "{anchor}"' for anchor in oom_facts.ANCHORS)),
+        ("SOCKETS", " ".join(sockets)),
+        ("TABLE_FILES", " ".join(_TABLE_FILES)),
+        ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES)),
+    ):
+        text = text.replace(f"@{name}@", value)
     return " ".join(text.split("\n"))
 
 
@@ -191,7 +197,7 @@ def _lines(text):
     for line in text.splitlines():
         name, colon, rest = line.partition(":")
         if colon and name not in _SYSTEM_FILES:
-            texts[name] = "%s%s\n" % (texts.get(name, ""), rest)
+            texts[name] = f"{texts.get(name, '')}{rest}\n"
     return texts
 
 
@@ -203,12 +209,12 @@ def _holders(listed):
         if folder:
             pid = folder.group(1)
         elif link and pid:
-            lines.append("%s %s\n" % (link.group(1), pid))
+            lines.append(f"{link.group(1)} {pid}\n")
     return "".join(lines)
 
 
 def _complaint(text, found):
     if found and _END not in found:
-        return "the box stopped answering in the middle of the probe (%d of its sources came)" % len(found)
+        return f"the box stopped answering in the middle of the probe ({len(found)} of its sources came)"
     shown = " ".join(text.split())[:200]
-    return "the box did not run the probe: it answered %s" % (repr(shown) if shown else "nothing")
+    return f"the box did not run the probe: it answered {repr(shown) if shown else 'nothing'}"

@@ -27,7 +27,7 @@ def sections(answer, word):
     V(word) is drawn anew for each script, so that nothing that is printed in between looks like a heading.
     """
     text = decode(answer.encode("utf-8", "surrogateescape")).replace("\r\n", "\n")
-    head, *found = re.split(r"^==> %s (\S+) <==\n" % re.escape(word), text, flags=re.MULTILINE)
+    head, *found = re.split(rf"^==> {re.escape(word)} (\S+) <==\n", text, flags=re.MULTILINE)
     return head, [(name, part[:-1] if part.endswith("\n") else part) for name, part in zip(found[::2], found[1::2])]
 
 
@@ -37,4 +37,4 @@ def reset(connection):
         connection.reset()
     except (AnsibleError, AttributeError) as error:
         # Who needs to know finds out on the box whether the connection is new.
-        Display().vv("the connection can't be reset: %s" % error)
+        Display().vv(f"the connection can't be reset: {error}")

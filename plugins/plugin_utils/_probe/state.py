@@ -16,33 +16,62 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import proces
 _FILE = re.compile(r"^==> (/\S+) <==\n", re.MULTILINE)
 
 # Settings of the kernel that are none.
-_VOLATILE = re.compile("|".join((
-    # Numbers of this boot, random numbers and secrets.
-    r"kernel\.random\.(boot_id|uuid|entropy_avail)", r"net\.ipv4\.tcp_fastopen_key", r"net\.ipv6\.conf\..*\.stable_secret",
-    r"net\.core\.netdev_rss_key",
-    # What the box is called.
-    r"kernel\.(hostname|domainname|osrelease|version)",
-    # Counters, and what is in use at the moment.
-    r"fs\.(dentry-state|file-nr|inode-nr|inode-state|aio-nr)", r"fs\.quota\.(?!warnings).*", r"kernel\.(ns_last_pid|pty\.nr)",
-    r"kernel\.hung_task_(detect_count|warnings)", r"net\.netfilter\.nf_conntrack_count", r".*_used",
-    # The kernel lowers it by itself, when samples take it too long.
-    r"kernel\.perf_event_max_sample_rate",
-    # Descriptions of hardware and of the scheduler's domains, which it makes of the processors.
-    r"dev\.cdrom\.info", r"kernel\.sched_domain\..*",
-    # A command, and no setting: what is read of it says nothing.
-    r"vm\.(stat_refresh|drop_caches|compact_memory)", r"net\.ipv[46]\.route\.flush", r"fs\.xfs\.stats_clear",
-    # Interfaces that come and go with containers, virtual machines and tunnels.
-    r"net\.ipv[46]\.(conf|neigh)\.(veth|br-|docker|podman|cni|cali|flannel|vxlan|lxc|lxdbr|virbr|vnet|tap|tun|wg|ppp|ifb|dummy).*",
-)) + r"\Z")
+_VOLATILE = re.compile(
+    "|".join(
+        (
+            # Numbers of this boot, random numbers and secrets.
+            r"kernel\.random\.(boot_id|uuid|entropy_avail)",
+            r"net\.ipv4\.tcp_fastopen_key",
+            r"net\.ipv6\.conf\..*\.stable_secret",
+            r"net\.core\.netdev_rss_key",
+            # What the box is called.
+            r"kernel\.(hostname|domainname|osrelease|version)",
+            # Counters, and what is in use at the moment.
+            r"fs\.(dentry-state|file-nr|inode-nr|inode-state|aio-nr)",
+            r"fs\.quota\.(?!warnings).*",
+            r"kernel\.(ns_last_pid|pty\.nr)",
+            r"kernel\.hung_task_(detect_count|warnings)",
+            r"net\.netfilter\.nf_conntrack_count",
+            r".*_used",
+            # The kernel lowers it by itself, when samples take it too long.
+            r"kernel\.perf_event_max_sample_rate",
+            # Descriptions of hardware and of the scheduler's domains, which it makes of the processors.
+            r"dev\.cdrom\.info",
+            r"kernel\.sched_domain\..*",
+            # A command, and no setting: what is read of it says nothing.
+            r"vm\.(stat_refresh|drop_caches|compact_memory)",
+            r"net\.ipv[46]\.route\.flush",
+            r"fs\.xfs\.stats_clear",
+            # Interfaces that come and go with containers, virtual machines and tunnels.
+            r"net\.ipv[46]\.(conf|neigh)\.(veth|br-|docker|podman|cni|cali|flannel|vxlan|lxc|lxdbr|virbr|vnet|tap|tun|wg|ppp|ifb|dummy).*",
+        )
+    )
+    + r"\Z"
+)
 
 # Parameters of the kernel's command line that say where this very box has its disks and its addresses, or again which kernel it is.
-_OF_THIS_BOX = ("BOOT_IMAGE", "initrd", "root", "resume", "ip", "nameserver", "systemd.machine_id", "ds", "cloud-config-url", "hostname",
-                "systemd.hostname")
+_OF_THIS_BOX = (
+    "BOOT_IMAGE",
+    "initrd",
+    "root",
+    "resume",
+    "ip",
+    "nameserver",
+    "systemd.machine_id",
+    "ds",
+    "cloud-config-url",
+    "hostname",
+    "systemd.hostname",
+)
 # Mount options with addresses of this box, or with sizes that come from its memory.
-_OWN_OPTIONS = re.compile(r"(lowerdir|upperdir|workdir|addr|clientaddr|mountaddr|mountport|uuid|size|nr_inodes|fd|pgrp|pipe_ino|subvolid)=")
+_OWN_OPTIONS = re.compile(
+    r"(lowerdir|upperdir|workdir|addr|clientaddr|mountaddr|mountport|uuid|size|nr_inodes|fd|pgrp|pipe_ino|subvolid)="
+)
 
 # Units that come and go with logins, connections and disks, or that are named after a disk.
-_PASSING = re.compile(r"session-|user@|user-runtime-dir@|run-|[^@]*@([0-9]+-([0-9]+|.*:[0-9]+)-|dev-|.*-[0-9a-f]{4}-|[0-9]+:[0-9]+)")
+_PASSING = re.compile(
+    r"session-|user@|user-runtime-dir@|run-|[^@]*@([0-9]+-([0-9]+|.*:[0-9]+)-|dev-|.*-[0-9a-f]{4}-|[0-9]+:[0-9]+)"
+)
 # Units that somebody made on the spot.
 _NO_UNIT_FILE = ("", "transient", "bad")
 
@@ -53,9 +82,21 @@ _GEM = re.compile(r"(.+?)-(\d[^-]*(?:-.*)?)\.gemspec\Z")
 _LOCKED = re.compile(r"    ([A-Za-z0-9_.-]+) \(([^()]+)\)\Z")
 _CHECKSUM = re.compile(r"(\d{1,10}) (\d{1,12}) (/.+)")
 _SHORT = {
-    "cpu time": "cpu", "file size": "fsize", "data size": "data", "stack size": "stack", "core file size": "core", "resident set": "rss",
-    "processes": "nproc", "open files": "nofile", "locked memory": "memlock", "address space": "as", "file locks": "locks",
-    "pending signals": "sigpending", "msgqueue size": "msgqueue", "nice priority": "nice", "realtime priority": "rtprio",
+    "cpu time": "cpu",
+    "file size": "fsize",
+    "data size": "data",
+    "stack size": "stack",
+    "core file size": "core",
+    "resident set": "rss",
+    "processes": "nproc",
+    "open files": "nofile",
+    "locked memory": "memlock",
+    "address space": "as",
+    "file locks": "locks",
+    "pending signals": "sigpending",
+    "msgqueue size": "msgqueue",
+    "nice priority": "nice",
+    "realtime priority": "rtprio",
     "realtime timeout": "rttime",
 }
 
@@ -71,12 +112,13 @@ def parse(parts, workers=(), apps=False):
     if _is_whole(parts, "files"):
         whole += ["cmdline:", "locale:", "mount:"]
     for name, prefix, parse_one, needed in (
-            ("packages", "package:", _packages, ("packages",)),
-            ("sysctls", "sysctl:", _sysctls, ("sysctls",)),
-            ("units", "unit:", _units, ("unit_files", "units")),
-            ("own_units", "unit-file:", _own_units, ("own_units",)),
-            ("gems", "gem:", _gems, ("gems",)),
-            *((("lock", "bundle:", _locked, ("lock",)),) if apps else ())):
+        ("packages", "package:", _packages, ("packages",)),
+        ("sysctls", "sysctl:", _sysctls, ("sysctls",)),
+        ("units", "unit:", _units, ("unit_files", "units")),
+        ("own_units", "unit-file:", _own_units, ("own_units",)),
+        ("gems", "gem:", _gems, ("gems",)),
+        *((("lock", "bundle:", _locked, ("lock",)),) if apps else ()),
+    ):
         state.update((prefix + key, value) for key, value in parse_one(parts).items())
         if all(_is_whole(parts, part) for part in needed):
             whole.append(prefix)
@@ -112,7 +154,9 @@ def _box(parts):
         "transparent_hugepage": _chosen(files.get("/sys/kernel/mm/transparent_hugepage/enabled")),
         "transparent_hugepage_defrag": _chosen(files.get("/sys/kernel/mm/transparent_hugepage/defrag")),
         "clocksource": files.get("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "hardware": " ".join(filter(None, (files.get("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name")))),
+        "hardware": " ".join(
+            filter(None, (files.get("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name")))
+        ),
         "cpu": " ".join(model.split()),
         "ruby": ruby.group(1) if ruby else "none" if _is_whole(parts, "ruby") else None,
     }
@@ -151,7 +195,7 @@ def _cmdline(text):
         key = "cmdline:" + name
         value = value if equals else "set"
         # Consoles are named more than once, and their order counts.
-        state[key] = "%s %s" % (state[key], value) if key in state else value
+        state[key] = f"{state[key]} {value}" if key in state else value
     return state
 
 
@@ -161,11 +205,13 @@ def _mount_options(mountinfo):
     for shown in disks_mounts.file_systems(mounts):
         mount = shown[0]
         if disks_mounts.kind(mount) != "image":
-            options = sorted(option for option in {*mount.options, *mount.super_options} if not _OWN_OPTIONS.match(option))
+            options = sorted(
+                option for option in {*mount.options, *mount.super_options} if not _OWN_OPTIONS.match(option)
+            )
             # What the file system says overrules what the mount says only where it is read-only.
             if "ro" in options and "rw" in options:
                 options.remove("rw")
-            state["mount:" + mount.point] = "%s %s" % (mount.type, ",".join(options))
+            state["mount:" + mount.point] = f"{mount.type} {','.join(options)}"
     return state
 
 
@@ -181,7 +227,7 @@ def _packages(parts):
             continue
         version = version[7:] if version.startswith("(none):") else version
         if is_now != "installed":
-            version += " (%s)" % is_now
+            version += f" ({is_now})"
         elif wanted == "hold":
             version += " (held)"
         found.setdefault(name, {})[architecture, version] = version
@@ -195,7 +241,7 @@ def _sysctls(parts):
         name, equals, value = line.partition(" = ")
         if equals and not _VOLATILE.match(name):
             value = " ".join(value.split())
-            found[name] = "%s %s" % (found[name], value) if name in found else value
+            found[name] = f"{found[name]} {value}" if name in found else value
     return found
 
 
@@ -239,7 +285,7 @@ def _own_units(parts):
     for line in _text(parts, "own_units").splitlines():
         match = _CHECKSUM.match(line)
         if match and not match.group(3).endswith(("~", ".bak", ".dpkg-old", ".rpmsave")):
-            found[match.group(3)] = "checksum %08x" % int(match.group(1))
+            found[match.group(3)] = f"checksum {int(match.group(1)):08x}"
     return found
 
 
@@ -265,15 +311,15 @@ def _locked(parts):
 def _worker(parts, worker):
     """What holds for a worker's processes; where they differ among each other, all of it."""
     name = worker["name"]
-    state = _limits(name, [_text(parts, "limits/%s" % pid) for pid in worker["pids"]])
+    state = _limits(name, [_text(parts, f"limits/{pid}") for pid in worker["pids"]])
     found = {}
     for pid in worker["pids"]:
-        program = _text(parts, "exe/%s" % pid).strip()
+        program = _text(parts, f"exe/{pid}").strip()
         if program:
             # Its package was upgraded, and it still runs the old one.
             found.setdefault("program:" + name, []).append(program)
-        for variable, value in _assignments(_text(parts, "environment/%s" % pid)).items():
-            found.setdefault("environment:%s:%s" % (name, variable), []).append(value)
+        for variable, value in _assignments(_text(parts, f"environment/{pid}")).items():
+            found.setdefault(f"environment:{name}:{variable}", []).append(value)
     state.update((key, " and ".join(sorted(set(values)))) for key, values in found.items())
     return state
 
@@ -284,5 +330,5 @@ def _limits(name, texts):
         for limit, values in processes.parse_limits(text).items():
             if limit in _SHORT:
                 soft, hard = ("unlimited" if values[key] is None else str(values[key]) for key in ("soft", "hard"))
-                found.setdefault("limit:%s:%s" % (name, _SHORT[limit]), set()).add(soft if soft == hard else "%s:%s" % (soft, hard))
+                found.setdefault(f"limit:{name}:{_SHORT[limit]}", set()).add(soft if soft == hard else f"{soft}:{hard}")
     return {key: " and ".join(sorted(values)) for key, values in found.items()}

@@ -13,24 +13,45 @@ import re
 from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import (
-    ProbeError,
-    SettingsError,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.shell import sections
 
 FILES = (
-    "/proc/sys/kernel/osrelease", "/proc/sys/kernel/version", "/etc/os-release", "/etc/debian_version", "/proc/cmdline", "/etc/timezone",
-    "/etc/default/locale", "/etc/locale.conf", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/mm/transparent_hugepage/defrag",
-    "/sys/devices/system/clocksource/clocksource0/current_clocksource", "/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/version",
+    "/etc/os-release",
+    "/etc/debian_version",
+    "/proc/cmdline",
+    "/etc/timezone",
+    "/etc/default/locale",
+    "/etc/locale.conf",
+    "/sys/kernel/mm/transparent_hugepage/enabled",
+    "/sys/kernel/mm/transparent_hugepage/defrag",
+    "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+    "/sys/class/dmi/id/sys_vendor",
+    "/sys/class/dmi/id/product_name",
     *mounts.SOURCES,
 )
 # What systemd is asked of each unit that it has in memory.
 PROPERTIES = ("Id", "UnitFileState", "ActiveState", "SubState", "Type", "RemainAfterExit", "TriggeredBy", "BusName")
 # Of a worker's environment, nothing else leaves the box: the rest may be passwords.
 VARIABLES = (
-    "MALLOC_[A-Z_]*", "RUBY_GC_[A-Z_]*", "RUBY_YJIT_[A-Z_]*", "RUBYOPT", "LD_PRELOAD", "RAILS_ENV", "RACK_ENV", "RAILS_MAX_THREADS",
-    "WEB_CONCURRENCY", "LANG", "LC_ALL", "TZ", "GEM_HOME", "GEM_PATH", "BUNDLE_GEMFILE", "BUNDLE_PATH",
+    "MALLOC_[A-Z_]*",
+    "RUBY_GC_[A-Z_]*",
+    "RUBY_YJIT_[A-Z_]*",
+    "RUBYOPT",
+    "LD_PRELOAD",
+    "RAILS_ENV",
+    "RACK_ENV",
+    "RAILS_MAX_THREADS",
+    "WEB_CONCURRENCY",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "GEM_HOME",
+    "GEM_PATH",
+    "BUNDLE_GEMFILE",
+    "BUNDLE_PATH",
 )
 
 _END, _WHOLE = "end", "whole"
@@ -43,14 +64,26 @@ _PATH = re.compile(r"/[A-Za-z0-9_./@+,:=-]*\Z")
 
 # Where RubyGems, Debian, Bundler and the version managers keep what they have installed: on the box, in a home, in an application.
 _OF_BOX = (
-    "/usr/share/rubygems-integration/*", "/usr/lib/*/rubygems-integration/*", "/var/lib/gems/*", "/usr/lib/ruby/gems/*",
-    "/usr/share/gems", "/usr/local/share/gems", "/usr/local/lib/ruby/gems/*", "/usr/local/bundle",
-    "/opt/ruby*/lib/ruby/gems/*", "/opt/rubies/*/lib/ruby/gems/*",
-    "/usr/local/rvm/gems/*", "/usr/local/rbenv/versions/*/lib/ruby/gems/*",
+    "/usr/share/rubygems-integration/*",
+    "/usr/lib/*/rubygems-integration/*",
+    "/var/lib/gems/*",
+    "/usr/lib/ruby/gems/*",
+    "/usr/share/gems",
+    "/usr/local/share/gems",
+    "/usr/local/lib/ruby/gems/*",
+    "/usr/local/bundle",
+    "/opt/ruby*/lib/ruby/gems/*",
+    "/opt/rubies/*/lib/ruby/gems/*",
+    "/usr/local/rvm/gems/*",
+    "/usr/local/rbenv/versions/*/lib/ruby/gems/*",
 )
 _OF_HOME = (
-    ".gem/ruby/*", ".local/share/gem/ruby/*", ".rbenv/versions/*/lib/ruby/gems/*", ".rvm/gems/*",
-    ".asdf/installs/ruby/*/lib/ruby/gems/*", ".local/share/mise/installs/ruby/*/lib/ruby/gems/*",
+    ".gem/ruby/*",
+    ".local/share/gem/ruby/*",
+    ".rbenv/versions/*/lib/ruby/gems/*",
+    ".rvm/gems/*",
+    ".asdf/installs/ruby/*/lib/ruby/gems/*",
+    ".local/share/mise/installs/ruby/*/lib/ruby/gems/*",
 )
 _OF_APP = ("vendor/bundle/ruby/*", "../shared/vendor/bundle/ruby/*", "../shared/bundle/ruby/*")
 
@@ -127,17 +160,25 @@ def script(word, seconds, pids=(), apps=()):
     """
     for app in apps:
         if not _PATH.match(app):
-            raise SettingsError("app_path is %r: it must be an absolute path of letters, digits and _./@+,:=-" % (app,))
+            raise SettingsError(f"app_path is {app!r}: it must be an absolute path of letters, digits and _./@+,:=-")
     text = _HEAD + _BOX + _PROCESS + _GEMS
     for name, value in (
-            ("OF_BOX", " ".join(_OF_BOX)),
-            # Only what stands outside of the quotes is a pattern: a home is one word, whatever it holds.
-            ("OF_HOME", " ".join('"$o"/%s' % folder for folder in _OF_HOME)),
-            ("OF_APP", " ".join('"$o"/%s' % folder for folder in _OF_APP)),
-            ("FILES", " ".join(FILES)), ("PROPERTIES", ",".join(PROPERTIES)), ("VARIABLES", "|".join(VARIABLES)),
-            ("PIDS", " ".join(str(int(pid)) for pid in list(pids)[:_PROCESSES])), ("APPS", " ".join(apps)),
-            ("WORD", word), ("WHOLE", _WHOLE), ("END", _END), ("SECONDS", str(int(seconds))), ("LIMIT", str(_LIMIT))):
-        text = text.replace("@%s@" % name, value)
+        ("OF_BOX", " ".join(_OF_BOX)),
+        # Only what stands outside of the quotes is a pattern: a home is one word, whatever it holds.
+        ("OF_HOME", " ".join(f'"$o"/{folder}' for folder in _OF_HOME)),
+        ("OF_APP", " ".join(f'"$o"/{folder}' for folder in _OF_APP)),
+        ("FILES", " ".join(FILES)),
+        ("PROPERTIES", ",".join(PROPERTIES)),
+        ("VARIABLES", "|".join(VARIABLES)),
+        ("PIDS", " ".join(str(int(pid)) for pid in list(pids)[:_PROCESSES])),
+        ("APPS", " ".join(apps)),
+        ("WORD", word),
+        ("WHOLE", _WHOLE),
+        ("END", _END),
+        ("SECONDS", str(int(seconds))),
+        ("LIMIT", str(_LIMIT)),
+    ):
+        text = text.replace(f"@{name}@", value)
     return " ".join(text.split("\n")).strip()
 
 
@@ -156,8 +197,8 @@ def parts(answer, errors, word):
             read[name] = Part(earlier + section, False)
     if _END not in read:
         if read:
-            raise ProbeError("the box stopped answering while its state was read (%d of its parts came)" % len(read))
+            raise ProbeError(f"the box stopped answering while its state was read ({len(read)} of its parts came)")
         shown = " ".join((head + errors).split())[:200]
-        raise ProbeError("the box did not tell its state: it answered %s" % (repr(shown) if shown else "nothing"))
+        raise ProbeError(f"the box did not tell its state: it answered {repr(shown) if shown else 'nothing'}")
     del read[_END]
     return read

@@ -21,7 +21,10 @@ BUCKETS = 96
 _JUDGED = ("ok", "warning", "critical")
 # A forecast that is further away than this is none to report.
 _FORESEEN_SECONDS = 7 * 86400
-_HORIZON = {name: {"warning": _FORESEEN_SECONDS // 60, "critical": None} for name in ("forecast_minutes", "disk_forecast_minutes")}
+_HORIZON = {
+    name: {"warning": _FORESEEN_SECONDS // 60, "critical": None}
+    for name in ("forecast_minutes", "disk_forecast_minutes")
+}
 # A box that was left out so many times is no longer what it was.
 _MISSED, _MISSED_SECONDS = 3, 600
 # What another source than health has found counts as long.
@@ -86,7 +89,9 @@ def gather(names, fresh, history, made, days, groups=None):
         begin = made - days * 86400
         readings = history.readings(since=begin)
         # The first reading may tell of kills before it.
-        known = [reading.taken for reading in readings[:1]] + [kill.killed for _box, kill in history.kills(since=begin)[:1]]
+        known = [reading.taken for reading in readings[:1]] + [
+            kill.killed for _box, kill in history.kills(since=begin)[:1]
+        ]
         begin = min(known, default=made - 3600)
     by_box, others = {}, {}
     for reading in readings:
@@ -97,11 +102,20 @@ def gather(names, fresh, history, made, days, groups=None):
     end = max(made, begin + 60)
     look = _Look(history, begin, end, report_series.wanted(history.metrics()) if history else [])
     newest = max((taken[-1].taken for taken in by_box.values()), default=None)
-    boxes = [look.box(name, fresh.get(name), by_box.get(name, []), sorted(others.get(name, {}).values()), newest)
-             for name in names]
+    boxes = [
+        look.box(name, fresh.get(name), by_box.get(name, []), sorted(others.get(name, {}).values()), newest)
+        for name in names
+    ]
     boxes.sort(key=lambda box: _table.rank(box.name, box.verdict, box.left))
-    return Fleet(made, begin, end, tuple(boxes), history.path if history else None, any(fresh.get(name) for name in names),
-                 tuple(_differences(boxes, groups or [("all", names)])))
+    return Fleet(
+        made,
+        begin,
+        end,
+        tuple(boxes),
+        history.path if history else None,
+        any(fresh.get(name) for name in names),
+        tuple(_differences(boxes, groups or [("all", names)])),
+    )
 
 
 def _differences(boxes, groups):
@@ -134,11 +148,16 @@ class _Look:
         found.update(_lasting(found["verdict"], past), verdicts=self._strip(past))
         if self._history is not None:
             kills = _united([kill for _box, kill in self._history.kills(name, self._begin)], kills)
-            found.update(series=self._series(name), state=self._history.state(name),
-                         changes=tuple(spread.changes(self._history.changes(name, self._begin))))
+            found.update(
+                series=self._series(name),
+                state=self._history.state(name),
+                changes=tuple(spread.changes(self._history.changes(name, self._begin))),
+            )
             if judged is not None and found["verdict"] in _JUDGED:
                 found["forecasts"] = self._foresee(name, recorded, judged)
-        found["samples"] = {(sample.metric, sample.subject): sample for sample in found["samples"] if _is_number(sample.value)}
+        found["samples"] = {
+            (sample.metric, sample.subject): sample for sample in found["samples"] if _is_number(sample.value)
+        }
         return Box(name=name, kills=tuple(sorted(kills, key=lambda kill: kill.killed or 0)), **found)
 
     def _fresh(self, name, result):
@@ -147,12 +166,21 @@ class _Look:
         if "verdict" not in result:
             return {"verdict": "unknown", "findings": _said(_table.unknown(name, result)), "read": self._end}
         facts = result["ansible_facts"]
-        return {"verdict": result["verdict"], "findings": tuple(result["findings"]), "read": self._end, "kills": history_samples.kills(facts),
-                "samples": history_samples.samples(facts, result["workers"])}
+        return {
+            "verdict": result["verdict"],
+            "findings": tuple(result["findings"]),
+            "read": self._end,
+            "kills": history_samples.kills(facts),
+            "samples": history_samples.samples(facts, result["workers"]),
+        }
 
     def _recorded(self, readings, newest):
         if not readings:
-            return {"verdict": "unknown", "findings": ({"severity": "unknown", "message": "nothing has been read of it"},), "read": None}
+            return {
+                "verdict": "unknown",
+                "findings": ({"severity": "unknown", "message": "nothing has been read of it"},),
+                "read": None,
+            }
         last = readings[-1]
         findings = tuple(self._history.findings(reading=last.reading))
         found = {"verdict": last.verdict, "findings": findings, "read": last.taken}
@@ -160,7 +188,7 @@ class _Look:
         lately = readings[-20:]
         steps = [after.taken - before.taken for before, after in zip(lately, lately[1:])]
         if steps and silent > max(_MISSED * statistics.median(steps), _MISSED_SECONDS):
-            said = "last read %s before the others; it was %s then" % (format_duration(silent), last.verdict)
+            said = f"last read {format_duration(silent)} before the others; it was {last.verdict} then"
             found.update(verdict="unknown", findings=({"severity": "unknown", "message": said}, *findings), missed=True)
         return found
 
@@ -170,15 +198,20 @@ class _Look:
         worst = min((finding["severity"] for finding in added), key=_table.VERDICTS.index, default="ok")
         if _table.VERDICTS.index(worst) < _table.VERDICTS.index(found["verdict"]) and found["verdict"] in _JUDGED:
             found["verdict"] = worst
-        found["findings"] = tuple(sorted([*found["findings"], *added], key=lambda finding: _table.VERDICTS.index(finding["severity"])))
+        found["findings"] = tuple(
+            sorted([*found["findings"], *added], key=lambda finding: _table.VERDICTS.index(finding["severity"]))
+        )
 
     def _strip(self, past):
         """The worst verdict of each bucket, None where there was no reading."""
         strip = [None] * BUCKETS
         for taken, verdict in past:
             at = min(BUCKETS - 1, int((taken - self._begin) / self._width))
-            if verdict in _table.VERDICTS and at >= 0 and (
-                    strip[at] is None or _table.VERDICTS.index(verdict) < _table.VERDICTS.index(strip[at])):
+            if (
+                verdict in _table.VERDICTS
+                and at >= 0
+                and (strip[at] is None or _table.VERDICTS.index(verdict) < _table.VERDICTS.index(strip[at]))
+            ):
                 strip[at] = verdict
         return tuple(strip)
 
@@ -194,10 +227,24 @@ class _Look:
         return found
 
     def _foresee(self, name, samples, judged):
-        past = {key: [point for point in points if point.taken < judged.taken]
-                for key, points in self._history.recent(name, list(trends.RESOURCES), self._begin).items()}
-        return tuple(trends.foresee(past, samples, judged.taken, judged.booted, _HORIZON, lambda metric, subject: [
-            point for point in self._history.series(name, metric, subject, self._begin) if point.taken < judged.taken]))
+        past = {
+            key: [point for point in points if point.taken < judged.taken]
+            for key, points in self._history.recent(name, list(trends.RESOURCES), self._begin).items()
+        }
+        return tuple(
+            trends.foresee(
+                past,
+                samples,
+                judged.taken,
+                judged.booted,
+                _HORIZON,
+                lambda metric, subject: [
+                    point
+                    for point in self._history.series(name, metric, subject, self._begin)
+                    if point.taken < judged.taken
+                ],
+            )
+        )
 
 
 def _lasting(verdict, past):

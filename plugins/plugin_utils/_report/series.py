@@ -54,16 +54,20 @@ def _counts_failures(metric):
 
 def wanted(metrics):
     """Of the metrics that a history has, those that have pictures."""
-    return [name for name in metrics if name in KINDS or name.endswith(_HOURLY) or (name in COUNTERS and name + _HOURLY not in metrics)]
+    return [
+        name
+        for name in metrics
+        if name in KINDS or name.endswith(_HOURLY) or (name in COUNTERS and name + _HOURLY not in metrics)
+    ]
 
 
 def label(metric, subject):
     kind = KINDS.get(metric)
     if kind is not None:
         return kind.label.format(subject)
-    name = metric[:-len(_HOURLY)] if metric.endswith(_HOURLY) else metric
-    text = _RATES.get(name) or "%s an hour" % name.replace("_", " ")
-    return "%s of %s" % (text, subject) if subject else text
+    name = metric[: -len(_HOURLY)] if metric.endswith(_HOURLY) else metric
+    text = _RATES.get(name) or f"{name.replace('_', ' ')} an hour"
+    return f"{text} of {subject}" if subject else text
 
 
 def number(metric, value):
@@ -73,14 +77,14 @@ def number(metric, value):
     if metric.endswith("_bytes"):
         return format_size(value)
     if metric.endswith("_percent"):
-        return "%s %%" % _figures(value)
+        return f"{_figures(value)} %"
     return _figures(value)
 
 
 def _figures(value):
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return "%.0f" % value if float(value).is_integer() else "%.2g" % value
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.2g}"
 
 
 def rates(buckets):
@@ -136,5 +140,8 @@ def gap(buckets):
 
 def restarts(buckets):
     """The numbers of the buckets in which what is measured had just been started again."""
-    return [after.number for before, after in zip(buckets, buckets[1:])
-            if before.started is not None and after.started is not None and after.started - before.started > 60]
+    return [
+        after.number
+        for before, after in zip(buckets, buckets[1:])
+        if before.started is not None and after.started is not None and after.started - before.started > 60
+    ]

@@ -19,18 +19,18 @@ def line(buckets, height, top, gap):
         first, second = (low, high) if y is None or abs(low - y) <= abs(high - y) else (high, low)
         if x is None or bucket.number - x > gap:
             # A point without neighbours is a dot.
-            parts.append("M%d %dh0" % (bucket.number, first))
+            parts.append(f"M{bucket.number} {first}h0")
         else:
             parts.append(_move(bucket.number - x, first - y))
         if second != first:
-            parts.append("v%d" % (second - first))
+            parts.append(f"v{second - first}")
         x, y = bucket.number, second
     return "".join(parts)
 
 
 def ticks(positions, height):
     """Strokes from top to bottom at these positions, each once."""
-    return "".join("M%d 0v%d" % (position, height) for position in sorted(set(positions)))
+    return "".join(f"M{int(position)} 0v{int(height)}" for position in sorted(set(positions)))
 
 
 def spans(values, height, wanted):
@@ -50,9 +50,17 @@ def steps(below, above, height, top):
     if not any(high > low for low, high in zip(below, above)):
         return ""
     upper, lower = ([_level(value, height, top) for value in values] for values in (above, below))
-    forth = ["V%dH%d" % (level, number + 1) for number, (level, after) in enumerate(zip(upper, [*upper[1:], None])) if level != after]
-    back = ["V%dH%d" % (level, number) for number, (level, before) in enumerate(zip(lower, [None, *lower])) if level != before]
-    return "M0 %d%s%sZ" % (lower[0], "".join(forth), "".join(reversed(back)))
+    forth = [
+        f"V{int(level)}H{number + 1}"
+        for number, (level, after) in enumerate(zip(upper, [*upper[1:], None]))
+        if level != after
+    ]
+    back = [
+        f"V{int(level)}H{number}"
+        for number, (level, before) in enumerate(zip(lower, [None, *lower]))
+        if level != before
+    ]
+    return f"M0 {int(lower[0])}{''.join(forth)}{''.join(reversed(back))}Z"
 
 
 def scale(begin, end, most):
@@ -61,14 +69,16 @@ def scale(begin, end, most):
     step = next((step for step in _STEPS if length / step <= most), _STEPS[-1] * (1 + int(length / _STEPS[-1] / most)))
     # Days of the week begin on the Monday after 1970 began.
     first = (int(begin - 4 * 86400) // step + 1) * step + 4 * 86400
-    return [("%.2f" % (100 * (moment - begin) / length), _moment(moment, step)) for moment in range(first, int(end) + 1, step)]
+    return [
+        (f"{100 * (moment - begin) / length:.2f}", _moment(moment, step)) for moment in range(first, int(end) + 1, step)
+    ]
 
 
 def _moment(seconds, step):
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     if step < 86400 and (moment.hour or moment.minute):
-        return "%02d:%02d" % (moment.hour, moment.minute)
-    return "%s %d" % (_DAYS[moment.weekday()], moment.day)
+        return f"{int(moment.hour):02}:{int(moment.minute):02}"
+    return f"{_DAYS[moment.weekday()]} {moment.day}"
 
 
 def _level(value, height, top):
@@ -79,5 +89,5 @@ def _level(value, height, top):
 
 def _move(right, down):
     if down == 0:
-        return "h%d" % right
-    return "l%d%s%d" % (right, "" if down < 0 else " ", down)
+        return f"h{int(right)}"
+    return f"l{int(right)}{'' if down < 0 else ' '}{down}"

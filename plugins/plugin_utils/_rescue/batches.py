@@ -19,16 +19,23 @@ def batches(wanted, away, groups, serial, share):
     """
     serial, share = _serial(serial), _share(share)
     membership = _membership(wanted, groups)
-    room = {name: max(1, len(members) * share // 100) - len(set(away) & set(members))
-            for name, members in groups.items()}
+    room = {
+        name: max(1, len(members) * share // 100) - len(set(away) & set(members)) for name, members in groups.items()
+    }
     made, taken, left = [], [], {}
     for box in wanted:
         full = [name for name in membership[box] if room[name] < 1]
         if full:
             left[box] = _reason(full[0], groups[full[0]], away, share)
             continue
-        number = next((number for number, batch in enumerate(made) if len(batch) < serial
-                       and all(taken[number].get(name, 0) < room[name] for name in membership[box])), None)
+        number = next(
+            (
+                number
+                for number, batch in enumerate(made)
+                if len(batch) < serial and all(taken[number].get(name, 0) < room[name] for name in membership[box])
+            ),
+            None,
+        )
         if number is None:
             number = len(made)
             made.append([])
@@ -49,14 +56,12 @@ def _membership(boxes, groups):
 
 def _reason(name, members, away, share):
     gone = [box for box in members if box in set(away)]
-    return ("%d of the %d boxes of %s %s away already (%s), and at most %d may be (lifeline_rescue_share: %g %%)"
-            % (len(gone), len(members), name, "is" if len(gone) == 1 else "are", ", ".join(gone[:5]) + (", ..." if len(gone) > 5 else ""),
-               max(1, len(members) * share // 100), share))
+    return f"{len(gone)} of the {len(members)} boxes of {name} {'is' if len(gone) == 1 else 'are'} away already ({', '.join(gone[:5]) + (', ...' if len(gone) > 5 else '')}), and at most {max(1, int(len(members) * share // 100))} may be (lifeline_rescue_share: {share:g} %)"
 
 
 def _serial(value):
     if isinstance(value, bool) or not str(value).strip().isdecimal() or int(value) < 1:
-        raise SettingsError("lifeline_rescue_serial is %r: it must be a whole number of boxes, 1 or more" % (value,))
+        raise SettingsError(f"lifeline_rescue_serial is {value!r}: it must be a whole number of boxes, 1 or more")
     return int(value)
 
 
@@ -66,5 +71,7 @@ def _share(value):
     except ValueError:
         number = 0
     if isinstance(value, bool) or not 0 < number <= 100:
-        raise SettingsError("lifeline_rescue_share is %r: it must be a number of percent, more than 0 and at most 100" % (value,))
+        raise SettingsError(
+            f"lifeline_rescue_share is {value!r}: it must be a number of percent, more than 0 and at most 100"
+        )
     return number

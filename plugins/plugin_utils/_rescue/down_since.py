@@ -40,7 +40,7 @@ def note(path, box, is_down, now):
             _write(path, boxes)
             return first
     except OSError as error:
-        raise SettingsError("lifeline_reboot_state: %s can't be written: %s" % (path, error.strerror)) from error
+        raise SettingsError(f"lifeline_reboot_state: {path} can't be written: {error.strerror}") from error
 
 
 def _since(entry, now):
@@ -55,7 +55,7 @@ def _read(path):
     except (FileNotFoundError, ValueError):
         return {}
     except OSError as error:
-        raise SettingsError("lifeline_reboot_state: %s can't be read: %s" % (path, error.strerror)) from error
+        raise SettingsError(f"lifeline_reboot_state: {path} can't be read: {error.strerror}") from error
     return {box: entry for box, entry in boxes.items() if _is_entry(entry)} if isinstance(boxes, dict) else {}
 
 

@@ -23,7 +23,7 @@ def take(path, pid):
         os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SettingsError("%s can't be written: %s" % (path, error.strerror)) from error
+        raise SettingsError(f"{path} can't be written: {error.strerror}") from error
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as stream:
         # Only while the file is read and written: of two runs that begin at once, one is first.
         fcntl.flock(stream, fcntl.LOCK_EX)
@@ -40,7 +40,11 @@ def _holder(text):
     """Who the file names, or None where it names nobody; what is damaged names nobody either."""
     try:
         holder = json.loads(text)
-        return holder if isinstance(holder["pid"], int) and isinstance(holder["birth"], str) and float(holder["since"]) else None
+        return (
+            holder
+            if isinstance(holder["pid"], int) and isinstance(holder["birth"], str) and float(holder["since"])
+            else None
+        )
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -55,6 +59,6 @@ def _birth(pid):
         return None
     try:
         # The name, in brackets, may contain anything; the start is the 20th field after it.
-        return Path("/proc/%d/stat" % pid).read_text(errors="replace").rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return "unknown"

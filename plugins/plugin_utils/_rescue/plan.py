@@ -15,8 +15,26 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import pr
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 
 # What is never restarted, besides what the lockdown protects: its data may not survive, or somebody else's work depends on it.
-SPARED = ("redis*", "valkey*", "mysql*", "mariadb*", "postgresql*", "mongod*", "memcached*", "elasticsearch*", "rabbitmq*", "docker*",
-          "containerd*", "podman*", "libvirtd*", "cron*", "rsyslog*", "apache2*", "nginx*", "haproxy*")
+SPARED = (
+    "redis*",
+    "valkey*",
+    "mysql*",
+    "mariadb*",
+    "postgresql*",
+    "mongod*",
+    "memcached*",
+    "elasticsearch*",
+    "rabbitmq*",
+    "docker*",
+    "containerd*",
+    "podman*",
+    "libvirtd*",
+    "cron*",
+    "rsyslog*",
+    "apache2*",
+    "nginx*",
+    "haproxy*",
+)
 
 # What passes by itself, or has passed: no step mends it, and none waits for it.
 PASSING = ("oom_kills", "load_per_cpu", "steal_percent")
@@ -28,7 +46,12 @@ _WORTH = 8 << 20
 
 _CACHES = (
     ("/var/cache/apt/archives", 0, "delete the packages that apt has downloaded", "apt-get -qq clean"),
-    ("/var/log/journal", _JOURNAL_KEPT, "shorten the journal to 64 MB", "journalctl --quiet --vacuum-size=%d" % _JOURNAL_KEPT),
+    (
+        "/var/log/journal",
+        _JOURNAL_KEPT,
+        "shorten the journal to 64 MB",
+        f"journalctl --quiet --vacuum-size={_JOURNAL_KEPT}",
+    ),
 )
 
 # What systemd itself calls a service. It goes into a shell's words.
@@ -48,7 +71,9 @@ class Step:
 
 def recovered(findings):
     """Whether nothing is critical any more that a step could mend."""
-    return not [finding for finding in findings if finding["severity"] == "critical" and finding["check"] not in PASSING]
+    return not [
+        finding for finding in findings if finding["severity"] == "critical" and finding["check"] not in PASSING
+    ]
 
 
 def plan(looked, evidence, spared=SPARED):
@@ -93,9 +118,9 @@ class _Plan:
         elif check == "disk_used_percent":
             self._disk(finding)
         elif check in PASSING:
-            self._refuse("%s: that is past, or passes" % finding["message"])
+            self._refuse(f"{finding['message']}: that is past, or passes")
         if len(self.steps) == before and len(self.reasons) == told and not self._mended(finding):
-            self._refuse("%s: nothing that may be done here would mend it" % finding["message"])
+            self._refuse(f"{finding['message']}: nothing that may be done here would mend it")
 
     def _mended(self, finding):
         """Whether the steps that another finding has led to mend this one as well."""
@@ -114,7 +139,10 @@ class _Plan:
         needed = 0
         if finding["check"] == "memory_available_percent" and memory["limit_bytes"]:
             needed = (finding["threshold"] - finding["value"]) / 100 * memory["limit_bytes"]
-        running = sorted((worker for worker in self._workers.values() if worker["pids"]), key=lambda worker: -(worker["rss_bytes"] or 0))
+        running = sorted(
+            (worker for worker in self._workers.values() if worker["pids"]),
+            key=lambda worker: -(worker["rss_bytes"] or 0),
+        )
         for worker in running:
             if (worker["rss_bytes"] or 0) > needed:
                 self._worker(worker["name"])
@@ -126,7 +154,7 @@ class _Plan:
             if size <= max(needed, (memory["limit_bytes"] or 0) / 4):
                 break
             if unit not in self._worker_units:
-                self._restart_service(unit, "holds %s" % format_size(size))
+                self._restart_service(unit, f"holds {format_size(size)}")
 
     def _worker(self, name):
         """Restart a worker: quietly, then at once."""
@@ -136,17 +164,20 @@ class _Plan:
         units = self._units_of(name)
         if not units:
             if name in self._watched:
-                self._add("have monit restart %s" % name, "monit restart %s" % shlex.quote(name), anew=name)
+                self._add(f"have monit restart {name}", f"monit restart {shlex.quote(name)}", anew=name)
             else:
-                self._refuse("%s (pid %s) belongs to no service that could be restarted, and monit doesn't know it"
-                             % (name, ", ".join(map(str, worker["pids"]))))
+                self._refuse(
+                    f"{name} (pid {', '.join(map(str, worker['pids']))}) belongs to no service that could be restarted, and monit doesn't know it"
+                )
             return
         pids = " ".join(map(str, worker["pids"]))
-        self._add("restart %s" % units, self._quiet(worker["pids"]) + "systemctl --no-block restart %s" % units, anew=name)
+        self._add(f"restart {units}", self._quiet(worker["pids"]) + f"systemctl --no-block restart {units}", anew=name)
         # Jobs in progress are lost. A stop that still waits for them would hold up another.
-        self._add("kill and start %s" % units,
-                  "kill -KILL %s; systemctl kill --signal KILL %s; systemctl reset-failed %s; systemctl --no-block start %s"
-                  % (pids, units, units, units), anew=name)
+        self._add(
+            f"kill and start {units}",
+            f"kill -KILL {pids}; systemctl kill --signal KILL {units}; systemctl reset-failed {units}; systemctl --no-block start {units}",
+            anew=name,
+        )
 
     def _quiet(self, pids):
         signals = {}
@@ -155,24 +186,31 @@ class _Plan:
             if found:
                 signals.setdefault("TSTP" if int(found.group(1)) >= 5 else "USR1", []).append(str(pid))
         # A TERM on the heels of the TSTP kills Sidekiq 6.4, and the jobs in progress with it: it reads both signals as one.
-        return "".join("kill -%s %s; sleep 1; " % (signal, " ".join(quieted)) for signal, quieted in signals.items())
+        return "".join(f"kill -{signal} {' '.join(quieted)}; sleep 1; " for signal, quieted in signals.items())
 
     def _start(self, name):
         units = self._units_of(name)
         if units:
-            self._add("start %s" % units, "systemctl reset-failed %s; systemctl --no-block start %s" % (units, units), anew=name)
+            self._add(
+                f"start {units}", f"systemctl reset-failed {units}; systemctl --no-block start {units}", anew=name
+            )
         elif name in self._watched:
-            self._add("have monit start %s" % name, "monit start %s" % shlex.quote(name), anew=name)
+            self._add(f"have monit start {name}", f"monit start {shlex.quote(name)}", anew=name)
         else:
-            self._refuse("worker %s is not running, and there is no %s.service that could be started" % (name, name))
+            self._refuse(f"worker {name} is not running, and there is no {name}.service that could be started")
 
     def _resume(self, name):
-        self._add("resume %s" % name, "/usr/local/sbin/sidekiq-watchdog resume %s" % shlex.quote(name),
-                  anew=name if name in self._workers else None)
+        self._add(
+            f"resume {name}",
+            f"/usr/local/sbin/sidekiq-watchdog resume {shlex.quote(name)}",
+            anew=name if name in self._workers else None,
+        )
 
     def _descriptors(self, process_name):
         """Restart whose descriptors are used up."""
-        struck = {process["pid"] for process in self._facts["lifeline_fds"]["processes"] if process["name"] == process_name}
+        struck = {
+            process["pid"] for process in self._facts["lifeline_fds"]["processes"] if process["name"] == process_name
+        }
         for worker in self._workers.values():
             if struck & set(worker["pids"]):
                 self._worker(worker["name"])
@@ -193,22 +231,22 @@ class _Plan:
         for unit, size in sorted(held.items(), key=lambda one: -one[1]):
             if size < _WORTH:
                 continue
-            why = "holds %s of deleted files on %s" % (format_size(size), mount)
+            why = f"holds {format_size(size)} of deleted files on {mount}"
             if unit in self._worker_units:
                 self._worker(self._worker_units[unit])
             elif unit is None:
-                self._refuse("a process that belongs to no service %s" % why)
+                self._refuse(f"a process that belongs to no service {why}")
             else:
                 if self._services.get(unit, {}).get("can_reload") and self._why_not(unit) is None:
-                    self._add("reload %s" % unit, "systemctl --no-block reload %s" % _word(unit))
+                    self._add(f"reload {unit}", f"systemctl --no-block reload {_word(unit)}")
                 self._restart_service(unit, why)
 
     def _restart_service(self, unit, why):
         reason = self._why_not(unit)
         if reason:
-            self._refuse("%s %s, and may not be restarted: %s" % (unit, why, reason))
+            self._refuse(f"{unit} {why}, and may not be restarted: {reason}")
         else:
-            self._add("restart %s" % unit, "systemctl --no-block restart %s" % _word(unit))
+            self._add(f"restart {unit}", f"systemctl --no-block restart {_word(unit)}")
 
     def _why_not(self, unit):
         if not unit or not _SERVICE.match(unit):
@@ -219,8 +257,13 @@ class _Plan:
 
     def _units_of(self, worker):
         """The worker's own units, as words. What it belongs to only as the child of something protected is not its own."""
-        return " ".join(sorted(_word(unit) for unit, name in self._worker_units.items()
-                               if name == worker and _SERVICE.match(unit) and protection.protection([unit], (), ()) is None))
+        return " ".join(
+            sorted(
+                _word(unit)
+                for unit, name in self._worker_units.items()
+                if name == worker and _SERVICE.match(unit) and protection.protection([unit], (), ()) is None
+            )
+        )
 
     def _mount_of(self, path):
         points = [disk["mount"] for disk in self._facts["lifeline_disks"]["filesystems"]]

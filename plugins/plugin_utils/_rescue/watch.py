@@ -38,7 +38,7 @@ def check(known):
         for times in known["rescued"].values():
             [float(time) for time in times]
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("it is not what a watch remembers: %r" % error) from error
+        raise ValueError(f"it is not what a watch remembers: {error!r}") from error
 
 
 def findings(box, result):
@@ -51,8 +51,15 @@ def findings(box, result):
 
 
 def _own(name, row):
-    return {"check": name, "severity": row.verdict, "subject": None, "value": None, "threshold": None, "unit": "",
-            "message": row.reasons[0]}
+    return {
+        "check": name,
+        "severity": row.verdict,
+        "subject": None,
+        "value": None,
+        "threshold": None,
+        "unit": "",
+        "message": row.reasons[0],
+    }
 
 
 def changes(known, looks, now, settle=2, remind=1800):
@@ -105,8 +112,14 @@ def _untold(current, gone):
 def _compare(entry, finding, now, settle, remind):
     """A change or None, and what is known of the finding then, None where it is over."""
     if entry is None:
-        entry = {"check": finding["check"], "subject": finding["subject"], "since": now, "said": now, "better": 0,
-                 **{name: finding[name] for name in _DETAILS}}
+        entry = {
+            "check": finding["check"],
+            "subject": finding["subject"],
+            "since": now,
+            "said": now,
+            "better": 0,
+            **{name: finding[name] for name in _DETAILS},
+        }
         return _change("appeared", entry, None), entry
     had = entry["severity"]
     if finding is None or _rank(finding["severity"]) < _rank(had):
@@ -128,17 +141,25 @@ def _compare(entry, finding, now, settle, remind):
 
 
 def _change(kind, entry, was):
-    return {"change": kind, "check": entry["check"], "subject": entry["subject"], "was": was, "since": entry["since"],
-            **{name: entry[name] for name in _DETAILS}}
+    return {
+        "change": kind,
+        "check": entry["check"],
+        "subject": entry["subject"],
+        "was": was,
+        "since": entry["since"],
+        **{name: entry[name] for name in _DETAILS},
+    }
 
 
 def tell(change):
     """A change in words, one line."""
     box, severity, was, message = change["box"], change["severity"], change["was"], " ".join(change["message"].split())
     if change["change"] == "cleared":
-        return "%s answers again" % box if change["check"] == UNREACHABLE else "%s no longer %s, as it was: %s" % (box, was, message)
+        return (
+            f"{box} answers again" if change["check"] == UNREACHABLE else f"{box} no longer {was}, as it was: {message}"
+        )
     if change["change"] == "lasts":
-        return "%s still %s after %s: %s" % (box, severity, format_duration(change["time"] - change["since"]), message)
+        return f"{box} still {severity} after {format_duration(change['time'] - change['since'])}: {message}"
     return "%s %s: %s" % (box, severity if was is None else "%s, was %s" % (severity, was), message)
 
 
@@ -147,7 +168,9 @@ def rescues(known, looks, now, window, most):
 
     A box is rescued once in V(window) seconds, and no more than V(most) rescues begin in an hour.
     """
-    times = {box: [time for time in past if 0 <= now - time < max(window, _HOUR)] for box, past in known["rescued"].items()}
+    times = {
+        box: [time for time in past if 0 <= now - time < max(window, _HOUR)] for box, past in known["rescued"].items()
+    }
     room = most - sum(now - time < _HOUR for past in times.values() for time in past)
     chosen, held = [], {}
     for box, seen in looks.items():
@@ -155,9 +178,9 @@ def rescues(known, looks, now, window, most):
             continue
         last = max(times.get(box, ()), default=None)
         if last is not None and now - last < window:
-            held[box] = "it was rescued %s ago, and is once in %s" % (format_duration(now - last), format_duration(window))
+            held[box] = f"it was rescued {format_duration(now - last)} ago, and is once in {format_duration(window)}"
         elif room <= 0:
-            held[box] = "%d rescues have begun within an hour" % most
+            held[box] = f"{most} rescues have begun within an hour"
         else:
             room -= 1
             chosen.append(box)

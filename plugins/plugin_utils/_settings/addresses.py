@@ -28,13 +28,13 @@ def merged(layers):
 
 def _named(origin, entries):
     if not isinstance(entries, list):
-        raise SettingsError("%s is %r: it must be a list of addresses and networks" % (origin, entries))
+        raise SettingsError(f"{origin} is {entries!r}: it must be a list of addresses and networks")
     result = {}
     for number, entry in enumerate(entries):
-        one = _entry("%s[%d]" % (origin, number), entry)
+        one = _entry(f"{origin}[{number}]", entry)
         # To name an address twice does no harm.
         if result.setdefault(one["name"], one) != one:
-            raise SettingsError("%s names %r twice: a name may stand once in each layer" % (origin, one["name"]))
+            raise SettingsError(f"{origin} names {one['name']!r} twice: a name may stand once in each layer")
     return list(result.values())
 
 
@@ -45,35 +45,41 @@ def _entry(place, entry):
     name, state = entry.get("name"), entry.get("state", "present")
     unknown = sorted(set(map(str, entry)) - _KEYS)
     if not isinstance(name, str) or not name or unknown:
-        raise SettingsError("%s is %r: it must be an address or a network, or have a name, an address, and perhaps a state"
-                            % (place, entry))
+        raise SettingsError(
+            f"{place} is {entry!r}: it must be an address or a network, or have a name, an address, and perhaps a state"
+        )
     if state not in ("present", "absent"):
-        raise SettingsError("%s.state is %r: it must be present or absent" % (place, state))
+        raise SettingsError(f"{place}.state is {state!r}: it must be present or absent")
     if entry.get("address") is None:
         if state == "present":
-            raise SettingsError("%s (%s) has no address" % (place, name))
+            raise SettingsError(f"{place} ({name}) has no address")
         # A plain entry goes by its address.
         with contextlib.suppress(SettingsError):
             name = _network(place, name)
         return {"name": name, "state": state}
     addresses = entry["address"] if isinstance(entry["address"], list) else [entry["address"]]
-    return {"name": name, "addresses": [_network("%s (%s)" % (place, name), address) for address in addresses], "state": state}
+    return {
+        "name": name,
+        "addresses": [_network(f"{place} ({name})", address) for address in addresses],
+        "state": state,
+    }
 
 
 def _network(place, value):
     """An address or a network as everybody writes it."""
     wanted = "an IPv4 or IPv6 address or network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/48"
     if not isinstance(value, str):
-        raise SettingsError("%s is %r: it must be %s" % (place, value, wanted))
+        raise SettingsError(f"{place} is {value!r}: it must be {wanted}")
     try:
         network = ipaddress.ip_network(value.strip(), strict=False)
     except ValueError:
-        raise SettingsError("%s is %r: it must be %s" % (place, value, wanted)) from None
+        raise SettingsError(f"{place} is {value!r}: it must be {wanted}") from None
     if "%" in value or getattr(network.network_address, "ipv4_mapped", None):
-        raise SettingsError("%s is %r: it must be %s, without an interface and not IPv4 within IPv6" % (place, value, wanted))
+        raise SettingsError(f"{place} is {value!r}: it must be {wanted}, without an interface and not IPv4 within IPv6")
     try:
         ipaddress.ip_network(value.strip())
     except ValueError:
-        raise SettingsError("%s is %r, which has bits set beyond its prefix: it must be %s or %s" % (
-            place, value, network, value.strip().partition("/")[0])) from None
+        raise SettingsError(
+            f"{place} is {value!r}, which has bits set beyond its prefix: it must be {network} or {value.strip().partition('/')[0]}"
+        ) from None
     return str(network.network_address if network.num_addresses == 1 else network)

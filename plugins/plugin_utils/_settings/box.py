@@ -7,8 +7,6 @@ from __future__ import annotations
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
     thresholds as judge_thresholds,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
     workers as judge_workers,
 )
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import layers as settings_layers
@@ -21,7 +19,9 @@ def layers(name, templar, task_vars):
 
 def thresholds(templar, task_vars, option=None):
     """What V(lifeline_thresholds) merges to. V(option) is the last layer. Raises SettingsError."""
-    return judge_thresholds.merge([*layers("lifeline_thresholds", templar, task_vars), ("the option thresholds", option)])
+    return judge_thresholds.merge(
+        [*layers("lifeline_thresholds", templar, task_vars), ("the option thresholds", option)]
+    )
 
 
 def workers(templar, task_vars, option=None):
@@ -30,7 +30,9 @@ def workers(templar, task_vars, option=None):
     Raises SettingsError.
     """
     declared = templar.template(task_vars.get("lifeline_workers")) if option is None else option
-    return judge_workers.workers(declared, templar.template(task_vars.get("max_sidekiq_memory")), _watched(templar, task_vars))
+    return judge_workers.workers(
+        declared, templar.template(task_vars.get("max_sidekiq_memory")), _watched(templar, task_vars)
+    )
 
 
 # The units of a worker, and those of its queue, as role service_lockdown has them by default.
@@ -61,22 +63,30 @@ def listeners(templar, task_vars):
     for name, default in further:
         value = templar.template(task_vars.get(name, list(default)))
         if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
-            raise SettingsError("%s is %r: it must be a list of units" % (name, value))
+            raise SettingsError(f"{name} is {value!r}: it must be a list of units")
         expected += value
     try:
         proc_listeners.check_expected(expected)
     except ValueError as error:
-        raise SettingsError("service_lockdown_expected: %s" % error) from error
+        raise SettingsError(f"service_lockdown_expected: {error}") from error
     return expected
 
 
 def _watched(templar, task_vars):
-    return [entry for entry in settings_layers.by_name(layers("sidekiq_watchdog_workers", templar, task_vars))
-            if entry.pop("state", "present") != "absent"]
+    return [
+        entry
+        for entry in settings_layers.by_name(layers("sidekiq_watchdog_workers", templar, task_vars))
+        if entry.pop("state", "present") != "absent"
+    ]
 
 
 # The variables of an inventory that knows one worker, and the worker's keys that they are.
-SEED = {"app_path": "app_path", "max_memory": "max_sidekiq_memory", "threads": "max_sidekiq_threads", "environment": "server_env"}
+SEED = {
+    "app_path": "app_path",
+    "max_memory": "max_sidekiq_memory",
+    "threads": "max_sidekiq_threads",
+    "environment": "server_env",
+}
 
 
 def sidekiq_workers(templar, task_vars):

@@ -19,6 +19,7 @@ _SERVICE = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9-]*")
 
 # Each takes a value, and returns it as it is meant or raises ValueError. What comes by -e or from an ini file is text.
 
+
 def _boolean(value):
     try:
         return boolean(value)
@@ -74,6 +75,7 @@ def _one_of(*allowed):
         if value not in allowed:
             raise ValueError
         return value
+
     return chosen
 
 
@@ -138,7 +140,7 @@ def _checked(place, value, rule):
     try:
         return convert(value)
     except ValueError:
-        raise SettingsError("%s is %r: it must be %s" % (place, value, allowed)) from None
+        raise SettingsError(f"{place} is {value!r}: it must be {allowed}") from None
 
 
 def settings(values):
@@ -147,7 +149,9 @@ def settings(values):
     _checked("fail2ban_remember", values["remember"], (_span, _SPAN))
     longest = checked["bantime_maxtime"] if checked["bantime_increment"] else checked["bantime"]
     if fail2ban_config.seconds(values["remember"]) < fail2ban_config.seconds(longest):
-        raise SettingsError("fail2ban_remember is %r, less than a ban may last (%s): it would be forgotten" % (values["remember"], longest))
+        raise SettingsError(
+            f"fail2ban_remember is {values['remember']!r}, less than a ban may last ({longest}): it would be forgotten"
+        )
     return {_own_name(key): value for key, value in checked.items()}
 
 
@@ -157,29 +161,31 @@ def _own_name(key):
 
 def jails(entries):
     """Jails as fail2ban writes them: the name, and its settings. Raises SettingsError."""
-    return [{"name": entry["name"], "settings": _jail("fail2ban_jails (%s)" % entry["name"], entry)} for entry in entries]
+    return [{"name": entry["name"], "settings": _jail(f"fail2ban_jails ({entry['name']})", entry)} for entry in entries]
 
 
 def _jail(place, entry):
     name, state = entry["name"], entry.get("state", "present")
     if not _WORD.fullmatch(name) or name.upper() in ("DEFAULT", "INCLUDES"):
-        raise SettingsError("%s: a jail's name must be letters, digits and . _ -, and not DEFAULT or INCLUDES" % place)
+        raise SettingsError(f"{place}: a jail's name must be letters, digits and . _ -, and not DEFAULT or INCLUDES")
     if state not in ("present", "absent"):
-        raise SettingsError("%s.state is %r: it must be present or absent" % (place, state))
+        raise SettingsError(f"{place}.state is {state!r}: it must be present or absent")
     values = {}
     for key, value in entry.items():
         if key == "ignore" and value is not None:
             values["ignoreip"] = networks(place + ".ignore", value)
         elif key not in ("name", "state", "ignore") and value is not None:
             if key not in _JAIL:
-                raise SettingsError("%s has the unknown key %r: known are name, state, ignore, %s" % (place, key, ", ".join(sorted(_JAIL))))
-            values[key] = _checked("%s.%s" % (place, key), value, _JAIL[key])
+                raise SettingsError(
+                    f"{place} has the unknown key {key!r}: known are name, state, ignore, {', '.join(sorted(_JAIL))}"
+                )
+            values[key] = _checked(f"{place}.{key}", value, _JAIL[key])
     if state == "absent" or not values.pop("enabled", True):
         return {"enabled": False}
     other = values.pop("options", {})
     clash = sorted(key for key in other if key in _RESERVED or key.replace(".", "_") in _JAIL)
     if clash:
-        raise SettingsError("%s.options has %s, for which the jail has a key of its own" % (place, clash[0]))
+        raise SettingsError(f"{place}.options has {clash[0]}, for which the jail has a key of its own")
     if "[" not in values.get("filter", "["):
         # fail2ban itself gives the mode only to the filter of the jail's own name.
         values["filter"] += "[mode=%(mode)s]"
@@ -190,7 +196,7 @@ def _jail(place, entry):
 def networks(place, entries):
     """Addresses and networks. Raises SettingsError."""
     if not isinstance(entries, list):
-        raise SettingsError("%s is %r: it must be a list of addresses and networks" % (place, entries))
+        raise SettingsError(f"{place} is {entries!r}: it must be a list of addresses and networks")
     found = []
     for number, entry in enumerate(entries):
         try:
@@ -198,8 +204,9 @@ def networks(place, entries):
                 raise ValueError
             found.append(str(ipaddress.ip_network(entry.strip())))
         except ValueError:
-            raise SettingsError("%s[%d] is %r: it must be an IPv4 or IPv6 address or network, such as 192.0.2.7 or 192.0.2.0/24"
-                                % (place, number, entry)) from None
+            raise SettingsError(
+                f"{place}[{number}] is {entry!r}: it must be an IPv4 or IPv6 address or network, such as 192.0.2.7 or 192.0.2.0/24"
+            ) from None
     return found
 
 

@@ -23,7 +23,7 @@ def layers(name, task_vars):
         for entity in _entities(host, hostvars._inventory):
             for values in _values(entity, hostvars, task_vars.get("ansible_search_path", ())):
                 if name in values:
-                    found.append(("%s of %s" % (name, entity.name), values[name]))
+                    found.append((f"{name} of {entity.name}", values[name]))
     if name in task_vars:
         found.append((name, task_vars[name]))
     return found
@@ -54,14 +54,14 @@ def by_name(layers):
         if entries is None:
             continue
         if not isinstance(entries, list):
-            raise SettingsError("%s is %r: it must be a list of dictionaries with a name each" % (origin, entries))
+            raise SettingsError(f"{origin} is {entries!r}: it must be a list of dictionaries with a name each")
         names = []
         for number, entry in enumerate(entries):
             name = entry.get("name") if isinstance(entry, dict) else None
             if not isinstance(name, str) or not name:
-                raise SettingsError("%s[%d] is %r: it must be a dictionary with a name" % (origin, number, entry))
+                raise SettingsError(f"{origin}[{number}] is {entry!r}: it must be a dictionary with a name")
             if name in names:
-                raise SettingsError("%s names %r twice: a name may stand once in each layer" % (origin, name))
+                raise SettingsError(f"{origin} names {name!r} twice: a name may stand once in each layer")
             names.append(name)
             merged.setdefault(name, {}).update(entry)
     return list(merged.values())

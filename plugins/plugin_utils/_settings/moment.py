@@ -9,7 +9,9 @@ from datetime import datetime
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
 
-_AGO = re.compile(r"(?:(\d+(?:\.\d+)?)|an?)\s*(s|m|h|d|w|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?|weeks?)(?:\s+ago)?", re.IGNORECASE)
+_AGO = re.compile(
+    r"(?:(\d+(?:\.\d+)?)|an?)\s*(s|m|h|d|w|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?|weeks?)(?:\s+ago)?", re.IGNORECASE
+)
 
 
 def parse_moment(value, now):
@@ -25,8 +27,9 @@ def parse_moment(value, now):
         try:
             moment = datetime.fromisoformat(text).timestamp()
         except (ValueError, OverflowError, OSError):
-            raise ValueError("%r is no time: write how long ago, such as 24h or 2 days ago, or a time such as 2026-10-03T22:19:59Z"
-                             % (value,)) from None
+            raise ValueError(
+                f"{value!r} is no time: write how long ago, such as 24h or 2 days ago, or a time such as 2026-10-03T22:19:59Z"
+            ) from None
     if moment > now:
-        raise ValueError("%r lies ahead: it must be a time in the past" % (value,))
+        raise ValueError(f"{value!r} lies ahead: it must be a time in the past")
     return moment

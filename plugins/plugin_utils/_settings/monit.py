@@ -11,10 +11,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    is_percentage,
-    parse_size,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import is_percentage, parse_size
 
 KINDS = ("process", "file", "fifo", "filesystem", "directory", "host", "system", "program", "network")
 READY_MADE = ("system", "filesystems", "sshd", "oom", "workers")
@@ -28,9 +25,9 @@ _LIBRARY = "/usr/local/lib/lifeline"
 def text(check):
     """The check as the text of a control file. Raises SettingsError with the check's name, the key, and what would be right."""
     name = check["name"]
-    lines = ["check %s %s" % (check["check"], name)]
+    lines = [f"check {check['check']} {name}"]
     if check.get("with"):
-        lines[0] += " with %s" % check["with"]
+        lines[0] += f" with {check['with']}"
     return "\n  ".join(lines + list(check.get("rules") or ())) + "\n"
 
 
@@ -41,28 +38,32 @@ def checked(checks):
 
 def _valid(check):
     name = check["name"]
-    label = "monit_checks: %s" % name
+    label = f"monit_checks: {name}"
     if not _NAME.match(name):
-        raise SettingsError("monit_checks: the name %r must be letters, digits and . _ @ -, at most 100 of them" % name)
+        raise SettingsError(f"monit_checks: the name {name!r} must be letters, digits and . _ @ -, at most 100 of them")
     for key in check:
         if key not in _KEYS:
-            raise SettingsError("%s has the unknown key %r: it must be one of %s" % (label, key, ", ".join(_KEYS)))
+            raise SettingsError(f"{label} has the unknown key {key!r}: it must be one of {', '.join(_KEYS)}")
     if check.get("state", "present") not in ("present", "absent"):
-        raise SettingsError("%s: state is %r: it must be present or absent" % (label, check["state"]))
+        raise SettingsError(f"{label}: state is {check['state']!r}: it must be present or absent")
     if check.get("state") == "absent":
         return check
     if check.get("check") not in KINDS:
-        raise SettingsError("%s: check is %r: it must be one of %s" % (label, check.get("check"), ", ".join(KINDS)))
+        raise SettingsError(f"{label}: check is {check.get('check')!r}: it must be one of {', '.join(KINDS)}")
     if "\n" in str(check.get("with") or ""):
-        raise SettingsError("%s: with is %r: it must be one line" % (label, check["with"]))
+        raise SettingsError(f"{label}: with is {check['with']!r}: it must be one line")
     rules = check.get("rules", [])
-    if not isinstance(rules, list) or not all(isinstance(rule, str) and rule.strip() and "\n" not in rule for rule in rules):
-        raise SettingsError("%s: rules is %r: it must be a list of statements of one line, such as "
-                            "'if totalmem > 300 MB for 3 cycles then alert'" % (label, rules))
+    if not isinstance(rules, list) or not all(
+        isinstance(rule, str) and rule.strip() and "\n" not in rule for rule in rules
+    ):
+        raise SettingsError(
+            f"{label}: rules is {rules!r}: it must be a list of statements of one line, such as 'if totalmem > 300 MB for 3 cycles then alert'"
+        )
     return check
 
 
 # --- ready-made checks: what health judges by, as far as monit can see it by itself ----------------------------------------------
+
 
 def ready_made(names, thresholds, workers, alarm, sshd_port):
     """The ready-made checks that V(names) names.
@@ -72,17 +73,33 @@ def ready_made(names, thresholds, workers, alarm, sshd_port):
     """
     for name in names:
         if name not in READY_MADE:
-            raise SettingsError("monit_ready_made names %r: it must be of %s" % (name, ", ".join(READY_MADE)))
+            raise SettingsError(f"monit_ready_made names {name!r}: it must be of {', '.join(READY_MADE)}")
     checks = []
     if "system" in names:
         checks.append({"name": "lifeline_system", "check": "system", "rules": _system(thresholds, alarm)})
     if "filesystems" in names:
-        checks.append(_program("lifeline_filesystems", "check-filesystems %s %s %s %s" % tuple(
-            "-" if thresholds[name][level] is None else "%g" % thresholds[name][level]
-            for name in ("disk_used_percent", "inodes_used_percent") for level in ("warning", "critical")), (1, 2), alarm))
+        checks.append(
+            _program(
+                "lifeline_filesystems",
+                "check-filesystems %s %s %s %s"
+                % tuple(
+                    "-" if thresholds[name][level] is None else "%g" % thresholds[name][level]
+                    for name in ("disk_used_percent", "inodes_used_percent")
+                    for level in ("warning", "critical")
+                ),
+                (1, 2),
+                alarm,
+            )
+        )
     if "sshd" in names:
-        checks.append({"name": "lifeline_sshd", "check": "host", "with": "address 127.0.0.1", "rules": [
-            "if failed port %d protocol ssh with timeout 10 seconds for 2 cycles then %s" % (sshd_port, alarm)]})
+        checks.append(
+            {
+                "name": "lifeline_sshd",
+                "check": "host",
+                "with": "address 127.0.0.1",
+                "rules": [f"if failed port {sshd_port} protocol ssh with timeout 10 seconds for 2 cycles then {alarm}"],
+            }
+        )
     if "oom" in names:
         checks.append(_program("lifeline_oom", "check-oom-kills", _levels(thresholds["oom_kills"]), alarm))
     if "workers" in names:
@@ -95,45 +112,67 @@ def _levels(levels):
 
 
 def _system(thresholds, alarm):
-    rules = ["if memory usage >= %g%% for 2 cycles then %s" % (100 - level, alarm)
-             for level in _levels(thresholds["memory_available_percent"])]
-    for name, resource in (("swap_used_percent", "swap usage >= %g%%"), ("load_per_cpu", "loadavg (5min) per core >= %g"),
-                           ("fds_used_percent", "filedescriptors >= %g%%")):
-        rules += ["if %s for 2 cycles then %s" % (resource % level, alarm) for level in _levels(thresholds[name])]
+    rules = [
+        f"if memory usage >= {100 - level:g}% for 2 cycles then {alarm}"
+        for level in _levels(thresholds["memory_available_percent"])
+    ]
+    for name, resource in (
+        ("swap_used_percent", "swap usage >= %g%%"),
+        ("load_per_cpu", "loadavg (5min) per core >= %g"),
+        ("fds_used_percent", "filedescriptors >= %g%%"),
+    ):
+        rules += [f"if {resource % level} for 2 cycles then {alarm}" for level in _levels(thresholds[name])]
     return rules
 
 
 def _program(name, command, levels, alarm):
     # Each level is told by itself, so that a worse one is an event of its own.
-    return {"name": name, "check": "program", "with": 'path "%s/%s" with timeout 20 seconds' % (_LIBRARY, command),
-            "rules": ["if status >= %g then %s" % (level, alarm) for level in levels]}
+    return {
+        "name": name,
+        "check": "program",
+        "with": f'path "{_LIBRARY}/{command}" with timeout 20 seconds',
+        "rules": [f"if status >= {level:g} then {alarm}" for level in levels],
+    }
 
 
 def _worker(worker, thresholds, alarm):
     rules = []
     if thresholds["workers_missing"]["critical"] is not None or thresholds["workers_missing"]["warning"] is not None:
-        rules.append("if does not exist for 3 cycles then %s" % alarm)
+        rules.append(f"if does not exist for 3 cycles then {alarm}")
     if worker.max_memory is not None:
-        rules += ["if totalmem >= %s for 2 cycles then %s" % (share(worker.max_memory, level), alarm)
-                  for level in _levels(thresholds["worker_memory_percent"])]
-    return {"name": "lifeline_worker_%s" % re.sub(r"[^A-Za-z0-9_.@-]", "_", worker.name), "check": "process",
-            "with": 'matching "%s"' % extended(worker.pattern.pattern, worker.name), "rules": rules}
+        rules += [
+            f"if totalmem >= {share(worker.max_memory, level)} for 2 cycles then {alarm}"
+            for level in _levels(thresholds["worker_memory_percent"])
+        ]
+    return {
+        "name": f"lifeline_worker_{re.sub('[^A-Za-z0-9_.@-]', '_', worker.name)}",
+        "check": "process",
+        "with": f'matching "{extended(worker.pattern.pattern, worker.name)}"',
+        "rules": rules,
+    }
 
 
 def share(size, percent):
     """So many percent of V(size), as the value of a monit rule: V(size) is a number of bytes, a size, or a percentage of the memory."""
     if is_percentage(size):
-        return "%g%%" % round(parse_size(size, whole=100000) / 1000 * percent / 100, 1)
+        return f"{round(parse_size(size, whole=100000) / 1000 * percent / 100, 1):g}%"
     return "%d B" % -(-parse_size(size) * percent // 100)
 
 
-_CLASSES = {r"\d": "[0-9]", r"\D": "[^0-9]", r"\s": "[[:space:]]", r"\S": "[^[:space:]]", r"\w": "[[:alnum:]_]", r"\W": "[^[:alnum:]_]"}
+_CLASSES = {
+    r"\d": "[0-9]",
+    r"\D": "[^0-9]",
+    r"\s": "[[:space:]]",
+    r"\S": "[^[:space:]]",
+    r"\w": "[[:alnum:]_]",
+    r"\W": "[^[:alnum:]_]",
+}
 
 
 def extended(pattern, worker):
     """A pattern of Python's as a POSIX extended regular expression, which is what monit knows. Raises SettingsError where none is."""
     if re.search(r"\(\?|[*+?}]\?|\\[1-9AbBZ]|\[[^\]]*\\[dDsSwW]|[\"\n]", pattern):
-        raise SettingsError("lifeline_workers: %s: pattern %r has something that monit's regular expressions don't know: write it without "
-                            "(?...), lazy repetition, back-references, \\b, quotes, and classes within brackets, "
-                            "or take 'workers' out of monit_ready_made" % (worker, pattern))
+        raise SettingsError(
+            f"lifeline_workers: {worker}: pattern {pattern!r} has something that monit's regular expressions don't know: write it without (?...), lazy repetition, back-references, \\b, quotes, and classes within brackets, or take 'workers' out of monit_ready_made"
+        )
     return re.sub(r"\\(.)", lambda match: _CLASSES.get(match.group(), match.group()), pattern)

@@ -16,11 +16,7 @@ from dataclasses import dataclass, field, fields
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
-    format_size,
-    parse_duration,
-    parse_size,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_duration, parse_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
 
 PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
@@ -86,19 +82,20 @@ def resolve(declared, defaults, box, host, variables=None, thresholds=None):
     """
     workers = []
     for entry in declared:
+
         def label(key, name=entry["name"]):
             return "%s: %s" % (host, (variables or {}).get(key) or "sidekiq_watchdog_workers: %s: %s" % (name, key))
 
         for key in entry:
             if key not in KEYS:
-                raise SettingsError("%s is no key of a worker: it must be one of %s" % (label(key), ", ".join(KEYS)))
+                raise SettingsError(f"{label(key)} is no key of a worker: it must be one of {', '.join(KEYS)}")
         given = {key: value for key, value in {**defaults, **entry}.items() if value not in (None, "")}
         workers.append(_worker(Settings(**given), label, box, host, thresholds or judge_thresholds.defaults()))
     return workers
 
 
 def _refuse(label, key, value, allowed):
-    raise SettingsError("%s is %r: it must be %s" % (label(key), value, allowed))
+    raise SettingsError(f"{label(key)} is {value!r}: it must be {allowed}")
 
 
 def _worker(worker, label, box, host, thresholds):
@@ -108,11 +105,22 @@ def _worker(worker, label, box, host, thresholds):
         _refuse(label, "manager", worker.manager, "systemd or command")
     if worker.on_repeat not in _ON_REPEAT:
         _refuse(label, "on_repeat", worker.on_repeat, "give_up or alert")
-    for key in ("threads", "cycles", "restarts", "within_cycles", "open_files", "start_seconds", "timeout_seconds", "stop_seconds",
-                "monit_start_seconds", "monit_stop_seconds", "monit_restart_seconds"):
+    for key in (
+        "threads",
+        "cycles",
+        "restarts",
+        "within_cycles",
+        "open_files",
+        "start_seconds",
+        "timeout_seconds",
+        "stop_seconds",
+        "monit_start_seconds",
+        "monit_stop_seconds",
+        "monit_restart_seconds",
+    ):
         _positive(worker, key, label)
     if worker.restarts > worker.within_cycles:
-        _refuse(label, "restarts", worker.restarts, "at most within_cycles, which is %d" % worker.within_cycles)
+        _refuse(label, "restarts", worker.restarts, f"at most within_cycles, which is {worker.within_cycles}")
     _timeouts(worker, label)
     found = (box or {}).get("workers", {}).get(worker.name)
     result = {
@@ -153,7 +161,9 @@ def _timeouts(worker, label):
         worker.monit_restart_seconds = worker.monit_stop_seconds + worker.monit_start_seconds
     for shorter, longer in (*zip(_ORDER, _ORDER[1:]), ("start_seconds", "monit_start_seconds")):
         if getattr(worker, shorter) >= getattr(worker, longer):
-            _refuse(label, longer, getattr(worker, longer), "more than %s, which is %d" % (shorter, getattr(worker, shorter)))
+            _refuse(
+                label, longer, getattr(worker, longer), f"more than {shorter}, which is {int(getattr(worker, shorter))}"
+            )
 
 
 def _memory(worker, label, box_memory):
@@ -162,15 +172,25 @@ def _memory(worker, label, box_memory):
         return {"limit_bytes": None, "ceiling_bytes": None}
     limit = _size(worker.max_memory, "max_memory", label, box_memory)
     if box_memory is not None and limit >= box_memory:
-        _refuse(label, "max_memory", worker.max_memory, "less than the memory of the box, which is %s: it could never strike"
-                % format_size(box_memory))
+        _refuse(
+            label,
+            "max_memory",
+            worker.max_memory,
+            f"less than the memory of the box, which is {format_size(box_memory)}: it could never strike",
+        )
     if worker.ceiling is not None:
         ceiling = _size(worker.ceiling, "ceiling", label, box_memory)
         if ceiling <= limit:
-            _refuse(label, "ceiling", worker.ceiling, "more than max_memory, which is %s: else the kernel kills before monit restarts"
-                    % format_size(limit))
+            _refuse(
+                label,
+                "ceiling",
+                worker.ceiling,
+                f"more than max_memory, which is {format_size(limit)}: else the kernel kills before monit restarts",
+            )
         if box_memory is not None and ceiling > box_memory:
-            _refuse(label, "ceiling", worker.ceiling, "at most the memory of the box, which is %s" % format_size(box_memory))
+            _refuse(
+                label, "ceiling", worker.ceiling, f"at most the memory of the box, which is {format_size(box_memory)}"
+            )
     else:
         ceiling = limit * 6 // 5
         if box_memory is not None:
@@ -183,7 +203,7 @@ def _size(value, key, label, whole):
     try:
         size = parse_size(value, whole=whole if whole is not None else 1 << 40)
     except ValueError as error:
-        raise SettingsError("%s: %s" % (label(key), error)) from error
+        raise SettingsError(f"{label(key)}: {error}") from error
     if size < _LEAST_MEMORY:
         _refuse(label, key, value, "1 MB or more: write a unit, such as 13 GB")
     return size
@@ -196,10 +216,10 @@ def _age(worker, label, host):
     try:
         age = parse_duration(worker.max_age)
     except ValueError as error:
-        raise SettingsError("%s: %s" % (label("max_age"), error)) from error
+        raise SettingsError(f"{label('max_age')}: {error}") from error
     if age < 60:
         _refuse(label, "max_age", worker.max_age, "a minute or more")
-    return int(age * (1 + _SPREAD * (zlib.crc32(("%s/%s" % (host, worker.name)).encode()) % 1000) / 1000))
+    return int(age * (1 + _SPREAD * (zlib.crc32(f"{host}/{worker.name}".encode()) % 1000) / 1000))
 
 
 def _application(worker, result, label, found):
@@ -218,13 +238,22 @@ def _application(worker, result, label, found):
         if not found["app_path_exists"]:
             _refuse(label, "app_path", worker.app_path, "a directory on the box, where there is nothing of that name")
         if found["command_error"]:
-            raise SettingsError("%s: %s" % (label("command"), found["command_error"]))
+            raise SettingsError(f"{label('command')}: {found['command_error']}")
         result["user"] = found["user"]
         result["command"] = found["command"]
     result["pidfile"] = PIDFILE % worker.name
     result["config_file"] = worker.config_file or worker.app_path.rstrip("/") + "/config/sidekiq.yml"
     result["notify"] = bool(found and found["notify"])
-    words = ["-e", worker.environment, "-C", result["config_file"], "-c", str(worker.threads), "-t", str(worker.timeout_seconds)]
+    words = [
+        "-e",
+        worker.environment,
+        "-C",
+        result["config_file"],
+        "-c",
+        str(worker.threads),
+        "-t",
+        str(worker.timeout_seconds),
+    ]
     if worker.require:
         words += ["-r", worker.require]
     result["exec"] = " ".join([result["command"] or "sidekiq", *map(shlex.quote, words)])
@@ -237,38 +266,46 @@ def _commands(worker, label, found):
         if re.search(r"[\"\n]", getattr(worker, key)):
             _refuse(label, key, getattr(worker, key), "one line without double quotes")
     if found is not None and not found["pidfile_alive"]:
-        _refuse(label, "pidfile", worker.pidfile, "a file that the running worker writes its number to: there is none, or no process of "
-                "that number, so that the rule would restart a healthy worker for ever")
+        _refuse(
+            label,
+            "pidfile",
+            worker.pidfile,
+            "a file that the running worker writes its number to: there is none, or no process of "
+            "that number, so that the rule would restart a healthy worker for ever",
+        )
 
 
 def _check(worker, fds_percent):
     """The worker's check in the words of role monit. V(fds_percent): at which share of its descriptors it is restarted, if at all."""
     name = worker["name"]
     if worker["manager"] == "systemd":
-        start, stop, restart = ("%s %s %s" % (PROGRAM, verb, name) for verb in ("start", "stop", "restart"))
+        start, stop, restart = (f"{PROGRAM} {verb} {name}" for verb in ("start", "stop", "restart"))
         # systemd brings a dead worker back, and nobody a worker that somebody stopped.
         missing = "if does not exist for 3 cycles then alert"
     else:
         start, stop = worker["start_command"], worker["stop_command"]
         restart = worker["restart_command"]
         missing = "if does not exist for 2 cycles then start"
-    rules = ['start program = "%s" with timeout %d seconds' % (start, worker["monit_start_seconds"]),
-             'stop program = "%s" with timeout %d seconds' % (stop, worker["monit_stop_seconds"])]
+    rules = [
+        f'start program = "{start}" with timeout {int(worker["monit_start_seconds"])} seconds',
+        f'stop program = "{stop}" with timeout {int(worker["monit_stop_seconds"])} seconds',
+    ]
     if restart:
-        rules.append('restart program = "%s" with timeout %d seconds' % (restart, worker["monit_restart_seconds"]))
+        rules.append(f'restart program = "{restart}" with timeout {int(worker["monit_restart_seconds"])} seconds')
     rules.append(missing)
     if worker["limit_bytes"] is not None:
-        rules.append("if totalmem > %d B for %d cycles then restart" % (worker["limit_bytes"], worker["cycles"]))
+        rules.append(f"if totalmem > {worker['limit_bytes']} B for {worker['cycles']} cycles then restart")
     if fds_percent is not None and worker["manager"] == "systemd":
         # Who has no descriptor left does nothing any more, but lives. What systemd doesn't start has a limit that is not ours.
-        rules.append("if filedescriptors >= %d for %d cycles then restart" % (
-            math.ceil(worker["open_files"] * fds_percent / 100), worker["cycles"]))
+        rules.append(
+            f"if filedescriptors >= {math.ceil(worker['open_files'] * fds_percent / 100)} for {worker['cycles']} cycles then restart"
+        )
     if worker["max_age_seconds"] is not None:
-        rules.append("if uptime > %d seconds then restart" % worker["max_age_seconds"])
-    repeated = "if %d restarts within %d cycles then " % (worker["restarts"], worker["within_cycles"])
+        rules.append(f"if uptime > {int(worker['max_age_seconds'])} seconds then restart")
+    repeated = f"if {worker['restarts']} restarts within {worker['within_cycles']} cycles then "
     if worker["on_repeat"] == "give_up":
         # Monit reads them from the last to the first: noted and told, the second time as the first, and then looked away from.
-        rules += [repeated + "unmonitor", repeated + 'exec "%s give-up %s" repeat every 1 cycles' % (PROGRAM, name)]
+        rules += [repeated + "unmonitor", repeated + f'exec "{PROGRAM} give-up {name}" repeat every 1 cycles']
     else:
         rules.append(repeated + "alert")
-    return {"name": name, "check": "process", "with": "pidfile %s" % worker["pidfile"], "rules": rules}
+    return {"name": name, "check": "process", "with": f"pidfile {worker['pidfile']}", "rules": rules}

@@ -14,11 +14,13 @@ def merged(layers):
         if settings is None:
             continue
         if not isinstance(settings, dict):
-            raise SettingsError("%s is %r: it must be a dictionary of sshd's keywords" % (origin, settings))
+            raise SettingsError(f"{origin} is {settings!r}: it must be a dictionary of sshd's keywords")
         for keyword, value in settings.items():
             if not isinstance(keyword, str) or not keyword.isalnum():
-                raise SettingsError("%s.%s: there is no such keyword in sshd's configuration" % (origin, keyword))
+                raise SettingsError(f"{origin}.{keyword}: there is no such keyword in sshd's configuration")
             if isinstance(value, dict):
-                raise SettingsError("%s.%s is %r: it must be a text, a number, a boolean, or a list of them" % (origin, keyword, value))
+                raise SettingsError(
+                    f"{origin}.{keyword} is {value!r}: it must be a text, a number, a boolean, or a list of them"
+                )
             found[keyword.lower()] = (keyword, value)
     return {keyword: value for keyword, value in found.values() if value is not None}

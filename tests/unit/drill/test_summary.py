@@ -13,7 +13,11 @@ def knock(t, seconds=1.0, answered=True, starts=1):
 
 
 def reading(t, *checks):
-    return {"kind": "health", "t": t, "reasons": [{"check": check, "severity": "warning", "subject": None} for check in checks]}
+    return {
+        "kind": "health",
+        "t": t,
+        "reasons": [{"check": check, "severity": "warning", "subject": None} for check in checks],
+    }
 
 
 def test_silence_lasts_from_the_last_answer_to_the_end():
@@ -44,14 +48,20 @@ def test_a_box_that_never_answers_has_no_latency():
     assert numbers["median"] is numbers["p99"] is numbers["idle_p99"] is numbers["starts"] is None
 
 
-@pytest.mark.parametrize(("values", "share", "expected"), [([3, 1, 2], 50, 2), (list(range(1, 101)), 99, 99), ([1], 99, 1), ([], 99, None)])
+@pytest.mark.parametrize(
+    ("values", "share", "expected"), [([3, 1, 2], 50, 2), (list(range(1, 101)), 99, 99), ([1], 99, 1), ([], 99, None)]
+)
 def test_percentile_is_one_of_the_values(values, share, expected):
     assert summary.percentile(values, share) == expected
 
 
 def test_the_table_names_the_innocent():
-    head = {**HEAD, "kills": [{"killer": "kernel", "name": "ruby", "constraint": "memcg", "worker": True}] * 2
-            + [{"killer": "earlyoom", "name": "redis-server", "constraint": None, "worker": False}], "jobs": {"lost": 4}}
+    head = {
+        **HEAD,
+        "kills": [{"killer": "kernel", "name": "ruby", "constraint": "memcg", "worker": True}] * 2
+        + [{"killer": "earlyoom", "name": "redis-server", "constraint": None, "worker": False}],
+        "jobs": {"lost": 4},
+    }
     line = summary.row(head, summary.summary(head, [knock(0.0)]))
     assert line[-2:] == ("2 ruby by kernel, 1 redis-server by earlyoom, innocent", "4")
     assert len(line) == len(summary.COLUMNS)

@@ -24,7 +24,7 @@ _INITIALISED = struct.pack("<IIIIHHI40x", 7, 31, 0, 0, 1, 1, 4096)
 
 def mount(directory):
     device = os.open("/dev/fuse", os.O_RDWR)
-    options = "fd=%d,rootmode=40000,user_id=0,group_id=0" % device
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0"
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"silent", os.fsencode(directory), b"fuse.silent", 0, options.encode()) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), directory)
@@ -51,7 +51,7 @@ def main():
             serve(device)
         servers.append(pid)
     try:
-        return subprocess.run(sys.argv[separator + 1:], check=False).returncode
+        return subprocess.run(sys.argv[separator + 1 :], check=False).returncode
     finally:
         for device in devices:
             os.close(device)

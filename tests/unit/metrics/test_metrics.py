@@ -34,8 +34,12 @@ def test_names_and_units_follow_the_conventions():
 
 def test_every_metric_has_a_value_somewhere():
     """That a name of a fact isn't misspelt: what no recorded box has would never be seen."""
-    known = {family.name for name in samples.NAMES for family in samples.families(samples.sources(name), samples.settings())
-             if any(value is not None for _labels, value in family.samples)}
+    known = {
+        family.name
+        for name in samples.NAMES
+        for family in samples.families(samples.sources(name), samples.settings())
+        if any(value is not None for _labels, value in family.samples)
+    }
     every = {family.name for family in samples.families(samples.sources("ill"), samples.settings())}
     assert every - known == set()
 
@@ -52,7 +56,11 @@ def test_the_values_are_those_of_the_facts():
     assert found["lifeline_filesystem_inodes" + label] == root["inodes_total"]
     assert found['lifeline_filesystem_hung{mountpoint="/mnt/nfs",device="server:/data",fstype="nfs4"}'] == 1
     assert 'lifeline_filesystem_size_bytes{mountpoint="/mnt/nfs",device="server:/data",fstype="nfs4"}' not in found
-    assert (found["lifeline_fds_allocated"], found["lifeline_fds_maximum"]) == (fds["allocated"], fds["maximum"]) == (900, 1000)
+    assert (
+        (found["lifeline_fds_allocated"], found["lifeline_fds_maximum"])
+        == (fds["allocated"], fds["maximum"])
+        == (900, 1000)
+    )
     assert found["lifeline_oom_kills_total"] == found["lifeline_oom_kills_recent"] == 7
     assert found['lifeline_worker_given_up{worker="crawler"}'] == 1
     assert found['lifeline_worker_restarts_total{worker="mailer"}'] == 1
@@ -77,7 +85,11 @@ def test_processes_of_one_name_are_one_series():
 
 
 def test_what_could_not_be_read_is_told():
-    sources = {path: text for path, text in samples.sources("debian-12").items() if path not in ("/proc/meminfo", "statfs", "/proc/vmstat")}
+    sources = {
+        path: text
+        for path, text in samples.sources("debian-12").items()
+        if path not in ("/proc/meminfo", "statfs", "/proc/vmstat")
+    }
     text = samples.text(sources, samples.settings())
     for part, success in (("memory", 0), ("disks", 0), ("oom", 0), ("pressure", 1), ("processes", 1)):
         assert 'lifeline_collector_success{collector="%s"} %d\n' % (part, success) in text

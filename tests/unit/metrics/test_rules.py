@@ -31,23 +31,28 @@ def test_every_check_of_health_has_its_rule_but_those_that_are_named():
 
 def test_prometheus_takes_the_rules():
     content, said = promtool.run("check", "rules", str(RULES))
-    assert content and "SUCCESS: %d rules" % (2 * len(rules.RULES) + 4) in said, said
+    assert content and f"SUCCESS: {2 * len(rules.RULES) + 4} rules" in said, said
 
 
 # --- the rules against the verdict --------------------------------------------------------------------------------------------------
+
 
 def layers(found):
     """Thresholds for one box: the defaults, none, those that anything reaches, and those that its own values just reach, or don't."""
     yield "defaults", None
     yield "none", {name: {"warning": None, "critical": None} for name in CHECKS}
-    lowest = {name: dict.fromkeys(("warning", "critical"), 100 if check.falling else 0) for name, check in CHECKS.items()}
+    lowest = {
+        name: dict.fromkeys(("warning", "critical"), 100 if check.falling else 0) for name, check in CHECKS.items()
+    }
     yield "lowest", lowest
     values = {}
     for finding in samples.judged(found, samples.settings(lowest))["findings"]:
         values.setdefault(finding["check"], finding["value"])
     assert values
     yield "reached", {name: {"warning": None, "critical": value} for name, value in values.items()}
-    beyond = {name: value - 0.01 if CHECKS[name].falling else value + 0.01 for name, value in values.items() if value >= 0.01}
+    beyond = {
+        name: value - 0.01 if CHECKS[name].falling else value + 0.01 for name, value in values.items() if value >= 0.01
+    }
     yield "missed", {name: {"warning": None, "critical": value} for name, value in beyond.items()}
 
 
@@ -66,29 +71,38 @@ def expected(instance, found, told):
 
 def series(text, instance):
     """An exposition as what promtool takes for the input of a test: the same for three minutes."""
-    target = 'instance="%s",job="node"' % instance
-    return [{"series": "%s{%s}" % (name, ",".join(filter(None, (labels, target)))), "values": value + "+0x3"}
-            for name, labels, value in _SERIES.findall(text)]
+    target = f'instance="{instance}",job="node"'
+    return [
+        {"series": "%s{%s}" % (name, ",".join(filter(None, (labels, target)))), "values": value + "+0x3"}
+        for name, labels, value in _SERIES.findall(text)
+    ]
 
 
 def described(alert):
     instance, check, severity, *subject = alert
     labels = {"instance": instance, "check": check, "severity": severity, **dict([subject] if subject else [])}
-    return "{%s}" % ",".join('%s="%s"' % (name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in sorted(labels.items()))
+    return "{%s}" % ",".join(
+        '%s="%s"' % (name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in sorted(labels.items())
+    )
 
 
 def promtool_test(tmp_path, tests):
     """Run tests of the rules as they are shipped."""
     path = tmp_path / "test.yml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}, width=1000))
+    path.write_text(
+        yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}, width=1000)
+    )
     return promtool.run("test", "rules", str(path))
 
 
 def comparison(alerts):
     """A test that these alerts and no other fire, each for whom it is about."""
-    return {"expr": 'max by (instance, check, severity, mountpoint, worker, process) '
-                    '(ALERTS{alertstate="firing",alertname!~"LifelineMetrics.*"})', "eval_time": "3m",
-            "exp_samples": [{"labels": described(alert), "value": 1} for alert in sorted(alerts)]}
+    return {
+        "expr": "max by (instance, check, severity, mountpoint, worker, process) "
+        '(ALERTS{alertstate="firing",alertname!~"LifelineMetrics.*"})',
+        "eval_time": "3m",
+        "exp_samples": [{"labels": described(alert), "value": 1} for alert in sorted(alerts)],
+    }
 
 
 def test_the_rules_fire_where_health_finds_something_and_nowhere_else(tmp_path):
@@ -96,35 +110,67 @@ def test_the_rules_fire_where_health_finds_something_and_nowhere_else(tmp_path):
     for name in samples.NAMES:
         found = samples.sources(name)
         for kind, layer in layers(found):
-            told, instance = samples.settings(layer), "%s, %s" % (name, kind)
+            told, instance = samples.settings(layer), f"{name}, {kind}"
             inputs += series(samples.text(found, told), instance)
             alerts |= expected(instance, found, told)
     assert {check for _instance, check, *_rest in alerts} == {rule.check for rule in rules.RULES}
     assert not [alert for alert in alerts if alert[0].endswith(", none")]
-    content, said = promtool_test(tmp_path, [{"interval": "1m", "input_series": inputs, "promql_expr_test": [comparison(alerts)]}])
+    content, said = promtool_test(
+        tmp_path, [{"interval": "1m", "input_series": inputs, "promql_expr_test": [comparison(alerts)]}]
+    )
     assert content, said
 
 
 # --- the metrics' own trouble ---------------------------------------------------------------------------------------------------------
 
+
 def test_stale_missing_and_incomplete_metrics_are_told(tmp_path):
     """Time begins at 0 there: what was written then is 5 intervals old after 5 minutes, and the second box is silent after 30."""
     label = '{instance="%s",job="node"}'
-    inputs = [{"series": name + label % instance, "values": values} for name, instance, values in (
-        ("lifeline_collector_timestamp_seconds", "stale", "0+0x100"), ("lifeline_collector_interval_seconds", "stale", "60+0x100"),
-        ("lifeline_collector_timestamp_seconds", "gone", "0+60x30"), ("lifeline_collector_interval_seconds", "gone", "60+0x30"),
-        ("lifeline_collector_timestamp_seconds", "well", "0+60x100"), ("lifeline_collector_interval_seconds", "well", "60+0x100"),
-        ("node_textfile_scrape_error", "torn", "1+0x100"), ("node_textfile_scrape_error", "well", "0+0x100"))]
-    inputs += [{"series": 'lifeline_collector_success{collector="disks",instance="%s",job="node"}' % instance, "values": values}
-               for instance, values in (("partly", "0+0x100"), ("well", "1+0x100"))]
+    inputs = [
+        {"series": name + label % instance, "values": values}
+        for name, instance, values in (
+            ("lifeline_collector_timestamp_seconds", "stale", "0+0x100"),
+            ("lifeline_collector_interval_seconds", "stale", "60+0x100"),
+            ("lifeline_collector_timestamp_seconds", "gone", "0+60x30"),
+            ("lifeline_collector_interval_seconds", "gone", "60+0x30"),
+            ("lifeline_collector_timestamp_seconds", "well", "0+60x100"),
+            ("lifeline_collector_interval_seconds", "well", "60+0x100"),
+            ("node_textfile_scrape_error", "torn", "1+0x100"),
+            ("node_textfile_scrape_error", "well", "0+0x100"),
+        )
+    ]
+    inputs += [
+        {
+            "series": 'lifeline_collector_success{collector="disks",instance="%s",job="node"}' % instance,
+            "values": values,
+        }
+        for instance, values in (("partly", "0+0x100"), ("well", "1+0x100"))
+    ]
 
     def firing(minutes, *instances):
-        return {"expr": 'count by (alertname, instance) (ALERTS{alertstate="firing"})', "eval_time": "%dm" % minutes, "exp_samples": [
-            {"labels": '{alertname="%s",instance="%s"}' % pair, "value": 1} for pair in instances]}
+        return {
+            "expr": 'count by (alertname, instance) (ALERTS{alertstate="firing"})',
+            "eval_time": f"{minutes}m",
+            "exp_samples": [{"labels": '{alertname="%s",instance="%s"}' % pair, "value": 1} for pair in instances],
+        }
+
     later = [("LifelineTextfileError", "torn"), ("LifelineMetricsIncomplete", "partly")]
-    content, said = promtool_test(tmp_path, [{"interval": "1m", "input_series": inputs, "promql_expr_test": [
-        firing(4), firing(5, *later), firing(6, ("LifelineMetricsStale", "stale"), *later),
-        firing(80, ("LifelineMetricsStale", "stale"), ("LifelineMetricsGone", "gone"), *later)]}])
+    content, said = promtool_test(
+        tmp_path,
+        [
+            {
+                "interval": "1m",
+                "input_series": inputs,
+                "promql_expr_test": [
+                    firing(4),
+                    firing(5, *later),
+                    firing(6, ("LifelineMetricsStale", "stale"), *later),
+                    firing(80, ("LifelineMetricsStale", "stale"), ("LifelineMetricsGone", "gone"), *later),
+                ],
+            }
+        ],
+    )
     assert content, said
 
 
@@ -133,11 +179,25 @@ def test_an_alert_says_what_is_wrong_and_where(tmp_path):
     target = {"instance": "c1:9100", "job": "node", "region": "eu"}
     place = {"device": "/dev/vda1", "fstype": "ext4", "mountpoint": "/data", **target}
     level = {"check": "disk_used_percent", "severity": "critical"}
-    inputs = [{"series": "%s{%s}" % (name, ",".join('%s="%s"' % label for label in labels.items())), "values": values}
-              for name, labels, values in (("lifeline_filesystem_used_ratio", place, "0.94 0.95+0x10"),
-                                           ("lifeline_threshold_ratio", {**level, **target}, "0.95+0x10"))]
+    inputs = [
+        {"series": "%s{%s}" % (name, ",".join('%s="%s"' % label for label in labels.items())), "values": values}
+        for name, labels, values in (
+            ("lifeline_filesystem_used_ratio", place, "0.94 0.95+0x10"),
+            ("lifeline_threshold_ratio", {**level, **target}, "0.95+0x10"),
+        )
+    ]
     alert = {"exp_labels": {**level, **place}, "exp_annotations": {"summary": "c1:9100: /data is 95% full"}}
-    content, said = promtool_test(tmp_path, [{"interval": "1m", "input_series": inputs, "alert_rule_test": [
-        {"alertname": "LifelineDiskUsed", "eval_time": "2m", "exp_alerts": []},
-        {"alertname": "LifelineDiskUsed", "eval_time": "3m", "exp_alerts": [alert]}]}])
+    content, said = promtool_test(
+        tmp_path,
+        [
+            {
+                "interval": "1m",
+                "input_series": inputs,
+                "alert_rule_test": [
+                    {"alertname": "LifelineDiskUsed", "eval_time": "2m", "exp_alerts": []},
+                    {"alertname": "LifelineDiskUsed", "eval_time": "3m", "exp_alerts": [alert]},
+                ],
+            }
+        ],
+    )
     assert content, said

@@ -26,14 +26,22 @@ def test_defaults_are_as_documented(role):
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_variables_of_its_own_are_named_so(role):
     private = yaml.safe_load((role / "vars" / "main.yml").read_text()) if (role / "vars" / "main.yml").exists() else {}
-    assert all(name.startswith("__%s_" % role.name) for name in private)
+    assert all(name.startswith(f"__{role.name}_") for name in private)
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_switches_take_false_from_the_command_line(role):
     """There it is a text, and every text is true where nobody makes it a boolean. A module's own options do."""
     options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    lines = [line for path in sorted([*role.glob("tasks/*.yml"), *role.glob("vars/*.yml")]) for line in path.read_text().splitlines()]
+    lines = [
+        line
+        for path in sorted([*role.glob("tasks/*.yml"), *role.glob("vars/*.yml")])
+        for line in path.read_text().splitlines()
+    ]
     for switch in [name for name, option in options.items() if option["type"] == "bool"]:
         handed_on = '"{{ %s }}"' % switch
-        assert [line for line in lines if re.search(r"(?<!\w)%s\b(?! \| bool)" % switch, line) and not line.endswith(handed_on)] == []
+        assert [
+            line
+            for line in lines
+            if re.search(rf"(?<!\w){switch}\b(?! \| bool)", line) and not line.endswith(handed_on)
+        ] == []

@@ -135,42 +135,69 @@ class _Options:
     def __init__(self, args):
         # What ansible-rulebook adds of its own begins with its name.
         args = {name: value for name, value in args.items() if value is not None and not name.startswith("eda_")}
-        known = ("inventory", "hosts", "limit", "interval", "timeout", "settle", "remind", "state", "extra_vars", "ansible_playbook")
+        known = (
+            "inventory",
+            "hosts",
+            "limit",
+            "interval",
+            "timeout",
+            "settle",
+            "remind",
+            "state",
+            "extra_vars",
+            "ansible_playbook",
+        )
         for name in args:
             if name not in known:
-                raise ValueError("%s is no argument of lifeline.fleet.health: it must be one of %s" % (name, ", ".join(known)))
+                raise ValueError(
+                    f"{name} is no argument of lifeline.fleet.health: it must be one of {', '.join(known)}"
+                )
         self.interval = _number(args, "interval", 60, 1)
         self.timeout = _number(args, "timeout", 300, 1)
         self.hosts = _words(args, "hosts")
         self.limit = _words(args, "limit")
         inventory = args.get("inventory") or []
         self.inventories = [inventory] if isinstance(inventory, str) else inventory
-        if not isinstance(self.inventories, list) or not all(isinstance(path, str) and path for path in self.inventories):
-            raise ValueError("inventory is %r: it must be a path or a list of paths" % (inventory,))
+        if not isinstance(self.inventories, list) or not all(
+            isinstance(path, str) and path for path in self.inventories
+        ):
+            raise ValueError(f"inventory is {inventory!r}: it must be a path or a list of paths")
         command = args.get("ansible_playbook", "ansible-playbook")
         self.command = shlex.split(command) if isinstance(command, str) else command
-        if not isinstance(self.command, list) or not self.command or not all(isinstance(word, str) for word in self.command):
-            raise ValueError("ansible_playbook is %r: it must be a command, such as /opt/ansible/bin/ansible-playbook" % (command,))
+        if (
+            not isinstance(self.command, list)
+            or not self.command
+            or not all(isinstance(word, str) for word in self.command)
+        ):
+            raise ValueError(
+                f"ansible_playbook is {command!r}: it must be a command, such as /opt/ansible/bin/ansible-playbook"
+            )
         self.state = _words(args, "state")
-        self._set = {"lifeline_watch_%s" % name: args[name] for name in ("hosts", "settle", "remind") if name in args}
+        self._set = {f"lifeline_watch_{name}": args[name] for name in ("hosts", "settle", "remind") if name in args}
         self._extra = args.get("extra_vars", {})
         if not isinstance(self._extra, dict):
-            raise ValueError("extra_vars is %r: it must be a dictionary of variables" % (self._extra,))
+            raise ValueError(f"extra_vars is {self._extra!r}: it must be a dictionary of variables")
 
     def variables(self, folder):
         """What the look is told. Rescuing is the rulebook's, and never done twice."""
-        own = {**self._set, "lifeline_watch_rescue": False, "lifeline_watch_report": str(folder / "report.json"),
-               "lifeline_watch_state": os.path.abspath(os.path.expanduser(self.state)) if self.state else str(folder / "state.json")}
+        own = {
+            **self._set,
+            "lifeline_watch_rescue": False,
+            "lifeline_watch_report": str(folder / "report.json"),
+            "lifeline_watch_state": os.path.abspath(os.path.expanduser(self.state))
+            if self.state
+            else str(folder / "state.json"),
+        }
         for name in self._extra:
             if name in own:
-                raise ValueError("extra_vars sets %s, which the source sets itself" % name)
+                raise ValueError(f"extra_vars sets {name}, which the source sets itself")
         return {**self._extra, **own}
 
     def words(self, folder):
         """The command for one look."""
         inventories = [word for path in self.inventories for word in ("-i", path)]
         limit = ["--limit", self.limit] if self.limit else []
-        return [*self.command, _PLAYBOOK, *inventories, *limit, "-e", "@%s" % (folder / "variables.json")]
+        return [*self.command, _PLAYBOOK, *inventories, *limit, "-e", f"@{folder / 'variables.json'}"]
 
 
 def _number(args, name, default, least):
@@ -181,14 +208,14 @@ def _number(args, name, default, least):
         number = 0
     # That it is no NaN either, the comparison says.
     if isinstance(value, bool) or not least <= number < float("inf"):
-        raise ValueError("%s is %r: it must be a number of seconds, at least %d" % (name, value, least))
+        raise ValueError(f"{name} is {value!r}: it must be a number of seconds, at least {int(least)}")
     return number
 
 
 def _words(args, name):
     value = args.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError("%s is %r: it must be a text" % (name, value))
+        raise ValueError(f"{name} is {value!r}: it must be a text")
     return value
 
 
@@ -198,12 +225,17 @@ async def _look(options, folder):
     with contextlib.suppress(FileNotFoundError):
         report.unlink()
     (folder / "variables.json").write_text(json.dumps(options.variables(folder)))
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_RETRY_FILES_ENABLED": "0"}
+    environment = {
+        **os.environ,
+        "ANSIBLE_STDOUT_CALLBACK": "default",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_RETRY_FILES_ENABLED": "0",
+    }
     process = await _start(options.words(folder), environment)
     try:
         output, _none = await asyncio.wait_for(process.communicate(), options.timeout)
     except asyncio.TimeoutError:
-        raise _LookError("a look has not ended within %g s" % options.timeout) from None
+        raise _LookError(f"a look has not ended within {options.timeout:g} s") from None
     finally:
         await _end(process)
     try:
@@ -214,9 +246,16 @@ async def _look(options, folder):
 
 async def _start(words, environment):
     """Run it in a session of its own: it asks no terminal, gets no signal that is meant for ansible-rulebook, and ends as a whole."""
-    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment,
-        start_new_session=True))
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    )
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
@@ -225,7 +264,7 @@ async def _start(words, environment):
             await _end(await starting)
         raise
     except OSError as error:
-        raise _LookError("%s can't be run: %s" % (words[0], error.strerror)) from error
+        raise _LookError(f"{words[0]} can't be run: {error.strerror}") from error
 
 
 async def _end(process):
@@ -247,13 +286,23 @@ def _reason(code, output):
     """Why there is no report: what Ansible calls an error, else the last it said."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(_TELLING)] or lines[-3:]
-    return "no box was looked at (exit code %s): %s" % (code, "; ".join(telling)[:2000] or "ansible-playbook said nothing")
+    return f"no box was looked at (exit code {code}): {'; '.join(telling)[:2000] or 'ansible-playbook said nothing'}"
 
 
 def _of_the_watch(change, message):
     """An event about the watch itself, of no box."""
-    return {"health": _inert({"box": None, "change": change, "check": "watch", "severity": "unknown" if change == "failed" else "ok",
-                              "message": message, "text": message})}
+    return {
+        "health": _inert(
+            {
+                "box": None,
+                "change": change,
+                "check": "watch",
+                "severity": "unknown" if change == "failed" else "ok",
+                "message": message,
+                "text": message,
+            }
+        )
+    }
 
 
 def _inert(value):

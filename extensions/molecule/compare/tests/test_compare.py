@@ -13,20 +13,41 @@ import pytest
 SSHD = "$(for f in /proc/[0-9]*/stat; do read -r i n s p x < $f && [ \"$n $p\" = '(sshd) 1' ] && echo $i; done)"
 # Only the mount: proc itself would be read-only for all, and nobody could log in.
 WRITABLE, READ_ONLY = "mount -o remount,bind,rw /proc/sys", "mount -o remount,bind,ro /proc/sys"
-PACKAGE = ("rm -rf /tmp/made && mkdir -p /tmp/made/deb/DEBIAN && printf 'Package: lifeline-test\nVersion: 1.0\nArchitecture: all\n"
-           "Maintainer: Nobody <nobody@example.com>\nDescription: Nothing\n' > /tmp/made/deb/DEBIAN/control && "
-           "dpkg-deb --build /tmp/made/deb /tmp/made/made.deb && dpkg -i /tmp/made/made.deb")
-GEM = ("cd /tmp/made && echo 'Gem::Specification.new { |s| s.name = \"lifeline-test\"; s.version = \"1.2.3\"; s.summary = \"Nothing\"; "
-       "s.authors = [\"Nobody\"] }' > made.gemspec && gem build made.gemspec && gem install --local --no-document lifeline-test-1.2.3.gem")
+PACKAGE = (
+    "rm -rf /tmp/made && mkdir -p /tmp/made/deb/DEBIAN && printf 'Package: lifeline-test\nVersion: 1.0\nArchitecture: all\n"
+    "Maintainer: Nobody <nobody@example.com>\nDescription: Nothing\n' > /tmp/made/deb/DEBIAN/control && "
+    "dpkg-deb --build /tmp/made/deb /tmp/made/made.deb && dpkg -i /tmp/made/made.deb"
+)
+GEM = (
+    'cd /tmp/made && echo \'Gem::Specification.new { |s| s.name = "lifeline-test"; s.version = "1.2.3"; s.summary = "Nothing"; '
+    's.authors = ["Nobody"] }\' > made.gemspec && gem build made.gemspec && gem install --local --no-document lifeline-test-1.2.3.gem'
+)
 
 # What is made different, and how: the name, the value before and after, what does it and what undoes it.
 MADE = (
     ("package:lifeline-test", None, "1.0", PACKAGE, "dpkg --purge lifeline-test"),
     ("gem:lifeline-test", None, "1.2.3", GEM, "gem uninstall lifeline-test"),
-    ("sysctl:net.ipv4.tcp_keepalive_time", "7200", "600", f"{WRITABLE}; sysctl -w net.ipv4.tcp_keepalive_time=600; {READ_ONLY}",
-     f"{WRITABLE}; sysctl -w net.ipv4.tcp_keepalive_time=7200; {READ_ONLY}"),
-    ("unit:debug-shell.service", "disabled", "masked", "systemctl mask debug-shell.service", "systemctl unmask debug-shell.service"),
-    ("limit:sshd:nofile", "1024:20000", "2000:20000", f"prlimit --pid {SSHD} --nofile=2000:", f"prlimit --pid {SSHD} --nofile=1024:"),
+    (
+        "sysctl:net.ipv4.tcp_keepalive_time",
+        "7200",
+        "600",
+        f"{WRITABLE}; sysctl -w net.ipv4.tcp_keepalive_time=600; {READ_ONLY}",
+        f"{WRITABLE}; sysctl -w net.ipv4.tcp_keepalive_time=7200; {READ_ONLY}",
+    ),
+    (
+        "unit:debug-shell.service",
+        "disabled",
+        "masked",
+        "systemctl mask debug-shell.service",
+        "systemctl unmask debug-shell.service",
+    ),
+    (
+        "limit:sshd:nofile",
+        "1024:20000",
+        "2000:20000",
+        f"prlimit --pid {SSHD} --nofile=2000:",
+        f"prlimit --pid {SSHD} --nofile=1024:",
+    ),
 )
 FORTH = {name: (before, after) for name, before, after, _do, _undo in MADE}
 BACK = {name: (after, before) for name, before, after, _do, _undo in MADE}
@@ -48,9 +69,16 @@ def told(boxes, tmp_path_factory):
 
     def compare(since):
         path = folder / "report.json"
-        succeeded, output = lab.play("lifeline.fleet.compare", [box.name for box in boxes], {
-            "lifeline_compare_groups": "compare", "lifeline_compare_path": str(path), "lifeline_compare_since": since,
-            "lifeline_history": str(folder / "history.db")})
+        succeeded, output = lab.play(
+            "lifeline.fleet.compare",
+            [box.name for box in boxes],
+            {
+                "lifeline_compare_groups": "compare",
+                "lifeline_compare_path": str(path),
+                "lifeline_compare_since": since,
+                "lifeline_history": str(folder / "history.db"),
+            },
+        )
         assert succeeded, output
         return json.loads(path.read_text()), output
 
@@ -77,8 +105,10 @@ def group(run):
 
 def values(run, box):
     """What the first box has of all that differs."""
-    return {one["name"]: next((value["value"] for value in one["values"] if box.name in value["boxes"]), "unknown")
-            for one in group(run)["differences"]}
+    return {
+        one["name"]: next((value["value"] for value in one["values"] if box.name in value["boxes"]), "unknown")
+        for one in group(run)["differences"]
+    }
 
 
 def changes(run):
@@ -87,11 +117,21 @@ def changes(run):
 
 def test_just_what_was_made_different_differs_more_than_before(told, boxes):
     before, after = values(told["before"], boxes[0]), values(told["after"], boxes[0])
-    assert {name: after[name] for name in after if after[name] != before.get(name)} == {name: new for name, (_old, new) in FORTH.items()}
+    assert {name: after[name] for name in after if after[name] != before.get(name)} == {
+        name: new for name, (_old, new) in FORTH.items()
+    }
     assert before.keys() - after.keys() == set()
-    sysctl = next(one for one in group(told["after"])["differences"] if one["name"] == "sysctl:net.ipv4.tcp_keepalive_time")
-    assert sysctl == {"name": sysctl["name"], "majority": True, "values": [
-        {"value": "7200", "boxes": sorted(box.name for box in boxes[1:4])}, {"value": "600", "boxes": [boxes[0].name]}]}
+    sysctl = next(
+        one for one in group(told["after"])["differences"] if one["name"] == "sysctl:net.ipv4.tcp_keepalive_time"
+    )
+    assert sysctl == {
+        "name": sysctl["name"],
+        "majority": True,
+        "values": [
+            {"value": "7200", "boxes": sorted(box.name for box in boxes[1:4])},
+            {"value": "600", "boxes": [boxes[0].name]},
+        ],
+    }
 
 
 def test_just_that_has_changed_since_and_only_there(told, boxes):
@@ -131,7 +171,11 @@ def test_who_does_not_answer_is_named(told):
 
 def test_the_text_says_it_too(told, boxes):
     text = told["after"][1]
-    for words in ("lifeline-test               1.0 (others none)", "net.ipv4.tcp_keepalive_time  600 (others 7200)",
-                  "package lifeline-test: none -> 1.0", "limit of sshd nofile: 1024:20000 -> 2000:20000",
-                  "%s, unlike 3 others:" % boxes[0].name):
+    for words in (
+        "lifeline-test               1.0 (others none)",
+        "net.ipv4.tcp_keepalive_time  600 (others 7200)",
+        "package lifeline-test: none -> 1.0",
+        "limit of sshd nofile: 1024:20000 -> 2000:20000",
+        f"{boxes[0].name}, unlike 3 others:",
+    ):
         assert " ".join(words.split()) in " ".join(text.split())

@@ -20,6 +20,13 @@ def boxes():
 @pytest.fixture
 def play():
     """Call with boxes, tags and variables: whether the playbook succeeded, and what it printed."""
+
     def run(*boxes, tags=(), **variables):
-        return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables, *(["--tags", ",".join(tags)] if tags else []))
+        return lab.play(
+            SCENARIO / "converge.yml",
+            [box.name for box in boxes],
+            variables,
+            *(["--tags", ",".join(tags)] if tags else []),
+        )
+
     return run

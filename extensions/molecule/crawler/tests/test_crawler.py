@@ -30,6 +30,7 @@ def test_the_box_does_its_one_thing_and_nothing_else(boxes):
         assert "sidekiq" in box.run("monit -B summary")
         assert box.run("fail2ban-client ping") == "Server replied: pong"
         assert box.run("nft list table inet lifeline")
+
     boxes.each(look)
 
 
@@ -49,8 +50,14 @@ def test_a_box_that_gets_worse_ends_the_play_before_the_next_batch(boxes, play):
         # Debian has a script start it.
         box.wait("pgrep --full '^/usr/bin/memcached'")
     try:
-        done, output = play(first, second, tags=["services"], crawler_serial=1, crawler_patience=1,
-                            lifeline_workers=[{"name": "memcached", "pattern": "^/usr/bin/memcached"}])
+        done, output = play(
+            first,
+            second,
+            tags=["services"],
+            crawler_serial=1,
+            crawler_patience=1,
+            lifeline_workers=[{"name": "memcached", "pattern": "^/usr/bin/memcached"}],
+        )
         assert not done
         assert first.attempt("systemctl is-active memcached").stdout.strip() == "inactive"
         assert re.search("End here where the box is worse off.*critical: .*memcached", output, re.DOTALL), output

@@ -27,9 +27,17 @@ WORST_FIRST = ["down", "critical", "warning", "ok"]
 def test_one_line_a_box_the_worst_first():
     # Nothing of molecule's own settings: they are not the operator's.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
-    environment.update(ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_COLLECTIONS_PATH=os.environ["ANSIBLE_COLLECTIONS_PATH"])
-    shown = subprocess.run(["ansible", "default", "-i", lab.INVENTORY, "-m", "lifeline.fleet.health"], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, text=True, check=False, env=environment)
+    environment.update(
+        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_COLLECTIONS_PATH=os.environ["ANSIBLE_COLLECTIONS_PATH"]
+    )
+    shown = subprocess.run(
+        ["ansible", "default", "-i", lab.INVENTORY, "-m", "lifeline.fleet.health"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=environment,
+    )
     # Ansible's own code for hosts that could not be reached.
     assert shown.returncode == 4, shown.stdout
     header, *rows, count = [line for line in shown.stdout.splitlines() if line]

@@ -11,8 +11,26 @@ import boxes as lab
 import pytest
 
 SCENARIO = pathlib.Path(__file__).resolve().parents[1]
-PROGRAMS = ("curl", "dig", "file", "htop", "iotop-c", "jq", "less", "lsof", "mtr", "nc", "ncdu", "ps",
-            "pstree", "ss", "strace", "sar", "tmux", "vi")
+PROGRAMS = (
+    "curl",
+    "dig",
+    "file",
+    "htop",
+    "iotop-c",
+    "jq",
+    "less",
+    "lsof",
+    "mtr",
+    "nc",
+    "ncdu",
+    "ps",
+    "pstree",
+    "ss",
+    "strace",
+    "sar",
+    "tmux",
+    "vi",
+)
 PRESET = "/run/systemd/system-preset/00-lifeline-diagnostic-tools.preset"
 
 
@@ -28,8 +46,12 @@ def converge(boxes, **variables):
 
 def test_the_tools_are_there(boxes):
     def look(box):
-        assert box.run("for program in %s; do command -v $program > /dev/null || echo $program; done" % " ".join(PROGRAMS)) == ""
+        assert (
+            box.run(f"for program in {' '.join(PROGRAMS)}; do command -v $program > /dev/null || echo $program; done")
+            == ""
+        )
         assert box.attempt("dpkg-query -s tcpdump").returncode != 0
+
     boxes.each(look)
 
 
@@ -40,6 +62,7 @@ def test_nothing_is_started_and_nothing_will_be(boxes):
         assert box.attempt("systemctl list-unit-files --no-legend --state=enabled 'sysstat*' 'memcached*'").stdout == ""
         assert box.attempt("pidof memcached").returncode == 1
         assert box.attempt("test -e " + PRESET).returncode == 1
+
     boxes.each(look)
 
 
@@ -69,20 +92,40 @@ def test_a_package_that_nobody_has_leaves_no_preset_behind(boxes):
 
 def test_a_session_has_a_window_a_box(boxes, tmp_path):
     """The session of this inventory, made by a real tmux, with an ssh that only says what it was asked."""
-    done = subprocess.run(["ansible-playbook", "-i", str(lab.INVENTORY), "lifeline.fleet.tmux", "-e", "tmux_hosts=diagnostic_tools",
-                           "-e", "tmux_directory=%s" % tmp_path, "-e", "tmux_session=fleet"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        [
+            "ansible-playbook",
+            "-i",
+            str(lab.INVENTORY),
+            "lifeline.fleet.tmux",
+            "-e",
+            "tmux_hosts=diagnostic_tools",
+            "-e",
+            f"tmux_directory={tmp_path}",
+            "-e",
+            "tmux_session=fleet",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fleet.sh", "fleet.yml"]
     box = boxes[0]
     ssh = "#!/bin/sh\nprintf '%s\\n' \"$*\" >> /tmp/fleet/said\n"
-    box.run("rm -rf /tmp/fleet && mkdir /tmp/fleet && cat > /tmp/fleet/ssh <<'END'\n%s\nEND\nchmod 755 /tmp/fleet/ssh" % ssh)
-    box.run("cat > /tmp/fleet/fleet.sh <<'END'\n%s\nEND" % (tmp_path / "fleet.sh").read_text())
+    box.run(
+        f"rm -rf /tmp/fleet && mkdir /tmp/fleet && cat > /tmp/fleet/ssh <<'END'\n{ssh}\nEND\nchmod 755 /tmp/fleet/ssh"
+    )
+    box.run(f"cat > /tmp/fleet/fleet.sh <<'END'\n{(tmp_path / 'fleet.sh').read_text()}\nEND")
     try:
         # There is no terminal to attach it to.
         box.attempt("PATH=/tmp/fleet:$PATH LC_ALL=C.UTF-8 sh /tmp/fleet/fleet.sh")
         said = box.wait("cat /tmp/fleet/said", wanted=lambda said: len(said.splitlines()) >= len(boxes))
-        assert sorted(line.rpartition(" -- ")[2] for line in said.splitlines()) == sorted(box.variables["ansible_host"] for box in boxes)
+        assert sorted(line.rpartition(" -- ")[2] for line in said.splitlines()) == sorted(
+            box.variables["ansible_host"] for box in boxes
+        )
         windows = box.run("tmux list-windows -t =fleet -F '#W'").splitlines()
         assert sorted(window.rpartition("/")[2] for window in windows) == sorted(box.name for box in boxes)
     finally:

@@ -22,7 +22,13 @@ def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("drill")
     argv = [sys.executable, "-m", "drill", "fast", "--swap", "no", "--seconds", "180", "--out", str(out)]
     subprocess.run(argv, stdin=subprocess.DEVNULL, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "tests")})
-    assert {path.name for path in out.iterdir()} == {"fast.svg", "fast.png", "fast-before.jsonl", "fast-after.jsonl", "table.txt"}
+    assert {path.name for path in out.iterdir()} == {
+        "fast.svg",
+        "fast.png",
+        "fast-before.jsonl",
+        "fast-after.jsonl",
+        "table.txt",
+    }
     read = {box: summary.read(out / f"fast-{box}.jsonl") for box in ("before", "after")}
     return {box: (head, records, summary.summary(head, records)) for box, (head, records) in read.items()}
 

@@ -17,9 +17,13 @@ COLUMNS = "target,fstype,size,used,avail,pcent,itotal,iused,ipcent"
 @pytest.fixture
 def df(told):
     """Call for what df says, by mount point: all of it, for a module may tell of what df hides by default."""
+
     def ask():
-        rows = [dict(zip(COLUMNS.split(","), line, strict=True)) for line in told(f"df -B1 --all --output={COLUMNS}")[1:]]
+        rows = [
+            dict(zip(COLUMNS.split(","), line, strict=True)) for line in told(f"df -B1 --all --output={COLUMNS}")[1:]
+        ]
         return {row["target"]: {column: value_of(word) for column, word in row.items()} for row in rows}
+
     return ask
 
 

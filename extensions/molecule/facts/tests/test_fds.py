@@ -17,9 +17,11 @@ STATES = {"ESTAB": "established", "CLOSE-WAIT": "close_wait", "LISTEN": "listen"
 @pytest.fixture
 def open_by_pid(told):
     """Call for the number of descriptors of each process, as ls lists them."""
+
     def ask():
         lines = told("bash -c 'for d in /proc/[0-9]*/fd; do echo ${d//[!0-9]/} $(ls $d | wc -l); done' 2> /dev/null")
         return {int(pid): int(count) for pid, count in lines}
+
     return ask
 
 
@@ -61,7 +63,9 @@ def test_the_limits_are_those_of_prlimit(facts, told):
 
 
 def test_the_kinds_are_what_lsof_calls_them(facts, told):
-    shown = [process for process in facts("fd")["processes"] if process["name"] in ("python3", "systemd", "dbus-daemon")]
+    shown = [
+        process for process in facts("fd")["processes"] if process["name"] in ("python3", "systemd", "dbus-daemon")
+    ]
     compared = 0
     for process in shown:
         fields = [line[0] for line in told(f"lsof -nP -a -d 0-99999 -p {process['pid']} -F tn || true")]

@@ -11,7 +11,10 @@ from boxes import INVENTORY
 
 FAILED = 2
 
-testinfra_hosts = ["ansible://facts_plain", *(f"ansible://facts_{kind}" for kind in ("ok", "leak", "oom", "disk", "fds"))]
+testinfra_hosts = [
+    "ansible://facts_plain",
+    *(f"ansible://facts_{kind}" for kind in ("ok", "leak", "oom", "disk", "fds")),
+]
 
 # What is wrong with each kind of box: the check that must strike, and whom or what it is about.
 ILLNESSES = {
@@ -36,8 +39,11 @@ def name(host):
 
 def test_the_verdict_names_the_illness_and_no_other(everywhere, name, kind, way):
     answer = everywhere("health", way)[name]
-    found = {finding["check"]: finding for finding in answer["findings"] if finding["severity"] == "critical"
-             or kind in ILLNESSES and finding["check"] == ILLNESSES[kind][0]}
+    found = {
+        finding["check"]: finding
+        for finding in answer["findings"]
+        if finding["severity"] == "critical" or kind in ILLNESSES and finding["check"] == ILLNESSES[kind][0]
+    }
     found.pop("oom_kills", None) if kind == "facts_oom" else None
     if kind not in ILLNESSES:
         assert found == {}
@@ -69,12 +75,21 @@ UP = "facts:!facts_down"
 CRITICAL = [kind for kind, (_check, severity, _subject) in ILLNESSES.items() if severity == "critical"]
 
 
-@pytest.mark.parametrize(("boxes", "fail_on", "code"), [
-    (UP, "never", 0),
-    (":!".join([UP, *CRITICAL]), "critical", 0),
-    *((kind, "critical", FAILED) for kind in CRITICAL),
-])
+@pytest.mark.parametrize(
+    ("boxes", "fail_on", "code"),
+    [
+        (UP, "never", 0),
+        (":!".join([UP, *CRITICAL]), "critical", 0),
+        *((kind, "critical", FAILED) for kind in CRITICAL),
+    ],
+)
 def test_the_exit_code_is_as_asked_for(boxes, fail_on, code):
-    done = subprocess.run(["ansible", boxes, "-i", INVENTORY, "-m", "lifeline.fleet.health", "-a", f"fail_on={fail_on}"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        ["ansible", boxes, "-i", INVENTORY, "-m", "lifeline.fleet.health", "-a", f"fail_on={fail_on}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == code, done.stdout

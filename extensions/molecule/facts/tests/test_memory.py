@@ -21,6 +21,7 @@ def free_meanwhile(host, told):
     Asking costs memory itself, a Python on the box and another on the controller, and more when the host is busy: what
     C(free) says before and after need not have the value in between.
     """
+
     def watch(action):
         # One free that repeats itself would read the kernel's figures once a second, however often it prints them.
         repeated = "while free -b --wide; do sleep 0.05; done"
@@ -28,15 +29,29 @@ def free_meanwhile(host, told):
         try:
             host.check_output("until grep -q Swap: /run/free-meanwhile; do sleep 0.05; done")
             result = action()
-            host.check_output("seen=$(grep -c Swap: /run/free-meanwhile);"
-                              " until test $(grep -c Swap: /run/free-meanwhile) -gt $seen; do sleep 0.05; done")
+            host.check_output(
+                "seen=$(grep -c Swap: /run/free-meanwhile);"
+                " until test $(grep -c Swap: /run/free-meanwhile) -gt $seen; do sleep 0.05; done"
+            )
         finally:
             host.check_output(f"kill {pid}")
         lines = told("grep : /run/free-meanwhile")
         columns = zip(*([int(word) for word in line[1:]] for line in lines if line[0] == "Mem:"), strict=True)
         swap = zip(*([int(word) for word in line[1:]] for line in lines if line[0] == "Swap:"), strict=True)
-        names = ("total", "used", "free", "shared", "buffers", "cache", "available", "swap_total", "swap_used", "swap_free")
+        names = (
+            "total",
+            "used",
+            "free",
+            "shared",
+            "buffers",
+            "cache",
+            "available",
+            "swap_total",
+            "swap_used",
+            "swap_free",
+        )
         return result, dict(zip(names, [*columns, *swap], strict=True))
+
     return watch
 
 
@@ -47,11 +62,12 @@ def test_memory_is_what_free_says(facts, free_meanwhile, way, between):
         assert memory["swap"][key + "_bytes"] in free["swap_" + key]
     assert memory["available_estimated"] is False
     for column, value in (
-            ("free", memory["free_bytes"]),
-            ("available", memory["available_bytes"]),
-            ("shared", memory["shared_bytes"]),
-            ("buffers", memory["buffers_bytes"]),
-            ("cache", memory["cached_bytes"] + memory["slab_reclaimable_bytes"])):
+        ("free", memory["free_bytes"]),
+        ("available", memory["available_bytes"]),
+        ("shared", memory["shared_bytes"]),
+        ("buffers", memory["buffers_bytes"]),
+        ("cache", memory["cached_bytes"] + memory["slab_reclaimable_bytes"]),
+    ):
         assert between(value, min(free[column]), max(free[column]), 32 * MIB), column
     assert memory["used_bytes"] == memory["total_bytes"] - memory["available_bytes"]
 

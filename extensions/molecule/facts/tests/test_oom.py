@@ -14,16 +14,19 @@ import pytest
 
 testinfra_hosts = ["ansible://facts_oom"]
 
-KILL = (r"oom-kill:\S*oom_memcg=\S*{}\S*.*\n.*Killed process (\d+) \((.*?)\) total-vm:(\d+)kB, anon-rss:(\d+)kB, "
-        r"file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d+) pgtables:(\d+)kB oom_score_adj:(-?\d+)")
+KILL = (
+    r"oom-kill:\S*oom_memcg=\S*{}\S*.*\n.*Killed process (\d+) \((.*?)\) total-vm:(\d+)kB, anon-rss:(\d+)kB, "
+    r"file-rss:(\d+)kB, shmem-rss:(\d+)kB, UID:(\d+) pgtables:(\d+)kB oom_score_adj:(-?\d+)"
+)
 
 
 @pytest.fixture
 def container(host):
     """The full name that the container's control group bears."""
     name = host.ansible.get_variables()["lab_container"]
-    inspected = subprocess.run(["podman", "inspect", "--format", "{{.Id}}", name], stdout=subprocess.PIPE, text=True,
-                               check=True)
+    inspected = subprocess.run(
+        ["podman", "inspect", "--format", "{{.Id}}", name], stdout=subprocess.PIPE, text=True, check=True
+    )
     return inspected.stdout.strip()
 
 
@@ -33,8 +36,17 @@ def own(oom, container):
 
 def words(event):
     sizes = [event[key] // 1024 for key in ("total_vm_bytes", "anon_rss_bytes", "file_rss_bytes", "shmem_rss_bytes")]
-    return [str(value) for value in (event["pid"], event["name"], *sizes, event["uid"], event["pgtables_bytes"] // 1024,
-                                     event["oom_score_adj"])]
+    return [
+        str(value)
+        for value in (
+            event["pid"],
+            event["name"],
+            *sizes,
+            event["uid"],
+            event["pgtables_bytes"] // 1024,
+            event["oom_score_adj"],
+        )
+    ]
 
 
 @pytest.mark.parametrize("way", ("root", "become"))
@@ -54,7 +66,9 @@ def test_the_boxs_own_kills_are_those_in_the_log(host, facts, container, way):
 
 
 def test_the_control_group_counts_as_many(host, facts, container):
-    counted = host.check_output("cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events 2>/dev/null || true")
+    counted = host.check_output(
+        "cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events 2>/dev/null || true"
+    )
     (kills,) = re.findall(r"^oom_kill (\d+)$", counted, re.MULTILINE)
     assert len(own(facts("oom"), container)) == int(kills)
 

@@ -14,8 +14,12 @@ testinfra_hosts = ["ansible://facts_plain"]
 @pytest.fixture
 def uptime(host):
     """Call for the three loads of uptime."""
+
     def ask():
-        return [float(load) for load in re.findall(r"\d+\.\d+", host.check_output("LC_ALL=C uptime").partition("load")[2])]
+        return [
+            float(load) for load in re.findall(r"\d+\.\d+", host.check_output("LC_ALL=C uptime").partition("load")[2])
+        ]
+
     return ask
 
 

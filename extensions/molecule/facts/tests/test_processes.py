@@ -15,8 +15,11 @@ PS = "ps --no-headers -o ppid,user:32,nlwp,vsz,rss,etimes,comm:32 -p "
 @pytest.fixture
 def worker(told):
     """The process that the box has most of: a number and whose it is."""
-    return min((int(pid), user) for pid, user, name in told("ps --no-headers -eo pid,user:32,comm:32 --sort=-rss")
-               if name in ("sidekiq", "systemd-journal"))
+    return min(
+        (int(pid), user)
+        for pid, user, name in told("ps --no-headers -eo pid,user:32,comm:32 --sort=-rss")
+        if name in ("sidekiq", "systemd-journal")
+    )
 
 
 def test_a_process_is_what_ps_says(facts, told, worker, way, between):
@@ -31,7 +34,9 @@ def test_a_process_is_what_ps_says(facts, told, worker, way, between):
     assert process["pid"] == pid
     assert (process["ppid"], process["user"], process["threads"], process["name"]) == fixed
     # The journal maps and unmaps its files as it goes, 8 MB at a time.
-    for key, least, most, slack in zip(("virtual_bytes", "rss_bytes", "age_seconds"), before, after, (16 * MIB, 2 * MIB, 2)):
+    for key, least, most, slack in zip(
+        ("virtual_bytes", "rss_bytes", "age_seconds"), before, after, (16 * MIB, 2 * MIB, 2)
+    ):
         assert between(process[key], least, most, slack), key
     assert process["command_line"] is None
     assert processes["matched"] == 1
@@ -54,7 +59,9 @@ def test_the_descriptors_are_those_that_the_kernel_lists(facts, told, worker):
 
 def test_the_largest_are_those_of_ps(facts, told):
     largest = [int(pid) for (pid,) in told("ps --no-headers -eo pid --sort=-rss")[:1]]
-    assert [process["pid"] for process in facts("process", top=30)["processes"] if process["name"] != "python3"][:1] == largest
+    assert [process["pid"] for process in facts("process", top=30)["processes"] if process["name"] != "python3"][
+        :1
+    ] == largest
 
 
 def test_the_maps_add_up_to_what_pmap_says(facts, told, worker, between):

@@ -16,12 +16,35 @@ UNREACHABLE = 4
 
 def ask(box, tmp_path, arguments=""):
     """Ask a box as an operator would, with a connection of its own: exit code and output."""
-    command = ["ansible", box, "-i", str(INVENTORY), "-m", "lifeline.fleet.health", "-a", arguments, "-T", "3",
-               "-e", f"ansible_control_path_dir={tmp_path}"]
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "lifeline.fleet.table", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
-                   "ANSIBLE_FORCE_COLOR": "false"}
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env=environment, check=False)
+    command = [
+        "ansible",
+        box,
+        "-i",
+        str(INVENTORY),
+        "-m",
+        "lifeline.fleet.health",
+        "-a",
+        arguments,
+        "-T",
+        "3",
+        "-e",
+        f"ansible_control_path_dir={tmp_path}",
+    ]
+    environment = {
+        **os.environ,
+        "ANSIBLE_STDOUT_CALLBACK": "lifeline.fleet.table",
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+        "ANSIBLE_FORCE_COLOR": "false",
+    }
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        check=False,
+    )
     return done.returncode, done.stdout
 
 
@@ -35,7 +58,9 @@ def hang():
     paused = []
 
     def pause(box):
-        listed = subprocess.run(["ansible-inventory", "-i", str(INVENTORY), "--host", box], stdout=subprocess.PIPE, text=True, check=True)
+        listed = subprocess.run(
+            ["ansible-inventory", "-i", str(INVENTORY), "--host", box], stdout=subprocess.PIPE, text=True, check=True
+        )
         container = json.loads(listed.stdout)["lab_container"]
         subprocess.run(["podman", "pause", container], check=True, stdout=subprocess.DEVNULL)
         paused.append(container)

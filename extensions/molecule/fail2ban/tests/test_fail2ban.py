@@ -16,8 +16,11 @@ def test_the_daemon_itself_says_what_the_inventory_says(boxes):
     def look(box):
         assert "pong" in box.run("fail2ban-client ping")
         assert box.run("systemctl is-enabled fail2ban") == "enabled"
-        expected = {"maxretry": "3", "findtime": "3600", "bantime": "3600"} if box.alternative else {
-            "maxretry": "5", "findtime": "600", "bantime": "600"}
+        expected = (
+            {"maxretry": "3", "findtime": "3600", "bantime": "3600"}
+            if box.alternative
+            else {"maxretry": "5", "findtime": "600", "bantime": "600"}
+        )
         assert {key: box.get(key) for key in expected} == expected
         jails = box.run("fail2ban-client status | sed -n 's/.*Jail list:[[:space:]]*//p'")
         assert sorted(jails.replace(",", " ").split()) == (["crawler", "sshd"] if box.alternative else ["sshd"])
@@ -28,6 +31,7 @@ def test_the_daemon_itself_says_what_the_inventory_says(boxes):
             assert "192.0.2.77" not in box.ignored()
             assert box.get("maxretry", "crawler") == "4"
         assert "0.0.0.0/0" not in box.ignored(), "who lets in everybody still wants to ban"
+
     boxes.each(look)
 
 
@@ -42,19 +46,23 @@ def test_a_stranger_is_banned_by_real_failed_logins(boxes, attacker):
         box.run("fail2ban-client set sshd unbanip " + stranger.address)
         box.wait("nft list table inet f2b-table", wanted=lambda rules: stranger.address not in rules)
         assert stranger.reaches(box)
+
     boxes.each(attack)
 
 
 def test_a_stranger_without_a_name_is_banned_where_only_keys_are_taken(boxes, attacker):
     def attack(box):
         stranger = attacker[box.name]
-        box.run("printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\nChallengeResponseAuthentication no\\n' "
-                "> /etc/ssh/sshd_config.d/00-test.conf && systemctl reload ssh")
+        box.run(
+            "printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\nChallengeResponseAuthentication no\\n' "
+            "> /etc/ssh/sshd_config.d/00-test.conf && systemctl reload ssh"
+        )
         try:
             stranger.fails_to_log_in(box, box.maxretry, user="nobody-at-all")
             box.bans(stranger.address)
         finally:
             box.run("rm /etc/ssh/sshd_config.d/00-test.conf && systemctl reload ssh")
+
     boxes.each(attack)
 
 
@@ -63,6 +71,7 @@ def test_a_stranger_is_banned_over_ipv6_too(boxes, attacker):
         box.run("fail2ban-client set sshd banip 2001:db8:2::7")
         box.wait("nft list set inet f2b-table addr6-set-sshd", wanted=lambda rules: "2001:db8:2::7" in rules)
         assert "ip6 saddr @addr6-set-sshd reject" in box.run("nft list table inet f2b-table")
+
     boxes.each(attack)
 
 
@@ -71,28 +80,34 @@ def test_this_controller_is_never_banned_by_the_same(boxes):
         start = int(box.run("wc -l < /var/log/fail2ban.log"))
         controller = box.controller()
         box.is_failed_at_from_here(box.maxretry)
-        log = box.wait("tail -n +%d /var/log/fail2ban.log" % (start + 1),
-                       wanted=lambda log: log.count("Ignore %s" % controller) >= box.maxretry)
-        assert "Ban %s" % controller not in log
+        log = box.wait(
+            f"tail -n +{start + 1} /var/log/fail2ban.log",
+            wanted=lambda log: log.count(f"Ignore {controller}") >= box.maxretry,
+        )
+        assert f"Ban {controller}" not in log
         assert box.banned() == []
         deadline = time.monotonic() + 120
         while box.comes_in_anew().returncode:
             assert time.monotonic() < deadline, box.comes_in_anew().stdout
             time.sleep(1)
+
     boxes.each(attack)
 
 
 def test_what_a_user_writes_into_the_journal_bans_nobody(boxes, attacker):
     """A program of sshd's name and its words, but root's it is not."""
+
     def lie(box):
         text = "Failed password for root from 192.0.2.66 port 22 ssh2"
-        box.run("cp $(command -v logger) /tmp/sshd && chmod 755 /tmp/sshd && "
-                "for i in 1 2 3 4 5 6; do runuser -u ops -- /tmp/sshd -t sshd '%s'; done; rm /tmp/sshd" % text)
+        box.run(
+            f"cp $(command -v logger) /tmp/sshd && chmod 755 /tmp/sshd && for i in 1 2 3 4 5 6; do runuser -u ops -- /tmp/sshd -t sshd '{text}'; done; rm /tmp/sshd"
+        )
         box.wait("journalctl --sync; journalctl -t sshd -o cat", wanted=lambda said: said.count(text) == 6)
         # What came after it is counted, so it was read.
         attacker[box.name].fails_to_log_in(box, box.maxretry)
         box.bans(attacker[box.name].address)
         assert box.banned() == [attacker[box.name].address]
+
     boxes.each(lie)
 
 
@@ -101,6 +116,7 @@ def test_bans_survive_a_change_and_so_does_the_daemon(boxes, attacker, converge,
         attacker[box.name].fails_to_log_in(box, box.maxretry)
         box.bans(attacker[box.name].address)
         return box.pid()
+
     before = boxes.each(attack)
     succeeded, said = converge(fail2ban_findtime="2h", fail2ban_jails=[{"name": "sshd", "port": [22, 2222]}])
     assert succeeded, said
@@ -112,11 +128,14 @@ def test_bans_survive_a_change_and_so_does_the_daemon(boxes, attacker, converge,
         # A reload by itself lets the rule stand for the ports of before.
         assert "tcp dport { 22, 2222 } ip saddr @addr-set-sshd" in box.run("nft list table inet f2b-table")
         return box.pid()
+
     assert boxes.each(look) == before
 
 
 def test_who_is_to_be_ignored_now_is_free_at_once(boxes, attacker, converge, back):
-    boxes.each(lambda box: (attacker[box.name].fails_to_log_in(box, box.maxretry), box.bans(attacker[box.name].address)))
+    boxes.each(
+        lambda box: (attacker[box.name].fails_to_log_in(box, box.maxretry), box.bans(attacker[box.name].address))
+    )
     assert not attacker[boxes[0].name].reaches(boxes[0])
     networks = sorted({box.address.rpartition(".")[0] + ".0/24" for box in boxes})
     succeeded, said = converge(ssh_lifeline_allowed=networks)
@@ -127,6 +146,7 @@ def test_who_is_to_be_ignored_now_is_free_at_once(boxes, attacker, converge, bac
         assert attacker[box.name].reaches(box)
         attacker[box.name].fails_to_log_in(box, 1)
         box.wait("tail -n 20 /var/log/fail2ban.log", wanted=lambda log: "Ignore " + attacker[box.name].address in log)
+
     boxes.each(look)
 
 
@@ -136,6 +156,7 @@ def test_bans_whose_rules_somebody_has_flushed_are_bans_again(boxes, attacker, c
         box.bans(attacker[box.name].address)
         box.run("nft flush ruleset")
         assert attacker[box.name].reaches(box)
+
     boxes.each(flush)
     succeeded, said = converge()
     assert succeeded, said
@@ -145,8 +166,12 @@ def test_bans_whose_rules_somebody_has_flushed_are_bans_again(boxes, attacker, c
 
 def test_bans_without_rules_are_named(boxes, converge, back):
     """As with the name of a port that nobody knows: fail2ban says that it bans, and the attacker goes on."""
-    boxes.each(lambda box: box.run("mv /usr/sbin/nft /usr/sbin/nft.away; printf '%s\\n' '#!/bin/sh' 'case \"$*\" in *add*) exit 1;; esac; "
-                                   "exec /usr/sbin/nft.away \"$@\"' > /usr/sbin/nft; chmod 755 /usr/sbin/nft; nft flush ruleset"))
+    boxes.each(
+        lambda box: box.run(
+            "mv /usr/sbin/nft /usr/sbin/nft.away; printf '%s\\n' '#!/bin/sh' 'case \"$*\" in *add*) exit 1;; esac; "
+            'exec /usr/sbin/nft.away "$@"\' > /usr/sbin/nft; chmod 755 /usr/sbin/nft; nft flush ruleset'
+        )
+    )
     try:
         succeeded, said = converge(fail2ban_wait_seconds=5, fail2ban_findtime="3h")
     finally:
@@ -160,6 +185,7 @@ def test_bans_without_rules_are_named(boxes, converge, back):
 def test_the_port_that_sshd_moves_to_is_guarded(boxes, attacker, converge, back):
     def move(box):
         box.run("printf 'Port 22\\nPort 2222\\n' > /etc/ssh/sshd_config.d/00-test.conf && systemctl reload ssh")
+
     boxes.each(move)
     try:
         succeeded, said = converge()
@@ -170,6 +196,7 @@ def test_the_port_that_sshd_moves_to_is_guarded(boxes, attacker, converge, back)
             attacker[box.name].fails_to_log_in(box, box.maxretry)
             box.bans(attacker[box.name].address)
             assert not attacker[box.name].reaches(box, 2222)
+
         boxes.each(attack)
     finally:
         boxes.each(lambda box: box.run("rm /etc/ssh/sshd_config.d/00-test.conf && systemctl reload ssh"))
@@ -177,24 +204,32 @@ def test_the_port_that_sshd_moves_to_is_guarded(boxes, attacker, converge, back)
 
 def test_a_port_s_name_is_a_port(boxes):
     """Without the package netbase it is none on a minimal box, and no rule comes of it."""
+
     def ban(box):
         box.run("fail2ban-client set crawler banip 192.0.2.8")
-        box.wait("nft list table inet f2b-table", wanted=lambda rules: "tcp dport { 80, 443 } ip saddr @addr-set-crawler" in rules)
+        box.wait(
+            "nft list table inet f2b-table",
+            wanted=lambda rules: "tcp dport { 80, 443 } ip saddr @addr-set-crawler" in rules,
+        )
+
     Boxes(box for box in boxes if box.alternative).each(ban)
 
 
-@pytest.mark.parametrize(("variables", "words"), [
-    ({"fail2ban_bantime": "10 parsecs"}, "fail2ban_bantime is '10 parsecs': it must be seconds, or a span of time"),
-    ({"fail2ban_maxretry": 0}, "fail2ban_maxretry is 0: it must be a number above 0"),
-    ({"fail2ban_jails": [{"name": "sshd", "maxretires": 3}]}, "maxretires"),
-    ({"fail2ban_ignore": ["10.0.0.1/8"]}, "fail2ban_ignore[0] is '10.0.0.1/8'"),
-    ({"fail2ban_jails": [{"name": "sshd", "filter": "nope"}]}, "nope"),
-    ({"fail2ban_jails": [{"name": "sshd", "banaction": "nope"}]}, "nope"),
-    ({"fail2ban_jails": [{"name": "web", "filter": "sshd", "logpath": "/nowhere.log"}]}, "web"),
-    # What fail2ban-client -t has nothing against, and the daemon stumbles over.
-    ({"fail2ban_jails": [{"name": "sshd", "options": {"failregex": "^(<HOST>"}}]}, "jail sshd, addfailregex"),
-    ({"fail2ban_jails": [{"name": "sshd", "options": {"maxlines": "many"}}]}, "maxlines"),
-])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"fail2ban_bantime": "10 parsecs"}, "fail2ban_bantime is '10 parsecs': it must be seconds, or a span of time"),
+        ({"fail2ban_maxretry": 0}, "fail2ban_maxretry is 0: it must be a number above 0"),
+        ({"fail2ban_jails": [{"name": "sshd", "maxretires": 3}]}, "maxretires"),
+        ({"fail2ban_ignore": ["10.0.0.1/8"]}, "fail2ban_ignore[0] is '10.0.0.1/8'"),
+        ({"fail2ban_jails": [{"name": "sshd", "filter": "nope"}]}, "nope"),
+        ({"fail2ban_jails": [{"name": "sshd", "banaction": "nope"}]}, "nope"),
+        ({"fail2ban_jails": [{"name": "web", "filter": "sshd", "logpath": "/nowhere.log"}]}, "web"),
+        # What fail2ban-client -t has nothing against, and the daemon stumbles over.
+        ({"fail2ban_jails": [{"name": "sshd", "options": {"failregex": "^(<HOST>"}}]}, "jail sshd, addfailregex"),
+        ({"fail2ban_jails": [{"name": "sshd", "options": {"maxlines": "many"}}]}, "maxlines"),
+    ],
+)
 def test_what_could_not_work_is_refused_and_the_daemon_goes_on(boxes, converge, variables, words):
     before = boxes.each(lambda box: (box.run("cat " + JAILS), box.pid(), box.get("bantime")))
     succeeded, said = converge(**variables)
@@ -204,12 +239,15 @@ def test_what_could_not_work_is_refused_and_the_daemon_goes_on(boxes, converge, 
     assert boxes.each(lambda box: (box.run("cat " + JAILS), box.pid(), box.get("bantime"))) == before
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("[sshd]\nmaxretry = 99\n", "another file has the last word on jail sshd: its maxretry is 99 instead of "),
-    ("[sshd]\nignoreip = 192.0.2.1\n", "another file has the last word on jail sshd, which would ban "),
-    ("[sshd]\nenabled = false\n", "jail sshd would not run"),
-    ("[sshd\nenabled\n", "zzz.local"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[sshd]\nmaxretry = 99\n", "another file has the last word on jail sshd: its maxretry is 99 instead of "),
+        ("[sshd]\nignoreip = 192.0.2.1\n", "another file has the last word on jail sshd, which would ban "),
+        ("[sshd]\nenabled = false\n", "jail sshd would not run"),
+        ("[sshd\nenabled\n", "zzz.local"),
+    ],
+)
 def test_somebody_else_s_last_word_is_named(boxes, converge, text, words):
     before = boxes.each(lambda box: (box.run("cat " + JAILS), box.pid()))
     boxes.each(lambda box: box.run("printf '%s' > /etc/fail2ban/jail.d/zzz.local" % text.replace("\n", "\\n")))
@@ -223,9 +261,11 @@ def test_somebody_else_s_last_word_is_named(boxes, converge, text, words):
 
 
 def test_jails_of_somebody_else_go_on_and_spare_the_operator_as_well(boxes, converge, back):
-    text = ("[DEFAULT]\\nignoreip = 192.0.2.1\\n"
-            "[theirs]\\nenabled = true\\nfilter = sshd\\nbackend = systemd\\nignoreip = 192.0.2.2\\nmaxretry = 77\\n")
-    boxes.each(lambda box: box.run("printf '%s' > /etc/fail2ban/jail.local" % text))
+    text = (
+        "[DEFAULT]\\nignoreip = 192.0.2.1\\n"
+        "[theirs]\\nenabled = true\\nfilter = sshd\\nbackend = systemd\\nignoreip = 192.0.2.2\\nmaxretry = 77\\n"
+    )
+    boxes.each(lambda box: box.run(f"printf '{text}' > /etc/fail2ban/jail.local"))
     try:
         succeeded, said = converge(fail2ban_findtime="4h")
         assert succeeded, said
@@ -233,6 +273,7 @@ def test_jails_of_somebody_else_go_on_and_spare_the_operator_as_well(boxes, conv
         def look(box):
             assert {"127.0.0.0/8", "::1", box.controller(), "192.0.2.2"} <= set(box.ignored("theirs"))
             assert box.get("maxretry", "theirs") == "77"
+
         boxes.each(look)
     finally:
         boxes.each(lambda box: box.run("rm /etc/fail2ban/jail.local"))
@@ -240,14 +281,20 @@ def test_jails_of_somebody_else_go_on_and_spare_the_operator_as_well(boxes, conv
 
 def test_a_full_disk_leaves_the_old_configuration(boxes, converge):
     before = boxes.each(lambda box: (box.run("cat " + JAILS), box.pid()))
-    boxes.each(lambda box: box.run("cp -a /etc/fail2ban/jail.d /tmp/jail.d && mount -t tmpfs -o size=16k none /etc/fail2ban/jail.d && "
-                                   "cp -a /tmp/jail.d/. /etc/fail2ban/jail.d/ && ! cat /dev/zero > /etc/fail2ban/jail.d/full 2> /dev/null"))
+    boxes.each(
+        lambda box: box.run(
+            "cp -a /etc/fail2ban/jail.d /tmp/jail.d && mount -t tmpfs -o size=16k none /etc/fail2ban/jail.d && "
+            "cp -a /tmp/jail.d/. /etc/fail2ban/jail.d/ && ! cat /dev/zero > /etc/fail2ban/jail.d/full 2> /dev/null"
+        )
+    )
     try:
         succeeded, said = converge(fail2ban_findtime="5h")
         assert not succeeded
         assert "No space left on device" in said
         assert boxes.each(lambda box: (box.run("cat " + JAILS), box.pid())) == before
-        assert boxes.each(lambda box: box.run("ls -A /etc/fail2ban/jail.d | grep -c '^[.]lifeline' || true")) == ["0"] * len(boxes)
+        assert boxes.each(lambda box: box.run("ls -A /etc/fail2ban/jail.d | grep -c '^[.]lifeline' || true")) == [
+            "0"
+        ] * len(boxes)
     finally:
         boxes.each(lambda box: box.run("umount /etc/fail2ban/jail.d; rm -r /tmp/jail.d"))
 
@@ -267,6 +314,7 @@ def test_a_killed_daemon_comes_back_with_its_bans(boxes, attacker, converge):
         box.run("systemctl kill -s KILL fail2ban.service")
         box.wait("systemctl show --value -p MainPID fail2ban.service", wanted=lambda pid: pid not in ("0", before))
         box.wait("fail2ban-client ping")
+
     boxes.each(kill)
     succeeded, said = converge()
     assert succeeded, said
@@ -296,7 +344,11 @@ def test_a_dead_daemon_is_no_green_run(boxes, converge):
 
 
 def test_a_change_behind_the_role_s_back_is_undone(boxes, converge):
-    boxes.each(lambda box: box.run("fail2ban-client set sshd delignoreip %s && fail2ban-client set sshd maxretry 99" % box.controller()))
+    boxes.each(
+        lambda box: box.run(
+            f"fail2ban-client set sshd delignoreip {box.controller()} && fail2ban-client set sshd maxretry 99"
+        )
+    )
     succeeded, said = converge()
     assert succeeded, said
     assert boxes.each(lambda box: box.controller() in box.ignored()) == [True] * len(boxes)
@@ -311,10 +363,11 @@ def test_a_controller_that_failed_before_is_not_banned_when_fail2ban_comes(boxes
     def fail(box):
         assert box.attempt("test -e /etc/fail2ban || nft list table inet f2b-table").returncode != 0
         box.run("rm -f /var/log/fail2ban.log*")
-        text = "Failed password for root from %s port 22 ssh2" % box.controller()
-        box.run("cp $(command -v logger) /tmp/sshd && "
-                "for i in 1 2 3 4 5 6 7 8; do systemd-run --quiet --wait --unit=ssh-test-$i /tmp/sshd -t sshd '%s'; done; "
-                "rm /tmp/sshd" % text)
+        text = f"Failed password for root from {box.controller()} port 22 ssh2"
+        box.run(
+            f"cp $(command -v logger) /tmp/sshd && for i in 1 2 3 4 5 6 7 8; do systemd-run --quiet --wait --unit=ssh-test-$i /tmp/sshd -t sshd '{text}'; done; rm /tmp/sshd"
+        )
+
     boxes.each(fail)
     succeeded, said = converge()
     assert succeeded, said
@@ -323,4 +376,5 @@ def test_a_controller_that_failed_before_is_not_banned_when_fail2ban_comes(boxes
         log = box.run("cat /var/log/fail2ban.log")
         assert "Ban " + box.controller() not in log
         assert "Ignore " + box.controller() in log
+
     boxes.each(look)

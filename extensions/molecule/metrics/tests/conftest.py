@@ -24,12 +24,22 @@ class MetricsBox(lab.Box):
 
     def write(self):
         """Have the service write now, however often it has just been started."""
-        return self.attempt("systemctl reset-failed lifeline-metrics.service; systemctl start lifeline-metrics.service").returncode == 0
+        return (
+            self.attempt(
+                "systemctl reset-failed lifeline-metrics.service; systemctl start lifeline-metrics.service"
+            ).returncode
+            == 0
+        )
 
     def scraped(self):
         """What Prometheus would get of the box's node_exporter: each series with its value."""
-        answer = self.run("python3 -c 'import urllib.request as r; print(r.urlopen(\"http://127.0.0.1:9100/metrics\").read().decode())'")
-        return {series: float(value) for series, value in re.findall(r"^([^#\n]\S*(?:\{.*\})?) (\S+)$", answer, re.MULTILINE)}
+        answer = self.run(
+            "python3 -c 'import urllib.request as r; print(r.urlopen(\"http://127.0.0.1:9100/metrics\").read().decode())'"
+        )
+        return {
+            series: float(value)
+            for series, value in re.findall(r"^([^#\n]\S*(?:\{.*\})?) (\S+)$", answer, re.MULTILINE)
+        }
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ STAMP = "lifeline_collector_timestamp_seconds"
 
 def test_the_timer_writes_by_itself_and_again(boxes):
     """The scenario's interval is 10 seconds."""
+
     def look(box):
         before = box.scraped()[STAMP]
-        again = "sed -n 's/^%s //p' %s" % (STAMP, box.file)
+        again = f"sed -n 's/^{STAMP} //p' {box.file}"
         first = float(box.wait(again, wanted=lambda stamp: float(stamp) > before))
         second = float(box.wait(again, wanted=lambda stamp: float(stamp) > first))
         assert second - first >= 9
@@ -23,6 +24,7 @@ def test_the_timer_writes_by_itself_and_again(boxes):
         assert box.run("systemctl is-enabled lifeline-metrics.timer") == "enabled"
         # A success is not worth a line in the journal.
         assert "Finished" not in box.run("journalctl --no-pager --boot --unit=lifeline-metrics.service")
+
     boxes.each(look)
 
 
@@ -33,18 +35,27 @@ def test_promtool_has_nothing_against_the_file(boxes):
 
 def test_node_exporter_hands_on_what_the_box_says_of_itself(boxes):
     """What df, free and node_exporter itself say agrees; memory is never the same twice, but for its total."""
+
     def look(box):
         assert box.write()
         found = box.scraped()
         assert found["node_textfile_scrape_error"] == 0
-        failed = {series for series, value in found.items() if series.startswith("lifeline_collector_success") and not value}
+        failed = {
+            series for series, value in found.items() if series.startswith("lifeline_collector_success") and not value
+        }
         # Nobody counts the kills in a container of cgroup v1 that may not read the kernel's log.
         assert failed <= {'lifeline_collector_success{collector="oom"}'}
-        assert found["lifeline_memory_total_bytes"] == found["node_memory_MemTotal_bytes"] == int(box.run("free -b").split()[7])
+        assert (
+            found["lifeline_memory_total_bytes"]
+            == found["node_memory_MemTotal_bytes"]
+            == int(box.run("free -b").split()[7])
+        )
         memory = found["node_memory_MemTotal_bytes"]
         assert abs(found["lifeline_memory_available_bytes"] - found["node_memory_MemAvailable_bytes"]) < 0.05 * memory
         assert found["lifeline_fds_maximum"] == found["node_filefd_maximum"]
-        source, kind, size, percent = box.run("df --block-size=1 --output=source,fstype,size,pcent / | tail -n 1").split()
+        source, kind, size, percent = box.run(
+            "df --block-size=1 --output=source,fstype,size,pcent / | tail -n 1"
+        ).split()
         label = '{device="%s",fstype="%s",mountpoint="/"}' % (source, kind)
         assert found["lifeline_filesystem_size_bytes" + label] == int(size)
         assert abs(100 * found["lifeline_filesystem_used_ratio" + label] - int(percent[:-1])) <= 1
@@ -53,30 +64,45 @@ def test_node_exporter_hands_on_what_the_box_says_of_itself(boxes):
         assert found['lifeline_threshold_ratio{check="disk_used_percent",severity="warning"}'] == 0.7
         assert 'lifeline_threshold_ratio{check="disk_used_percent",severity="critical"}' not in found
         assert found['lifeline_worker_missing{worker="crawler"}'] == 1
+
     boxes.each(look)
 
 
 def test_it_judges_as_health_does(boxes):
     """Of the box's whole memory, which is its control group's limit: not of the little that the service may have."""
+
     def look(box):
         assert box.write()
-        found, health = box.scraped(), box.module("health", variables={
-            "lifeline_thresholds": {"disk_used_percent": {"warning": 70, "critical": None}},
-            "lifeline_workers": [{"name": "crawler", "pattern": r"^\S*python3 -c .* crawler$", "max_memory": "64 MB"}]})
+        found, health = (
+            box.scraped(),
+            box.module(
+                "health",
+                variables={
+                    "lifeline_thresholds": {"disk_used_percent": {"warning": 70, "critical": None}},
+                    "lifeline_workers": [
+                        {"name": "crawler", "pattern": r"^\S*python3 -c .* crawler$", "max_memory": "64 MB"}
+                    ],
+                },
+            ),
+        )
         memory = health["ansible_facts"]["lifeline_memory"]
         assert found["lifeline_memory_limit_bytes"] == memory["limit_bytes"] == 400 << 20
         assert abs(found["lifeline_memory_limit_available_bytes"] - memory["limit_available_bytes"]) < 60 << 20
         assert health["verdict"] == "critical"
         assert found['lifeline_verdict{verdict="critical"}'] == 1
         assert {disk["mount"] for disk in health["ansible_facts"]["lifeline_disks"]["filesystems"]} == {
-            re.search(r'mountpoint="([^"]*)"', series).group(1) for series in found if series.startswith("lifeline_filesystem_hung")}
+            re.search(r'mountpoint="([^"]*)"', series).group(1)
+            for series in found
+            if series.startswith("lifeline_filesystem_hung")
+        }
+
     boxes.each(look)
 
 
 def test_a_worker_s_memory_is_that_of_ps(boxes):
     def look(box):
-        hold = "import time; x = b\"x\" * (40 << 20); open(\"/run/crawler.holds\", \"w\"); time.sleep(600)"
-        box.run("rm -f /run/crawler.holds; systemd-run --quiet --unit=crawler python3 -c '%s' crawler" % hold)
+        hold = 'import time; x = b"x" * (40 << 20); open("/run/crawler.holds", "w"); time.sleep(600)'
+        box.run(f"rm -f /run/crawler.holds; systemd-run --quiet --unit=crawler python3 -c '{hold}' crawler")
         try:
             box.wait("ls /run/crawler.holds")
             # The kernel counts in batches, and tells ps the exact sum: hundreds of kilobytes are the same to both.
@@ -91,46 +117,52 @@ def test_a_worker_s_memory_is_that_of_ps(boxes):
             assert found['lifeline_worker_missing{worker="crawler"}'] == 0
         finally:
             box.run("systemctl stop crawler")
+
     boxes.each(look)
 
 
 def test_killed_before_the_new_text_has_its_name_the_old_file_stays(boxes):
     """At the very call that would put it there, and at the one that writes it."""
+
     def look(box):
         box.run("systemctl stop lifeline-metrics.timer lifeline-metrics.service")
         try:
             for call in ("rename,renameat,renameat2", "write"):
                 before = box.text()
-                cut = "strace -qq -f -o /dev/null -e trace=%s -e inject=%s:signal=KILL %s; echo $?" % (call, call, box.program)
+                cut = f"strace -qq -f -o /dev/null -e trace={call} -e inject={call}:signal=KILL {box.program}; echo $?"
                 assert box.run(cut) == "137"
                 assert box.text() == before
-                assert box.run("ls %s" % box.folder).split() == ["lifeline.prom", "lifeline.prom.new"]
+                assert box.run(f"ls {box.folder}").split() == ["lifeline.prom", "lifeline.prom.new"]
                 assert box.scraped()["node_textfile_scrape_error"] == 0
             assert box.write()
-            assert box.run("ls %s" % box.folder).split() == ["lifeline.prom"]
+            assert box.run(f"ls {box.folder}").split() == ["lifeline.prom"]
         finally:
             box.run("systemctl start lifeline-metrics.timer")
+
     boxes.each(look)
 
 
 def test_on_a_full_disk_the_old_file_stays_and_the_service_says_why(boxes):
     def look(box):
         box.run("systemctl stop lifeline-metrics.timer lifeline-metrics.service")
-        box.run("mount -t tmpfs -o size=128k,mode=755 tmpfs %s" % box.folder)
+        box.run(f"mount -t tmpfs -o size=128k,mode=755 tmpfs {box.folder}")
         try:
             assert box.write()
             before = box.text()
-            box.attempt("head -c 1m /dev/zero > %s/filler" % box.folder)
+            box.attempt(f"head -c 1m /dev/zero > {box.folder}/filler")
             assert not box.write()
             assert box.text() == before
-            assert box.scraped()[STAMP] == float(re.search(r"^%s (\S+)$" % STAMP, before, re.MULTILINE).group(1))
-            assert box.run("ls %s" % box.folder).split() == ["filler", "lifeline.prom"]
+            assert box.scraped()[STAMP] == float(re.search(rf"^{STAMP} (\S+)$", before, re.MULTILINE).group(1))
+            assert box.run(f"ls {box.folder}").split() == ["filler", "lifeline.prom"]
             said = box.run("journalctl --no-pager -o cat -n 8 --unit=lifeline-metrics.service")
-            assert "lifeline-metrics: %s: No space left on device" % box.file in said
-            box.run("rm %s/filler" % box.folder)
+            assert f"lifeline-metrics: {box.file}: No space left on device" in said
+            box.run(f"rm {box.folder}/filler")
             assert box.write() and box.text() != before
         finally:
-            box.run("umount %s; systemctl reset-failed lifeline-metrics.service; systemctl start lifeline-metrics.timer" % box.folder)
+            box.run(
+                f"umount {box.folder}; systemctl reset-failed lifeline-metrics.service; systemctl start lifeline-metrics.timer"
+            )
+
     boxes.each(look)
 
 
@@ -149,15 +181,18 @@ UNIT = "/run/systemd/system/trial.service"
 
 def test_it_can_write_nothing_else_and_reach_nobody(boxes):
     """The sandbox itself, by what systemd makes of the very unit, with another program in it."""
+
     def look(box):
         unit = box.run("cat /etc/systemd/system/lifeline-metrics.service")
-        box.run("cat > %s <<'end'\n%s\nend\ncat > /run/trial.py <<'end'%send\nsystemctl daemon-reload" % (
-            UNIT, re.sub(r"(?m)^ExecStart=.*$", "ExecStart=/usr/bin/python3 -I /run/trial.py", unit), TRIAL % box.folder))
+        box.run(
+            f"cat > {UNIT} <<'end'\n{re.sub('(?m)^ExecStart=.*$', 'ExecStart=/usr/bin/python3 -I /run/trial.py', unit)}\nend\ncat > /run/trial.py <<'end'{TRIAL % box.folder}end\nsystemctl daemon-reload"
+        )
         try:
             box.run("systemctl start trial.service")
-            assert box.run("cat %s/trial" % box.folder).split() == ["EROFS"] * 6 + ["EAFNOSUPPORT"]
+            assert box.run(f"cat {box.folder}/trial").split() == ["EROFS"] * 6 + ["EAFNOSUPPORT"]
         finally:
-            box.run("rm -f /run/trial.py %s %s/trial && systemctl daemon-reload" % (UNIT, box.folder))
+            box.run(f"rm -f /run/trial.py {UNIT} {box.folder}/trial && systemctl daemon-reload")
+
     boxes.each(look)
 
 
@@ -177,9 +212,10 @@ def test_what_the_timer_has_just_begun_is_waited_for(boxes, converge):
 def test_what_can_t_work_is_refused_and_named(boxes, converge):
     box = boxes[0]
     for variables, complaint in (
-            ({"metrics_directory": "/srv/nowhere"}, "metrics_directory is /srv/nowhere, and the box has no such directory"),
-            ({"metrics_interval_seconds": 5}, "metrics_interval_seconds is 5: it must be 10 to 3600"),
-            ({"lifeline_thresholds": {"disk_used_percent": {"warning": "much"}}}, "disk_used_percent.warning is 'much'")):
+        ({"metrics_directory": "/srv/nowhere"}, "metrics_directory is /srv/nowhere, and the box has no such directory"),
+        ({"metrics_interval_seconds": 5}, "metrics_interval_seconds is 5: it must be 10 to 3600"),
+        ({"lifeline_thresholds": {"disk_used_percent": {"warning": "much"}}}, "disk_used_percent.warning is 'much'"),
+    ):
         before = box.run("cat /etc/lifeline/metrics.json")
         done, said = converge(box, **variables)
         assert not done and complaint in said, said
@@ -188,12 +224,16 @@ def test_what_can_t_work_is_refused_and_named(boxes, converge):
 
 def test_a_program_that_fails_fails_the_role_with_what_it_said(boxes, converge):
     box = boxes[0]
-    box.run("mkdir -p %s/lifeline.prom.new" % box.folder)
+    box.run(f"mkdir -p {box.folder}/lifeline.prom.new")
     try:
         done, said = converge(box)
-        assert not done and "lifeline-metrics.service fails: " in said and "lifeline-metrics: %s: Is a directory" % box.file in said, said
+        assert (
+            not done
+            and "lifeline-metrics.service fails: " in said
+            and f"lifeline-metrics: {box.file}: Is a directory" in said
+        ), said
     finally:
-        box.run("rmdir %s/lifeline.prom.new" % box.folder)
+        box.run(f"rmdir {box.folder}/lifeline.prom.new")
 
 
 def test_modules_that_the_program_has_no_more_go(boxes, converge):
@@ -208,6 +248,7 @@ def test_modules_that_the_program_has_no_more_go(boxes, converge):
 def test_switched_off_nothing_is_left(boxes, converge):
     def names(box):
         return box.run("find /etc /usr/local /var/cache /run/systemd /var/lib -name '*lifeline*' | sort")
+
     done, said = converge(*boxes, metrics_enabled=False)
     assert done, said
     for box in boxes:

@@ -21,7 +21,9 @@ class MonitBox(lab.Box):
 
     @property
     def settings(self):
-        return yaml.safe_load((SCENARIO / "vars" / ("alternative.yml" if self.alternative else "default.yml")).read_text())
+        return yaml.safe_load(
+            (SCENARIO / "vars" / ("alternative.yml" if self.alternative else "default.yml")).read_text()
+        )
 
     def checks(self):
         """The checks that the running daemon knows, and what it says of each."""
@@ -29,7 +31,9 @@ class MonitBox(lab.Box):
 
     def watched(self, yes=True):
         """Wait until the daemon watches all of its checks, or doesn't."""
-        self.wait("monit -B summary", wanted=lambda text: ("Not monitored" not in text and "Initializing" not in text) == yes)
+        self.wait(
+            "monit -B summary", wanted=lambda text: ("Not monitored" not in text and "Initializing" not in text) == yes
+        )
 
     def pid(self):
         return int(self.run("systemctl show --value -p MainPID monit"))

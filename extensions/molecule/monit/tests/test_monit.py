@@ -10,8 +10,12 @@ import pytest
 from boxes import Boxes
 
 READY_MADE = {"lifeline_system", "lifeline_filesystems", "lifeline_sshd", "lifeline_oom"}
-BROKEN = {"name": "broken", "check": "process", "with": "pidfile /run/broken.pid",
-          "rules": ["if does not exist then alert", "if totalmem > 13GB then restart"]}
+BROKEN = {
+    "name": "broken",
+    "check": "process",
+    "with": "pidfile /run/broken.pid",
+    "rules": ["if does not exist then alert", "if totalmem > 13GB then restart"],
+}
 
 
 @pytest.fixture
@@ -23,64 +27,97 @@ def plain(boxes):
 def test_the_daemon_watches_what_it_was_told(boxes):
     def look(box):
         box.watched()
-        wanted = {"lifeline_filesystems", "lifeline_sshd", "lifeline_worker_crawler", "motd"} if box.alternative else READY_MADE
+        wanted = (
+            {"lifeline_filesystems", "lifeline_sshd", "lifeline_worker_crawler", "motd"}
+            if box.alternative
+            else READY_MADE
+        )
         assert wanted <= set(box.checks()) <= wanted | {box.name}
         assert box.checks()["lifeline_sshd"] == "OK"
+
     boxes.each(look)
 
 
 def test_only_root_reaches_it_and_nobody_reads_its_secrets(boxes):
     def look(box):
         socket = "/run/watch/control" if box.alternative else "/run/monit.sock"
-        connect = "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"%s\")'" % socket
+        connect = f"python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"{socket}\")'"
         assert "Permission denied" in box.attempt("runuser -u nobody -- " + connect).stderr
         box.run(connect)
         # The inodes of all TCP sockets that listen, and those of monit's own.
         listening = set(box.run("awk '$4 == \"0A\" {print $10}' /proc/net/tcp /proc/net/tcp6").split())
-        assert listening and not listening & set(re.findall(r"socket:\[(\d+)\]", box.run("ls -l /proc/%d/fd" % box.pid())))
+        assert listening and not listening & set(
+            re.findall(r"socket:\[(\d+)\]", box.run(f"ls -l /proc/{box.pid()}/fd"))
+        )
         assert box.run("stat -c '%U %a' /etc/monit/monitrc /etc/monit/lifeline.d/*").splitlines() == ["root 600"] * (
-            len(box.run("ls /etc/monit/lifeline.d").split()) + 1)
+            len(box.run("ls /etc/monit/lifeline.d").split()) + 1
+        )
+
     boxes.each(look)
 
 
 def test_a_share_of_a_file_system_strikes_in_monit_where_it_strikes_in_health(boxes):
     """/srv/small has a hundred blocks, so that each is a percent."""
+
     def fill(box):
         box.run("mkdir -p /srv/small && mount -t tmpfs -o size=400k tmpfs /srv/small")
         levels = box.settings.get("lifeline_thresholds", {}).get("disk_used_percent", {"warning": 90, "critical": 95})
         program = re.search(r'path "([^"]+)"', box.run("cat /etc/monit/lifeline.d/monit-lifeline_filesystems")).group(1)
         try:
-            for percent, severity in ((levels["warning"] - 1, None), (levels["warning"], "warning"), (levels["critical"] - 1, "warning"),
-                                      (levels["critical"], "critical")):
-                box.run("head -c %dk /dev/zero > /srv/small/file" % (4 * percent))
-                assert box.run("df --output=pcent /srv/small | tail -n 1").strip() == "%d%%" % percent
-                found = [finding["severity"] for finding in box.health()["findings"] if "/srv/small" in finding["message"]]
+            for percent, severity in (
+                (levels["warning"] - 1, None),
+                (levels["warning"], "warning"),
+                (levels["critical"] - 1, "warning"),
+                (levels["critical"], "critical"),
+            ):
+                box.run(f"head -c {4 * percent}k /dev/zero > /srv/small/file")
+                assert box.run("df --output=pcent /srv/small | tail -n 1").strip() == f"{percent}%"
+                found = [
+                    finding["severity"] for finding in box.health()["findings"] if "/srv/small" in finding["message"]
+                ]
                 assert found == ([severity] if severity else []), percent
                 said = box.attempt(program)
-                assert ("/srv/small: %d%% of its space used" % percent in said.stdout) == bool(severity), percent
+                assert (f"/srv/small: {percent}% of its space used" in said.stdout) == bool(severity), percent
                 assert said.returncode == {None: 0, "warning": 1, "critical": 2}[severity], said.stdout
             box.wait("monit -B status lifeline_filesystems", wanted=lambda text: "/srv/small" in text)
         finally:
             box.run("umount /srv/small")
         box.wait("monit -B summary", wanted=lambda text: re.search(r"lifeline_filesystems +OK", text))
+
     boxes.each(fill)
 
 
 @pytest.mark.parametrize(("megabytes", "strikes"), [(40, False), (60, True)])
 def test_a_worker_s_memory_strikes_in_monit_where_it_strikes_in_health(boxes, megabytes, strikes):
     """The warning comes at 80 % of 64 MB."""
+
     def grow(box):
-        box.run("systemd-run --quiet --unit=crawler python3 -c 'import time; x = b\"x\" * (%d << 20); time.sleep(600)' crawler"
-                % (megabytes - 9))
+        box.run(
+            f"systemd-run --quiet --unit=crawler python3 -c 'import time; x = b\"x\" * ({megabytes - 9} << 20); time.sleep(600)' crawler"
+        )
         try:
-            rss = int(box.wait("ps -o rss= -p $(systemctl show --value -p MainPID crawler)", wanted=lambda kb: int(kb) > megabytes * 900))
+            rss = int(
+                box.wait(
+                    "ps -o rss= -p $(systemctl show --value -p MainPID crawler)",
+                    wanted=lambda kb: int(kb) > megabytes * 900,
+                )
+            )
             assert (rss * 1024 >= 0.8 * (64 << 20)) == strikes
-            found = {finding["severity"] for finding in box.health()["findings"] if finding["check"] == "worker_memory_percent"}
+            found = {
+                finding["severity"]
+                for finding in box.health()["findings"]
+                if finding["check"] == "worker_memory_percent"
+            }
             assert found == ({"warning"} if strikes else set())
-            box.wait("monit -B summary", wanted=lambda text: re.search(
-                "lifeline_worker_crawler +%s" % ("Resource limit matched" if strikes else "OK"), text))
+            box.wait(
+                "monit -B summary",
+                wanted=lambda text: re.search(
+                    f"lifeline_worker_crawler +{'Resource limit matched' if strikes else 'OK'}", text
+                ),
+            )
         finally:
             box.run("systemctl stop crawler")
+
     Boxes(box for box in boxes if box.alternative).each(grow)
 
 
@@ -93,6 +130,7 @@ def test_an_alarm_program_may_do_what_the_package_s_own_sandbox_forbids(boxes):
         finally:
             box.run("umount /srv/small")
         assert box.run("stat -c %U /srv/alarms/told") == "nobody"
+
     Boxes(box for box in boxes if box.alternative).each(alarm)
 
 
@@ -107,13 +145,26 @@ def test_a_check_that_monit_refuses_changes_nothing(plain, converge):
     assert "broken" not in plain.checks()
 
 
-@pytest.mark.parametrize(("check", "complaint"), [
-    ({"name": "a b", "check": "file"}, "the name 'a b' must be letters, digits and"),
-    ({"name": "x", "check": "thing"}, "value of check must be one of: process, file"),
-    ({"name": "x", "check": "file", "rulez": []}, "monit_checks.rulez. Supported parameters include: check, name, rules"),
-    ({"name": "x", "check": "program", "with": 'path "/usr/bin/true"', "rules": ['if status != 0 then exec "/no/such"']},
-     "check x, line 2: Program does not exist: '/no/such'"),
-])
+@pytest.mark.parametrize(
+    ("check", "complaint"),
+    [
+        ({"name": "a b", "check": "file"}, "the name 'a b' must be letters, digits and"),
+        ({"name": "x", "check": "thing"}, "value of check must be one of: process, file"),
+        (
+            {"name": "x", "check": "file", "rulez": []},
+            "monit_checks.rulez. Supported parameters include: check, name, rules",
+        ),
+        (
+            {
+                "name": "x",
+                "check": "program",
+                "with": 'path "/usr/bin/true"',
+                "rules": ['if status != 0 then exec "/no/such"'],
+            },
+            "check x, line 2: Program does not exist: '/no/such'",
+        ),
+    ],
+)
 def test_a_check_that_makes_no_sense_is_named(plain, converge, check, complaint):
     before = plain.run("cat /etc/monit/lifeline.d/* | md5sum")
     done, output = converge(plain, monit_checks=[check])
@@ -129,15 +180,18 @@ def test_one_new_number_is_one_changed_task_and_one_reload(plain, converge):
     assert len(re.findall("^changed:", output, re.MULTILINE)) == 2, "the files, and the daemon that reads them"
     assert (plain.reloads(), plain.pid()) == (reloads + 1, pid)
     assert "check-filesystems 88 95 90 95" in plain.run("cat /etc/monit/lifeline.d/monit-lifeline_filesystems")
-    assert "check-filesystems 88 95 90 95" in plain.run("cat /proc/$(systemctl show --value -p MainPID monit)/task/*/children "
-                                                        "> /dev/null; monit -B -v -t 2>&1")
+    assert "check-filesystems 88 95 90 95" in plain.run(
+        "cat /proc/$(systemctl show --value -p MainPID monit)/task/*/children > /dev/null; monit -B -v -t 2>&1"
+    )
 
 
 def test_a_check_that_is_no_longer_named_is_gone(plain, converge):
     mine = {"name": "passwd", "check": "file", "with": "path /etc/passwd", "rules": ["if not exist then alert"]}
     assert converge(plain, monit_checks=[mine])[0]
     assert plain.checks()["passwd"] == "OK"
-    done, output = converge(plain, monit_checks=[dict(mine, state="absent"), {"name": "lifeline_oom", "state": "absent"}])
+    done, output = converge(
+        plain, monit_checks=[dict(mine, state="absent"), {"name": "lifeline_oom", "state": "absent"}]
+    )
     assert done, output
     assert not {"passwd", "lifeline_oom"} & set(plain.checks())
     assert not plain.run("ls /etc/monit/lifeline.d | grep -e passwd -e oom || :")
@@ -150,11 +204,21 @@ def test_what_was_switched_off_is_watched_again_after_the_next_run(plain, conver
     assert done, output
     plain.watched()
     # By monit itself: three restarts of something that nothing can start.
-    hopeless = {"name": "hopeless", "check": "process", "with": "pidfile /run/hopeless.pid", "rules": [
-        'start program = "/bin/false"', "if does not exist then restart", "if 1 restarts within 2 cycles then unmonitor"]}
+    hopeless = {
+        "name": "hopeless",
+        "check": "process",
+        "with": "pidfile /run/hopeless.pid",
+        "rules": [
+            'start program = "/bin/false"',
+            "if does not exist then restart",
+            "if 1 restarts within 2 cycles then unmonitor",
+        ],
+    }
     converge(plain, monit_checks=[hopeless], monit_wait_seconds=2)
     plain.wait("monit -B summary", wanted=lambda text: re.search("hopeless +Not monitored", text))
-    plain.run("systemd-run --quiet --unit=hopeless sleep 600; systemctl show --value -p MainPID hopeless > /run/hopeless.pid")
+    plain.run(
+        "systemd-run --quiet --unit=hopeless sleep 600; systemctl show --value -p MainPID hopeless > /run/hopeless.pid"
+    )
     try:
         done, output = converge(plain, monit_checks=[hopeless])
         assert done, output
@@ -166,8 +230,9 @@ def test_what_was_switched_off_is_watched_again_after_the_next_run(plain, conver
 @pytest.fixture
 def theirs(boxes):
     """Call with a box and a text: somebody else's file, with that text, is read by monit."""
+
     def write(box, text):
-        box.run("mkdir -p /etc/monit/conf.d && echo '%s' > /etc/monit/conf.d/theirs" % text)
+        box.run(f"mkdir -p /etc/monit/conf.d && echo '{text}' > /etc/monit/conf.d/theirs")
         return box.attempt("systemctl reload monit").returncode
 
     def remove(box):
@@ -184,6 +249,7 @@ def test_a_broken_file_of_somebody_else_does_not_kill_the_daemon(boxes, theirs):
         assert theirs(box, "nonsense") != 0
         assert box.pid() == pid
         assert box.run("systemctl is-active monit") == "active"
+
     boxes.each(reload)
 
 
@@ -208,10 +274,11 @@ def test_what_others_have_monit_watch_stays(boxes, theirs, converge):
 def test_a_killed_daemon_is_back(boxes):
     def kill(box):
         checks, pid = set(box.checks()), box.pid()
-        box.run("kill -9 %d" % pid)
+        box.run(f"kill -9 {pid}")
         box.wait("monit -B summary", wanted=lambda text: "Not monitored" not in text and "Initializing" not in text)
         assert set(box.checks()) == checks
         assert box.pid() != pid
+
     boxes.each(kill)
 
 
@@ -222,6 +289,7 @@ def test_after_a_reboot_it_watches(boxes):
         box.wait("monit -B summary", 90)
         box.watched()
         assert set(box.checks()) == checks
+
     boxes.each(boot)
 
 
@@ -229,8 +297,15 @@ def test_a_full_disk_costs_no_file(plain):
     """Three files of which the last finds no room: none of them is written."""
     plain.run("mkdir -p /srv/full && mount -t tmpfs -o size=64k tmpfs /srv/full && echo old > /srv/full/first")
     try:
-        answer = plain.module("config_files", {"files": [
-            {"path": "/srv/full/first", "content": "new\n"}, {"path": "/srv/full/second", "content": "x" * 100000}]})
+        answer = plain.module(
+            "config_files",
+            {
+                "files": [
+                    {"path": "/srv/full/first", "content": "new\n"},
+                    {"path": "/srv/full/second", "content": "x" * 100000},
+                ]
+            },
+        )
         assert "/srv/full/second: No space left on device" in answer["msg"]
         assert plain.run("cat /srv/full/first; ls -A /srv/full") == "old\nfirst"
     finally:
@@ -241,8 +316,10 @@ def test_what_the_role_brought_it_takes_away(plain, converge):
     done, output = converge(plain, monit_enabled=False)
     assert done, output
     assert plain.attempt("systemctl cat monit").returncode
-    assert not plain.run("ls -d /etc/monit/lifeline.d /etc/monit/monitrc /usr/local/lib/lifeline/check-* /etc/systemd/system/*monit* "
-                         "/etc/systemd/system/*/monit* 2> /dev/null || :")
+    assert not plain.run(
+        "ls -d /etc/monit/lifeline.d /etc/monit/monitrc /usr/local/lib/lifeline/check-* /etc/systemd/system/*monit* "
+        "/etc/systemd/system/*/monit* 2> /dev/null || :"
+    )
     assert plain.attempt("pgrep -x monit").returncode
     done, output = converge(plain, monit_enabled=False)
     assert "changed=0" in output.split("monit-")[-1], output

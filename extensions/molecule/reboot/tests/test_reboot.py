@@ -31,18 +31,27 @@ class Cloud:
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             self.port = one.getsockname()[1]
-        self.environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION,
-                            "AWS_ENDPOINT_URL": self.url}
+        self.environment = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,
+        }
         program = shutil.which("moto_server") or str(pathlib.Path(sys.executable).with_name("moto_server"))
         with (folder / "moto.log").open("wb") as log:
-            self.process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(self.port)], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, cwd=folder)
+            self.process = subprocess.Popen(
+                [program, "-H", "127.0.0.1", "-p", str(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+            )
         self.boxes, self.over = {}, threading.Event()
         self.machine = threading.Thread(target=self.reboot_what_is_asked_for)
 
     @property
     def url(self):
-        return "http://127.0.0.1:%d" % self.port
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self):
         deadline = time.monotonic() + 60
@@ -63,12 +72,14 @@ class Cloud:
         self.process.wait()
 
     def moto(self, what, method="POST"):
-        request = urllib.request.Request("%s/moto-api/recorder/%s" % (self.url, what), method=method)
+        request = urllib.request.Request(f"{self.url}/moto-api/recorder/{what}", method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.read().decode()
 
     def run_instances(self, count):
-        client = boto3.client("ec2", region_name=REGION, endpoint_url=self.url, aws_access_key_id="x", aws_secret_access_key="x")
+        client = boto3.client(
+            "ec2", region_name=REGION, endpoint_url=self.url, aws_access_key_id="x", aws_secret_access_key="x"
+        )
         image = client.describe_images()["Images"][0]["ImageId"]
         made = client.run_instances(ImageId=image, MinCount=count, MaxCount=count, InstanceType="t3.micro")
         ids = [instance["InstanceId"] for instance in made["Instances"]]
@@ -77,10 +88,18 @@ class Cloud:
 
     def reboots(self):
         """The numbers of the instances that EC2 was told to reboot."""
-        bodies = [base64.b64decode(entry["body"]).decode() for entry in map(json.loads, self.moto("download-recording", "GET").splitlines())
-                  if entry.get("body")]
-        return [field.partition("=")[2] for body in bodies if "Action=RebootInstances" in body for field in body.split("&")
-                if field.startswith("InstanceId.")]
+        bodies = [
+            base64.b64decode(entry["body"]).decode()
+            for entry in map(json.loads, self.moto("download-recording", "GET").splitlines())
+            if entry.get("body")
+        ]
+        return [
+            field.partition("=")[2]
+            for body in bodies
+            if "Action=RebootInstances" in body
+            for field in body.split("&")
+            if field.startswith("InstanceId.")
+        ]
 
     def reboot_what_is_asked_for(self):
         done = 0
@@ -114,15 +133,25 @@ def reboot(cloud, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
 
     def run(*some, options=(), **variables):
-        variables = {"lifeline_reboot_hosts": "reboot", "lifeline_reboot_state": str(tmp_path / "down.json"), "lifeline_reboot_patience": 5,
-                     "lifeline_reboot_grace": 0, "lifeline_reboot_wait": 120, **variables}
+        variables = {
+            "lifeline_reboot_hosts": "reboot",
+            "lifeline_reboot_state": str(tmp_path / "down.json"),
+            "lifeline_reboot_patience": 5,
+            "lifeline_reboot_grace": 0,
+            "lifeline_reboot_wait": 120,
+            **variables,
+        }
         return lab.play(PLAYBOOK, [box.name for box in some], variables, *options)
+
     return run
 
 
 def instances(pairs):
     """The option that gives boxes their instances, as host variables would."""
-    return {"lifeline_instance_id": "{{ %s[inventory_hostname] | default('') }}" % json.dumps({box.name: number for box, number in pairs})}
+    return {
+        "lifeline_instance_id": "{{ %s[inventory_hostname] | default('') }}"
+        % json.dumps({box.name: number for box, number in pairs})
+    }
 
 
 def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_path):
@@ -135,10 +164,10 @@ def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_p
     subprocess.run(["podman", "pause", container], check=True, stdout=subprocess.DEVNULL)
     try:
         succeeded, output = reboot(hung, gone, well, lifeline_reboot_grace=600, confirm=True, **numbers)
-        assert succeeded and "%s: left: it has been down for" % hung.name in output and cloud.reboots() == []
+        assert succeeded and f"{hung.name}: left: it has been down for" in output and cloud.reboots() == []
 
         succeeded, output = reboot(hung, gone, well, options=["--check"], **numbers)
-        assert succeeded and "%s: to be rebooted: " % hung.name in output and cloud.reboots() == []
+        assert succeeded and f"{hung.name}: to be rebooted: " in output and cloud.reboots() == []
 
         succeeded, output = reboot(hung, gone, well, **numbers)
         assert not succeeded and "nothing is rebooted without a yes" in output and cloud.reboots() == []
@@ -148,12 +177,14 @@ def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_p
 
         succeeded, output = reboot(hung, gone, well, confirm=True, **numbers)
     finally:
-        subprocess.run(["podman", "unpause", container], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            ["podman", "unpause", container], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     assert succeeded, output
     assert cloud.reboots() == [running]
-    assert "%s: it is back: " % hung.name in output
-    assert "%s: left: %s doesn't run: it is stopped" % (gone.name, stopped) in output
-    assert "%s: " % well.name not in output.partition("Tell what came of it")[2].partition("TASK")[0]
+    assert f"{hung.name}: it is back: " in output
+    assert f"{gone.name}: left: {stopped} doesn't run: it is stopped" in output
+    assert f"{well.name}: " not in output.partition("Tell what came of it")[2].partition("TASK")[0]
     events = [json.loads(line) for line in (tmp_path / "reboot.log").read_text().splitlines()]
     assert [(event["box"], event["event"]) for event in events] == [(hung.name, "reboot"), (hung.name, "back")]
 
@@ -161,6 +192,8 @@ def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_p
 def test_who_does_not_let_us_in_is_not_down(boxes, cloud, reboot):
     well = boxes["idle"]
     before = cloud.reboots()
-    succeeded, output = reboot(well, ansible_user="nobody-here", confirm=True, lifeline_instance_id="i-0123456789abcdef0")
+    succeeded, output = reboot(
+        well, ansible_user="nobody-here", confirm=True, lifeline_instance_id="i-0123456789abcdef0"
+    )
     assert succeeded and "it answers, and doesn't let us in: " in output
     assert cloud.reboots() == before

@@ -20,7 +20,7 @@ class DyingBox(lab.Box):
         return self.variables["lab_kind"]
 
     def pid(self, unit="sidekiq"):
-        return int(self.run("systemctl show --value -p MainPID %s.service" % unit))
+        return int(self.run(f"systemctl show --value -p MainPID {unit}.service"))
 
     def leak(self):
         """Have the worker leak as it did at first, until the box has almost nothing left."""
@@ -39,12 +39,18 @@ def boxes():
 @pytest.fixture
 def rescue(tmp_path):
     """Call with boxes, options and variables: whether the playbook succeeded on them, what it printed, its archives and its log."""
+
     def run(*some, options=(), **variables):
         folder = tmp_path / "evidence"
         variables = {"lifeline_rescue_share": 100, "lifeline_rescue_evidence": str(folder), **variables}
-        succeeded, output = lab.play(PLAYBOOKS / "rescue.yml", [box.name for box in some], {"lifeline_rescue_hosts": "rescue", **variables},
-                                     *options)
+        succeeded, output = lab.play(
+            PLAYBOOKS / "rescue.yml",
+            [box.name for box in some],
+            {"lifeline_rescue_hosts": "rescue", **variables},
+            *options,
+        )
         log = folder / "rescue.log"
         events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         return succeeded, output, sorted(folder.glob("*.tar.gz")), events
+
     return run

@@ -29,7 +29,11 @@ def test_every_box_that_answers_is_well(boxes):
 
 
 def test_the_box_says_what_was_done(boxes):
-    for kind, step in (("dying", "restart sidekiq.service"), ("idle", "start sidekiq.service"), ("held", "restart disk-filler.service")):
+    for kind, step in (
+        ("dying", "restart sidekiq.service"),
+        ("idle", "start sidekiq.service"),
+        ("held", "restart disk-filler.service"),
+    ):
         for box in of_kind(boxes, kind):
             assert box.run("journalctl --quiet --output cat -t lifeline-rescue").splitlines()[0] == step
     for box in of_kind(boxes, "ok"):
@@ -50,7 +54,10 @@ def test_a_box_with_under_8_mb_left(boxes, rescue, number):
         assert box.module("health")["verdict"] == "ok"
         # Gently: nobody killed it.
         assert [(event["event"], event.get("step")) for event in events if event["box"] == box.name] == [
-            ("evidence", None), ("step", "restart sidekiq.service"), ("recovered", "restart sidekiq.service")]
+            ("evidence", None),
+            ("step", "restart sidekiq.service"),
+            ("recovered", "restart sidekiq.service"),
+        ]
         (archive,) = [path for path in archives if path.name.startswith(box.name)]
         check_archive(archive, box, before[box][0])
 
@@ -58,15 +65,23 @@ def test_a_box_with_under_8_mb_left(boxes, rescue, number):
 def check_archive(path, box, pid):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with tarfile.open(path) as archive:
-        texts = {pathlib.PurePath(*pathlib.PurePath(member.name).parts[1:]).as_posix(): archive.extractfile(member).read().decode()
-                 for member in archive}
+        texts = {
+            pathlib.PurePath(*pathlib.PurePath(member.name).parts[1:]).as_posix(): archive.extractfile(member)
+            .read()
+            .decode()
+            for member in archive
+        }
     about = json.loads(texts["about.json"])
     assert about["box"] == box.name and about["verdict"] == "critical"
     assert any(finding["check"] == "memory_available_percent" for finding in about["findings"])
-    assert "[anonymous]" in texts["memory-map/%d.txt" % pid] or "[heap]" in texts["memory-map/%d.txt" % pid]
+    assert "[anonymous]" in texts[f"memory-map/{pid}.txt"] or "[heap]" in texts[f"memory-map/{pid}.txt"]
     assert "sidekiq" in texts["processes.txt"].splitlines()[1]
     assert "Id=sidekiq.service" in texts["units"]
-    assert texts["descriptors/%d" % pid] and "Rss:" in texts["proc/%d/smaps_rollup" % pid] and "MemTotal" in texts["proc/meminfo"]
+    assert (
+        texts[f"descriptors/{pid}"]
+        and "Rss:" in texts[f"proc/{pid}/smaps_rollup"]
+        and "MemTotal" in texts["proc/meminfo"]
+    )
 
 
 def test_check_mode_tells_and_does_nothing(boxes, rescue):
@@ -74,7 +89,7 @@ def test_check_mode_tells_and_does_nothing(boxes, rescue):
     box.run("systemctl stop sidekiq")
     succeeded, output, archives, events = rescue(box, options=["--check"])
     assert succeeded, output
-    assert "%s: would, as long as it is critical: start sidekiq.service" % box.name in output
+    assert f"{box.name}: would, as long as it is critical: start sidekiq.service" in output
     assert (archives, events, box.pid()) == ([], [], 0)
 
 
@@ -83,19 +98,19 @@ def test_a_share_that_is_used_up_leaves_the_box(boxes, rescue):
     box.run("systemctl stop sidekiq")
     succeeded, output, archives, _events = rescue(*boxes, lifeline_rescue_share=25)
     assert not succeeded
-    assert "%s: left: 1 of the %d boxes of rescue is away already (%s)" % (box.name, len(boxes), down.name) in output
-    assert "%s: down, left to lifeline.fleet.reboot_down" % down.name in output
+    assert f"{box.name}: left: 1 of the {len(boxes)} boxes of rescue is away already ({down.name})" in output
+    assert f"{down.name}: down, left to lifeline.fleet.reboot_down" in output
     assert (archives, box.pid()) == ([], 0)
 
 
 def test_a_worker_that_can_not_be_started_is_named(boxes, rescue):
     box = of_kind(boxes, "idle")[0]
     unit = box.run("systemctl show --value -p FragmentPath sidekiq")
-    box.run("systemctl stop sidekiq && mv %s /root/away.service && systemctl daemon-reload" % unit)
+    box.run(f"systemctl stop sidekiq && mv {unit} /root/away.service && systemctl daemon-reload")
     try:
         succeeded, output, archives, events = rescue(box, lifeline_rescue_only=box.name)
     finally:
-        box.run("mv /root/away.service %s && systemctl daemon-reload && systemctl start sidekiq" % unit)
+        box.run(f"mv /root/away.service {unit} && systemctl daemon-reload && systemctl start sidekiq")
     assert not succeeded
     assert len(archives) == 1 and [event["event"] for event in events] == ["evidence"]
     assert "no sidekiq.service that could be started" in output
@@ -114,17 +129,24 @@ def test_a_worker_that_will_not_stop_is_killed_in_the_next_step(boxes, rescue):
         box.remove_drop_in("sidekiq.service")
     assert succeeded, output
     assert [(event["event"], event.get("step")) for event in events] == [
-        ("evidence", None), ("step", "restart sidekiq.service"), ("not recovered", "restart sidekiq.service"),
-        ("step", "kill and start sidekiq.service"), ("recovered", "kill and start sidekiq.service")]
+        ("evidence", None),
+        ("step", "restart sidekiq.service"),
+        ("not recovered", "restart sidekiq.service"),
+        ("step", "kill and start sidekiq.service"),
+        ("recovered", "kill and start sidekiq.service"),
+    ]
     assert box.pid() not in (0, before)
 
 
-@pytest.mark.parametrize(("variables", "named"), [
-    ({"lifeline_rescue_serial": 0}, "lifeline_rescue_serial is 0"),
-    ({"lifeline_rescue_share": 0}, "lifeline_rescue_share is 0"),
-    ({"lifeline_rescue_patience": 0}, "lifeline_rescue_patience is 0"),
-    ({"lifeline_rescue_only": "nobody"}, "lifeline_rescue_only is nobody"),
-])
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"lifeline_rescue_serial": 0}, "lifeline_rescue_serial is 0"),
+        ({"lifeline_rescue_share": 0}, "lifeline_rescue_share is 0"),
+        ({"lifeline_rescue_patience": 0}, "lifeline_rescue_patience is 0"),
+        ({"lifeline_rescue_only": "nobody"}, "lifeline_rescue_only is nobody"),
+    ],
+)
 def test_what_could_not_work_is_refused(boxes, rescue, variables, named):
     succeeded, output, _archives, _events = rescue(of_kind(boxes, "ok")[0], **variables)
     assert not succeeded and named in output

@@ -10,7 +10,16 @@ import pytest
 
 testinfra_hosts = ["ansible://service_lockdown"]
 
-DAEMONS = ["apache2", "apache-htcacheclean", "memcached", "exim4", "exim4-base.timer", "varnish", "varnishncsa", "vinyl-cache"]
+DAEMONS = [
+    "apache2",
+    "apache-htcacheclean",
+    "memcached",
+    "exim4",
+    "exim4-base.timer",
+    "varnish",
+    "varnishncsa",
+    "vinyl-cache",
+]
 PLANTED = ["lab-own", "lab-behind", "lab-many@a", "lab-many@b", "lab-stubborn", "lab-activated", "lab-activated.socket"]
 SUDO = {"become": True, "extra_vars": {"ansible_user": "ops"}}
 STATE = "/var/lib/lifeline/service_lockdown/state.json"
@@ -60,10 +69,22 @@ def test_it_stays_off_when_the_box_boots(host, unit, reboot):
 
 
 def test_protected_units_are_refused_by_name_and_nothing_is_touched(host, refused):
-    names = ["sshd", "ssh.socket", "dbus", "systemd-journald", "networking", "cloud-init", "monit", "fail2ban", "sidekiq"]
+    names = [
+        "sshd",
+        "ssh.socket",
+        "dbus",
+        "systemd-journald",
+        "networking",
+        "cloud-init",
+        "monit",
+        "fail2ban",
+        "sidekiq",
+    ]
     links = start_links(host)
     said = refused(stopped=[{"name": name} for name in ["cron", *names]])
-    assert [name for name in names if not re.search(r"(^|[ ;])%s( \(\S+\))? may not be stopped" % re.escape(name), said)] == []
+    assert [
+        name for name in names if not re.search(rf"(^|[ ;]){re.escape(name)}( \(\S+\))? may not be stopped", said)
+    ] == []
     assert "cron" not in said
     assert said.endswith("Nothing was touched.")
     assert start_links(host) == links
@@ -71,8 +92,10 @@ def test_protected_units_are_refused_by_name_and_nothing_is_touched(host, refuse
 
 
 def test_what_carries_the_connection_is_refused_by_whatever_name(host, refused):
-    host.check_output("ln -sf $(systemctl show --property FragmentPath --value ssh.service) /etc/systemd/system/lab-door.service && "
-                      "systemctl daemon-reload")
+    host.check_output(
+        "ln -sf $(systemctl show --property FragmentPath --value ssh.service) /etc/systemd/system/lab-door.service && "
+        "systemctl daemon-reload"
+    )
     try:
         assert "(ssh.service) may not be stopped" in refused(stopped=[{"name": "lab-door"}])
         assert host.check_output("systemctl is-active ssh") == "active"
@@ -119,8 +142,12 @@ def test_a_user_with_sudo_does_as_well(lockdown, unit):
 
 def test_what_is_installed_now_does_not_start(host, unit):
     # sendmail waits a minute for a box to tell its whole name.
-    host.check_output("sed \"1i 127.0.1.1 $(hostname).lab.test $(hostname)\" /etc/hosts > /run/hosts && cat /run/hosts > /etc/hosts")
-    host.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install sendmail tinyproxy 2>&1")
+    host.check_output(
+        'sed "1i 127.0.1.1 $(hostname).lab.test $(hostname)" /etc/hosts > /run/hosts && cat /run/hosts > /etc/hosts'
+    )
+    host.check_output(
+        "DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install sendmail tinyproxy 2>&1"
+    )
     assert unit("sendmail") == "inactive"
     assert host.run("systemctl is-enabled tinyproxy").stdout.strip() == "disabled"
     if host.system_info.codename == "bullseye":
@@ -167,7 +194,16 @@ def test_everything_is_put_back(host, lockdown, unit):
     varnish = "vinyl-cache" if unit("vinyl-cache", "LoadState") != "not-found" else "varnish"
     assert unit(varnish) == "active"
     assert host.file("/etc/systemd/system/lab-own.service").is_file
-    for name in ("apache2", "memcached", "lab-own", "lab-behind", "lab-nickname", "lab-many@a", "lab-activated.socket", varnish):
+    for name in (
+        "apache2",
+        "memcached",
+        "lab-own",
+        "lab-behind",
+        "lab-nickname",
+        "lab-many@a",
+        "lab-activated.socket",
+        varnish,
+    ):
         assert host.run(f"systemctl is-enabled {name}").stdout.strip() in ("enabled", "alias"), name
     assert host.file("/etc/cron.d/sendmail").exists
     assert not host.file(STATE).exists
@@ -176,8 +212,10 @@ def test_everything_is_put_back(host, lockdown, unit):
 
 
 def test_a_full_disk_leaves_everything_as_it_was(host, lockdown, unit):
-    host.check_output("mkdir -p /var/lib/lifeline && mount -t tmpfs -o size=4k lab /var/lib/lifeline && "
-                      "head -c 4096 /dev/zero > /var/lib/lifeline/full")
+    host.check_output(
+        "mkdir -p /var/lib/lifeline && mount -t tmpfs -o size=4k lab /var/lib/lifeline && "
+        "head -c 4096 /dev/zero > /var/lib/lifeline/full"
+    )
     links = start_links(host)
     try:
         answer = lockdown()
@@ -208,8 +246,14 @@ def test_all_that_nobody_asked_for_is_found_and_nothing_else(listeners, unit):
     facts = listeners("ssh.service", "redis-server.service")
     found = {service["unit"]: service for service in facts["unexpected"]}
     varnish = "vinyl-cache.service" if unit("vinyl-cache", "LoadState") != "not-found" else "varnish.service"
-    assert set(found) == {"apache2.service", "memcached.service", varnish, "lab-unasked.service", "lab-activated.service",
-                          "lab-waiting.socket"}
+    assert set(found) == {
+        "apache2.service",
+        "memcached.service",
+        varnish,
+        "lab-unasked.service",
+        "lab-activated.service",
+        "lab-waiting.socket",
+    }
     assert found[varnish]["cache_bytes"] == 1 << 30
     assert found[varnish]["memory_bytes"] > 1 << 20
     assert "has a cache of up to 1.0G" in found[varnish]["text"]
@@ -219,7 +263,10 @@ def test_all_that_nobody_asked_for_is_found_and_nothing_else(listeners, unit):
 
 def test_every_socket_of_ss_is_there(host, listeners):
     def ss():
-        return {(line.split()[0], int(line.split()[4].rpartition(":")[2])) for line in host.check_output("ss -Hltun").splitlines()}
+        return {
+            (line.split()[0], int(line.split()[4].rpartition(":")[2]))
+            for line in host.check_output("ss -Hltun").splitlines()
+        }
 
     before, facts, after = ss(), listeners(), ss()
     told = {(one["protocol"], one["port"]) for one in facts["listeners"]}
@@ -233,7 +280,10 @@ def test_without_rights_it_says_what_it_may_not_see(host):
 
 
 def test_the_unexpected_is_stopped_where_asked_and_what_is_protected_is_left(lockdown, listeners, unit):
-    units = [service["unit"] for service in listeners("redis-server.service", "lab-activated", "lab-waiting.socket")["unexpected"]]
+    units = [
+        service["unit"]
+        for service in listeners("redis-server.service", "lab-activated", "lab-waiting.socket")["unexpected"]
+    ]
     assert "ssh.service" in units
     answer = lockdown(unexpected=units)
     assert not answer["failed"], answer["msg"]
@@ -272,11 +322,14 @@ def test_the_role_reports_or_stops_what_nobody_asked_for(converge, health, unit)
     assert unit("lab-unasked") == unit("apache2") == "active"
 
 
-@pytest.mark.parametrize(("variables", "words"), [
-    ({"service_lockdown_stopped": [{"name": "ssh"}]}, "stopped: ssh may not be stopped: "),
-    ({"service_lockdown_expected": [{"name": "tcp/99999"}]}, "tcp/99999"),
-    ({"service_lockdown_unexpected": "kill"}, "value of service_lockdown_unexpected must be one of: report, stop"),
-])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"service_lockdown_stopped": [{"name": "ssh"}]}, "stopped: ssh may not be stopped: "),
+        ({"service_lockdown_expected": [{"name": "tcp/99999"}]}, "tcp/99999"),
+        ({"service_lockdown_unexpected": "kill"}, "value of service_lockdown_unexpected must be one of: report, stop"),
+    ],
+)
 def test_the_role_refuses_what_it_may_not_do(converge, unit, variables, words):
     ran, output = converge(**variables)
     assert not ran

@@ -21,7 +21,7 @@ class WorkerBox(lab.Box):
         return self.suite in ("bookworm", "forky")
 
     def show(self, key, unit="sidekiq"):
-        return self.run("systemctl show --value -p %s %s.service" % (key, unit))
+        return self.run(f"systemctl show --value -p {key} {unit}.service")
 
     def pid(self, unit="sidekiq"):
         return int(self.show("MainPID", unit))
@@ -41,7 +41,7 @@ class WorkerBox(lab.Box):
 
     def watched(self, worker="sidekiq", yes=True):
         """Wait until monit watches the worker, or doesn't: it does what it is told at its next look."""
-        status = r"monitoring status +%s$" % ("Monitored" if yes else "Not monitored")
+        status = rf"monitoring status +{'Monitored' if yes else 'Not monitored'}$"
         self.wait("monit -B status " + worker, wanted=lambda output: re.search(status, output, re.MULTILINE))
 
     def health(self):
@@ -57,14 +57,17 @@ def boxes():
 @pytest.fixture
 def converge():
     """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+
     def run(*boxes, **variables):
         return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables)
+
     return run
 
 
 @pytest.fixture
 def drop_in(boxes):
     """Give the worker's unit lines of a test's own, and take them back."""
+
     def give(box, *lines):
         box.drop_in("sidekiq.service", *lines)
 

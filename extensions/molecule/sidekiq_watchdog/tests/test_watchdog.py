@@ -33,25 +33,31 @@ def limit(box):
 
 def drained(box, seconds, queue="crawl"):
     """Wait until no job waits and none is in progress."""
-    box.wait("test $(redis-cli llen queue:%s) = 0 && test $(redis-cli get jobs_done) -ge $(redis-cli get jobs_pushed)" % queue, seconds)
+    box.wait(
+        f"test $(redis-cli llen queue:{queue}) = 0 && test $(redis-cli get jobs_done) -ge $(redis-cli get jobs_pushed)",
+        seconds,
+    )
 
 
 def push(box, jobs, kilobytes, milliseconds, queue="crawl"):
     box.feed(queue, jobs, kilobytes, milliseconds)
-    box.redis("incrby jobs_pushed %d" % jobs)
+    box.redis(f"incrby jobs_pushed {jobs}")
 
 
 def test_the_unit_is_what_the_inventory_says(boxes):
     def look(box):
         assert box.show("ActiveState") == "active"
         assert box.run("cat /run/sidekiq/sidekiq.pid") == str(box.pid())
-        assert box.run("stat -c %%U /proc/%d" % box.pid()) == "app"
-        assert box.run("cat /proc/%d/oom_score_adj" % box.pid()) == "500"
+        assert box.run(f"stat -c %U /proc/{box.pid()}") == "app"
+        assert box.run(f"cat /proc/{box.pid()}/oom_score_adj") == "500"
         assert "MALLOC_ARENA_MAX=2" in box.show("Environment")
-        assert re.search(r"^Max open files +16384 +16384", box.run("cat /proc/%d/limits" % box.pid()), re.MULTILINE)
+        assert re.search(r"^Max open files +16384 +16384", box.run(f"cat /proc/{box.pid()}/limits"), re.MULTILINE)
         assert int(box.show("MemoryMax")) == limit(box) * 6 // 5
-        assert "if totalmem > %d B for 3 cycles then restart" % limit(box) in box.run("cat /etc/monit/lifeline.d/sidekiq_watchdog-sidekiq")
+        assert f"if totalmem > {limit(box)} B for 3 cycles then restart" in box.run(
+            "cat /etc/monit/lifeline.d/sidekiq_watchdog-sidekiq"
+        )
         assert box.run("stat -c %a /etc/default/sidekiq") == "600"
+
     boxes.each(look)
 
 
@@ -60,18 +66,22 @@ def test_the_application_s_own_file_keeps_all_but_the_number_of_threads(boxes):
         lines = box.run("cat /srv/app/current/config/sidekiq.yml").splitlines()
         assert [line for line in lines if "concurrency" in line] == [":concurrency: 5"]
         assert lines[-3:] == [":queues:", "  - [crawl, 2]", "  - [default, 1]"]
+
     boxes.each(look)
 
 
 def test_each_timeout_is_longer_than_what_it_waits_for(boxes):
     def look(box):
         rules = box.run("cat /etc/monit/lifeline.d/sidekiq_watchdog-sidekiq")
-        start, stop, restart = (int(re.search(r"%s program = .* with timeout (\d+) seconds" % verb, rules).group(1))
-                                for verb in ("start", "stop", "restart"))
+        start, stop, restart = (
+            int(re.search(rf"{verb} program = .* with timeout (\d+) seconds", rules).group(1))
+            for verb in ("start", "stop", "restart")
+        )
         job = int(re.search(r" -t (\d+)", box.show("ExecStart")).group(1))
         unit_stop = int(box.show("TimeoutStopUSec").rstrip("s"))
         assert job < unit_stop < stop < restart
         assert start + stop <= restart
+
     boxes.each(look)
 
 
@@ -89,8 +99,11 @@ def test_a_leaking_worker_is_restarted_at_its_limit_and_no_job_is_lost(boxes):
         assert box.show("NRestarts") == "0", "systemd itself had nothing to bring back"
         # By monit's own count: monit 6 has a page that several processes share only once.
         box.wait("monit -B status sidekiq", wanted=lambda output: re.search(r"^  status +OK$", output, re.MULTILINE))
+
     boxes.each(leak)
-    assert boxes.each(lambda box: box.pid("sidekiq-mail") if box.several else None) == others, "the other worker is innocent"
+    assert boxes.each(lambda box: box.pid("sidekiq-mail") if box.several else None) == others, (
+        "the other worker is innocent"
+    )
 
 
 def test_twenty_restarts_under_load_lose_no_job(boxes):
@@ -101,11 +114,12 @@ def test_twenty_restarts_under_load_lose_no_job(boxes):
         before = int(box.attempt(done).stdout)
         for number in range(1, 21):
             box.run("monit restart sidekiq-mail")
-            box.wait("test $(%s) = %d" % (done, before + number), 60)
+            box.wait(f"test $({done}) = {before + number}", 60)
         assert box.restarts("sidekiq-mail") == 20
         drained(box, 180, queue="mail")
         assert box.redis("get jobs_done") == "3000"
         assert box.redis("get stat:failed") in ("", "0")
+
     # The second worker is not given up after three of them.
     Boxes(box for box in boxes if box.several).each(work)
 
@@ -118,6 +132,7 @@ def test_a_long_job_is_given_its_time(boxes):
         drained(box, 60)
         assert box.redis("get jobs_done") == "1"
         assert box.restarts() == 1
+
     boxes.each(work)
 
 
@@ -126,13 +141,16 @@ def test_a_worker_that_loads_slowly_is_not_killed_while_it_does(boxes, drop_in):
         drop_in(box, "Environment=BOOT_SECONDS=25")
         before = box.pid()
         box.run("monit restart sidekiq")
-        loading = int(box.wait("cat /run/sidekiq/sidekiq.pid", wanted=lambda pid: pid.isdecimal() and int(pid) != before))
+        loading = int(
+            box.wait("cat /run/sidekiq/sidekiq.pid", wanted=lambda pid: pid.isdecimal() and int(pid) != before)
+        )
         box.wait("systemctl is-active sidekiq", 90)
         push(box, 1, 0, 0)
         drained(box, 60)
         assert box.restarts() == 1
         assert box.show("NRestarts") == "0"
         return loading == box.pid()
+
     assert all(boxes.each(load))
 
 
@@ -147,7 +165,9 @@ def test_a_worker_that_leaks_again_at_once_is_given_up_each_time_until_the_next_
         assert box.show("ActiveState") == "active", "it is left alone, not stopped"
         answer = box.health()
         assert answer["verdict"] == "critical"
-        assert "workers_given_up" in {finding["check"] for finding in answer["findings"] if finding["severity"] == "critical"}
+        assert "workers_given_up" in {
+            finding["check"] for finding in answer["findings"] if finding["severity"] == "critical"
+        }
 
     def cure(box):
         box.remove_drop_in("sidekiq.service")
@@ -177,11 +197,14 @@ def test_a_killed_worker_is_back_and_monit_has_nothing_to_do_with_it(boxes):
         # systemd may remember restarts from before.
         before = box.show("NRestarts")
         first = box.pid()
-        box.run("kill -9 %d" % first)
-        box.wait("systemctl show -p ActiveState -p NRestarts sidekiq",
-                 wanted=lambda shown: "ActiveState=active" in shown and "NRestarts=%d" % (int(before) + 1) in shown)
+        box.run(f"kill -9 {first}")
+        box.wait(
+            "systemctl show -p ActiveState -p NRestarts sidekiq",
+            wanted=lambda shown: "ActiveState=active" in shown and f"NRestarts={int(before) + 1}" in shown,
+        )
         assert box.pid() != first
         assert box.restarts() == 0
+
     boxes.each(kill)
 
 
@@ -191,7 +214,7 @@ def test_a_worker_that_somebody_stopped_stays_stopped(boxes):
         # Monit has looked several times, and said so.
         box.wait("monit -B status sidekiq", 60, wanted=lambda status: "Does not exist" in status)
         looked = int(box.run("grep -c . /var/log/monit.log"))
-        box.wait("test $(grep -c . /var/log/monit.log) -gt %d" % looked, 60)
+        box.wait(f"test $(grep -c . /var/log/monit.log) -gt {looked}", 60)
         assert box.show("ActiveState") == "inactive"
         assert "workers_missing" in {finding["check"] for finding in box.health()["findings"]}
         box.run("sidekiq-watchdog pause sidekiq")
@@ -200,6 +223,7 @@ def test_a_worker_that_somebody_stopped_stays_stopped(boxes):
         box.run("sidekiq-watchdog resume sidekiq")
         box.wait("systemctl is-active sidekiq")
         box.watched()
+
     boxes.each(stop)
 
 
@@ -220,8 +244,8 @@ def test_a_new_limit_is_a_reload_and_no_restart(boxes, converge):
     changed = [line for line in output.splitlines() if line.startswith("changed:")]
     # The ready-made check of the worker's memory, the ceiling, the rule, and the two reloads that they want.
     assert len(changed) <= 6, changed
-    assert "totalmem > %d B" % (120 * MB) in box.run("cat " + config)
-    assert "120 MB" in box.run("monit -B -v -t 2>&1; cat %s | sed 's/%d B/120 MB/'" % (config, 120 * MB))
+    assert f"totalmem > {120 * MB} B" in box.run("cat " + config)
+    assert "120 MB" in box.run(f"monit -B -v -t 2>&1; cat {config} | sed 's/{120 * MB} B/120 MB/'")
     assert int(box.show("MemoryMax")) == 144 * MB
     assert box.pid() == pid
     assert converge(box)[0]
@@ -231,12 +255,20 @@ def test_a_new_limit_is_a_reload_and_no_restart(boxes, converge):
 def test_a_worker_with_commands_of_its_own_is_watched_through_them(boxes, converge):
     """No systemd, no Sidekiq: a pidfile, a command that starts and one that stops. It is old after a minute, and a little more."""
     box = next(box for box in boxes if not box.several)
-    legacy = {"name": "legacy", "manager": "command", "pidfile": "/run/legacy.pid", "max_memory": "64 MB", "max_age": "1m",
-              "start_command": "/usr/local/bin/legacy start", "stop_command": "/usr/local/bin/legacy stop"}
+    legacy = {
+        "name": "legacy",
+        "manager": "command",
+        "pidfile": "/run/legacy.pid",
+        "max_memory": "64 MB",
+        "max_age": "1m",
+        "start_command": "/usr/local/bin/legacy start",
+        "stop_command": "/usr/local/bin/legacy stop",
+    }
     done, output = converge(box, sidekiq_watchdog_workers=[legacy])
     assert not done
     assert "pidfile is '/run/legacy.pid': it must be a file that the running worker writes its number to" in " ".join(
-        output.replace("''", "'").split()), output
+        output.replace("''", "'").split()
+    ), output
     box.run("""cat > /usr/local/bin/legacy <<'END'
 #!/bin/sh
 case $1 in
@@ -260,20 +292,26 @@ chmod 755 /usr/local/bin/legacy && legacy start""")
     assert "legacy" not in box.run("monit -B summary")
 
 
-@pytest.mark.parametrize(("variables", "complaint"), [
-    ({"max_sidekiq_memory": "13 GBs"}, r"max_sidekiq_memory: '13 GBs' is no size: write a size such as 512 MB"),
-    ({"max_sidekiq_memory": "600 MB"}, r"max_sidekiq_memory is '600 MB': it must be less than the memory of the box, which is 512M"),
-    ({"max_sidekiq_memory": "13"}, r"max_sidekiq_memory is '13': it must be 1 MB or more: write a unit"),
-    ({"max_sidekiq_threads": "many"}, r"max_sidekiq_threads is 'many': it must be a whole number, 1 or more"),
-    ({"app_path": "/srv/nothing"}, r"app_path is '/srv/nothing': it must be a directory on the box"),
-])
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"max_sidekiq_memory": "13 GBs"}, r"max_sidekiq_memory: '13 GBs' is no size: write a size such as 512 MB"),
+        (
+            {"max_sidekiq_memory": "600 MB"},
+            r"max_sidekiq_memory is '600 MB': it must be less than the memory of the box, which is 512M",
+        ),
+        ({"max_sidekiq_memory": "13"}, r"max_sidekiq_memory is '13': it must be 1 MB or more: write a unit"),
+        ({"max_sidekiq_threads": "many"}, r"max_sidekiq_threads is 'many': it must be a whole number, 1 or more"),
+        ({"app_path": "/srv/nothing"}, r"app_path is '/srv/nothing': it must be a directory on the box"),
+    ],
+)
 def test_what_could_never_work_is_refused_before_anything_is_touched(boxes, converge, variables, complaint):
     box = next(box for box in boxes if not box.several)
     state = "cat /etc/systemd/system/sidekiq.service* /etc/monit/lifeline.d/* 2>/dev/null | md5sum; monit -B summary | tail -n +3 | sort"
     before, pid = box.run(state), box.pid()
     done, output = converge(box, **variables)
     assert not done
-    assert re.search("%s: %s" % (box.name, complaint), " ".join(output.split())), output
+    assert re.search(f"{box.name}: {complaint}", " ".join(output.split())), output
     assert (box.run(state), box.pid()) == (before, pid)
 
 
@@ -285,11 +323,17 @@ def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes, drop_in):
         box.watched(yes=False)
         redis = box.pid("redis-server")
         push(box, 300, 8192, 50)
-        box.wait("systemctl show -p ActiveState -p ExecMainStatus sidekiq", 90,
-                 wanted=lambda shown: set(shown.split()) == {"ActiveState=failed", "ExecMainStatus=9"})
+        box.wait(
+            "systemctl show -p ActiveState -p ExecMainStatus sidekiq",
+            90,
+            wanted=lambda shown: set(shown.split()) == {"ActiveState=failed", "ExecMainStatus=9"},
+        )
         box.wait("systemctl is-active redis-server && redis-cli ping")
         # A job that failed is not lost: Sidekiq tries it again.
-        kept = sum(int(box.redis(question) or 0) for question in ("get jobs_done", "llen queue:crawl", "zcard retry", "zcard schedule"))
+        kept = sum(
+            int(box.redis(question) or 0)
+            for question in ("get jobs_done", "llen queue:crawl", "zcard retry", "zcard schedule")
+        )
         box.redis("flushall")
         return 300 - kept if box.pid("redis-server") == redis else None
 
@@ -299,6 +343,7 @@ def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes, drop_in):
         counted = next((jobs for jobs in (lost(box) for _attempt in range(5)) if jobs is not None), None)
         assert counted in range(THREADS + 1)
         return counted
+
     print("jobs lost:", boxes.each(leak))
 
 
@@ -310,8 +355,11 @@ def test_a_killed_monit_is_back_with_all_its_rules(boxes):
         box.wait("monit -B status sidekiq | grep collected", wanted=lambda line: line != looked)
         before = sorted(re.findall(r"^ (\S+)", box.run("monit -B summary"), re.MULTILINE))
         box.run("kill -9 $(systemctl show --value -p MainPID monit)")
-        box.wait("monit -B summary", 60, wanted=lambda text: sorted(re.findall(r"^ (\S+)", text, re.MULTILINE)) == before)
+        box.wait(
+            "monit -B summary", 60, wanted=lambda text: sorted(re.findall(r"^ (\S+)", text, re.MULTILINE)) == before
+        )
         box.watched()
+
     boxes.each(kill)
 
 
@@ -322,4 +370,5 @@ def test_after_a_reboot_everything_is_back(boxes):
         box.watched()
         push(box, 1, 0, 0)
         drained(box, 60)
+
     boxes.each(boot)

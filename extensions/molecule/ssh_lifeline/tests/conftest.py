@@ -17,11 +17,15 @@ import pytest
 SCENARIO = pathlib.Path(__file__).resolve().parents[1]
 STATE = "/etc/lifeline/ssh_door"
 # What comes back when something is put back.
-RULES = (f"nft -s -n list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {STATE}/firewall.nft; "
-         f"ls -A /etc/ssh/sshd_config.d; ls -A {STATE} | grep -v restored")
+RULES = (
+    f"nft -s -n list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {STATE}/firewall.nft; "
+    f"ls -A /etc/ssh/sshd_config.d; ls -A {STATE} | grep -v restored"
+)
 # A network that is gone for whoever is not connected yet, the box itself excepted.
-CUT = ("table inet test { chain c { type filter hook input priority -300; "
-       "iifname != lo tcp dport 22 tcp flags & (syn | ack) == syn drop; }; }")
+CUT = (
+    "table inet test { chain c { type filter hook input priority -300; "
+    "iifname != lo tcp dport 22 tcp flags & (syn | ack) == syn drop; }; }"
+)
 
 
 class DoorBox(lab.Box):
@@ -33,16 +37,33 @@ class DoorBox(lab.Box):
 
     def inside(self, command):
         """A command's output, without SSH: what an operator has only at the console."""
-        done = subprocess.run(["podman", "exec", self.variables["lab_container"], "sh", "-c", command], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            ["podman", "exec", self.variables["lab_container"], "sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, (self.name, command, done.stdout + done.stderr)
         return done.stdout.strip()
 
     def anew(self, user="root", command="true", options=()):
         """A connection that no other has a part in: what came of it."""
-        argv = ["ssh", *shlex.split(self.variables["ansible_ssh_common_args"]), "-o", "ControlPath=none", "-o", "ConnectTimeout=5",
-                *options, "%s@%s" % (user, self.address), command]
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        argv = [
+            "ssh",
+            *shlex.split(self.variables["ansible_ssh_common_args"]),
+            "-o",
+            "ControlPath=none",
+            "-o",
+            "ConnectTimeout=5",
+            *options,
+            f"{user}@{self.address}",
+            command,
+        ]
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+        )
 
     def lets_in(self, **options):
         done = self.anew(**options)
@@ -52,29 +73,43 @@ class DoorBox(lab.Box):
         return self.inside(RULES)
 
     def armed(self):
-        return subprocess.run(["podman", "exec", self.variables["lab_container"], "test", "-e", STATE + "/armed/connection"],
-                              check=False).returncode == 0
+        return (
+            subprocess.run(
+                ["podman", "exec", self.variables["lab_container"], "test", "-e", STATE + "/armed/connection"],
+                check=False,
+            ).returncode
+            == 0
+        )
 
     def until(self, seconds, condition):
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, (self.name, "not within %d s" % seconds)
+            assert time.monotonic() < deadline, (self.name, f"not within {seconds} s")
             time.sleep(0.1)
 
     def sshd(self, keyword, address="192.0.2.1"):
-        out = self.inside("mkdir -p /run/sshd; sshd -T -C user=root,host=x,addr=%s,laddr=192.0.2.2,lport=22" % address)
+        out = self.inside(f"mkdir -p /run/sshd; sshd -T -C user=root,host=x,addr={address},laddr=192.0.2.2,lport=22")
         return [line.partition(" ")[2] for line in out.splitlines() if line.lower().startswith(keyword.lower() + " ")]
 
     def reaches(self, address, port=22):
         """Whether a TCP connection from this box comes through: the word of a witness that is not in the list."""
-        answer = self.inside("python3 -c 'import socket, sys\ntry: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3); print(1)\n"
-                             "except OSError: print(0)' %s %d" % (address, port))
+        answer = self.inside(
+            f"python3 -c 'import socket, sys\ntry: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3); print(1)\nexcept OSError: print(0)' {address} {port}"
+        )
         return answer == "1"
 
 
 def arguments(names, variables):
-    return ["ansible-playbook", "-i", str(lab.INVENTORY), str(SCENARIO / "converge.yml"), "-l", ",".join(names) + ",localhost",
-            "-e", json.dumps(variables)]
+    return [
+        "ansible-playbook",
+        "-i",
+        str(lab.INVENTORY),
+        str(SCENARIO / "converge.yml"),
+        "-l",
+        ",".join(names) + ",localhost",
+        "-e",
+        json.dumps(variables),
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -101,9 +136,11 @@ def touched():
 @pytest.fixture
 def converge(boxes, touched):
     """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+
     def run(*some, **variables):
         touched.update((box.name, box) for box in some or boxes)
         return lab.play(SCENARIO / "converge.yml", [box.name for box in some or boxes], variables)
+
     return run
 
 
@@ -122,9 +159,19 @@ def start(touched):
 
     def run(box, **variables):
         touched[box.name] = box
-        runs.append(subprocess.Popen(arguments([box.name], variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                     stderr=subprocess.STDOUT, text=True, env={**os.environ, **lab.PLAIN}, start_new_session=True))
+        runs.append(
+            subprocess.Popen(
+                arguments([box.name], variables),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**os.environ, **lab.PLAIN},
+                start_new_session=True,
+            )
+        )
         return runs[-1]
+
     yield run
     for process in runs:
         lab.kill(process)
@@ -136,10 +183,15 @@ def cut(boxes):
     done = []
 
     def run(box):
-        subprocess.run(["ansible", box.name, "-i", str(lab.INVENTORY), "-m", "ansible.builtin.ping"], check=True, stdout=subprocess.DEVNULL)
-        box.inside("nft '%s'" % CUT)
+        subprocess.run(
+            ["ansible", box.name, "-i", str(lab.INVENTORY), "-m", "ansible.builtin.ping"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        box.inside(f"nft '{CUT}'")
         done.append(box)
         return lambda: (box.inside("nft delete table inet test"), done.remove(box))
+
     yield run
     for box in done:
         box.inside("nft delete table inet test")

@@ -41,12 +41,12 @@ def refused(converge, box, *words, **variables):
 
 def test_a_stranger_finds_the_door_closed_over_ipv4_and_ipv6_and_nothing_else(boxes):
     for number, box in enumerate(boxes):
-        box.inside("ip -6 address add fd00:db8::%d/64 dev eth0 nodad" % (number + 1))
+        box.inside(f"ip -6 address add fd00:db8::{number + 1}/64 dev eth0 nodad")
         box.inside("systemd-run --quiet --unit=test-listener python3 -m http.server --bind :: 8080")
     try:
         for number, box in enumerate(boxes):
             witness = stranger(boxes, box)
-            for address in (box.address, "fd00:db8::%d" % (number + 1)):
+            for address in (box.address, f"fd00:db8::{number + 1}"):
                 # The witness does come through where nothing is closed, so that its word counts.
                 box.until(20, lambda address=address, witness=witness: witness.reaches(address, 8080))
                 assert not witness.reaches(address)
@@ -54,7 +54,7 @@ def test_a_stranger_finds_the_door_closed_over_ipv4_and_ipv6_and_nothing_else(bo
             assert box.reaches("127.0.0.1") and box.reaches("::1")
     finally:
         for number, box in enumerate(boxes):
-            box.inside("systemctl stop test-listener; ip -6 address del fd00:db8::%d/64 dev eth0" % (number + 1))
+            box.inside(f"systemctl stop test-listener; ip -6 address del fd00:db8::{number + 1}/64 dev eth0")
 
 
 def test_a_stranger_in_the_list_comes_in_and_out_of_it_is_a_stranger_again(boxes, converge, back):
@@ -85,6 +85,7 @@ def test_the_door_is_closed_before_there_is_a_network_and_after_a_boot(boxes):
         box.until(60, lambda: box.anew().returncode == 0)
         assert box.rules() == before
         assert box.inside("systemctl is-active lifeline-ssh-firewall earlyoom") == "active\nactive"
+
     boxes.each(boot)
     for box in boxes:
         assert not stranger(boxes, box).reaches(box.address)
@@ -94,8 +95,9 @@ def test_the_door_stays_closed_when_nftables_throws_all_tables_away(boxes):
     def look(box):
         with undone(box, "systemctl start nftables", "systemctl stop nftables; systemctl start lifeline-ssh-firewall"):
             for verb in ("reload", "restart"):
-                box.inside("systemctl %s nftables" % verb)
+                box.inside(f"systemctl {verb} nftables")
                 assert "inet lifeline" in box.inside("nft list tables")
+
     boxes.each(look)
 
 
@@ -111,36 +113,65 @@ def test_a_table_that_somebody_removed_comes_back(boxes, converge):
 # --- refused before anything is touched -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("variables", "words"), [
-    pytest.param({"allow_controller": False, "allow": ["192.0.2.0/24"]}, ["allowed doesn't hold", "192.0.2.0/24"], id="list without us"),
-    pytest.param({"allow_controller": False, "allow": ["2001:db8::/32"]}, ["allowed doesn't hold", "2001:db8::/32"], id="IPv6 only"),
-    pytest.param({"allow": ["300.1.1.0/24"]}, ["ssh_lifeline_allowed[1] is '300.1.1.0/24'"], id="typo"),
-    pytest.param({"allow": ["192.0.2.1/24"]}, ["bits set beyond its prefix", "192.0.2.0/24 or 192.0.2.1"], id="host bits"),
-    pytest.param({"sshd": {"PasswordAuthentification": False}}, ["Bad configuration option: PasswordAuthentification"], id="keyword"),
-    pytest.param({"sshd": {"LoginGraceTime": "soon"}}, ["sshd refuses", "(LoginGraceTime soon)"], id="value"),
-    pytest.param({"sshd": {"Port": 2222}}, ["Port can't be set here"], id="port"),
-    pytest.param({"sshd": {"PermitRootLogin": False}}, ["PermitRootLogin no keeps root out"], id="root login"),
-    pytest.param({"sshd": {"AllowUsers": ["ops", "admin@192.0.2.*"]}}, ["AllowUsers ops admin@192.0.2.* keeps root out"], id="users"),
-    pytest.param({"sshd": {"PubkeyAuthentication": False}}, ["root could no longer log in"], id="no way in"),
-    pytest.param({"sshd": {"AuthorizedKeysFile": "/etc/ssh/keys/%u"}}, ["there is no key in /etc/ssh/keys/root"], id="no key"),
-    pytest.param({"window": 5}, ["ssh_lifeline_confirm_seconds is 5: it must be from 10 to 600"], id="window"),
-])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        pytest.param(
+            {"allow_controller": False, "allow": ["192.0.2.0/24"]},
+            ["allowed doesn't hold", "192.0.2.0/24"],
+            id="list without us",
+        ),
+        pytest.param(
+            {"allow_controller": False, "allow": ["2001:db8::/32"]},
+            ["allowed doesn't hold", "2001:db8::/32"],
+            id="IPv6 only",
+        ),
+        pytest.param({"allow": ["300.1.1.0/24"]}, ["ssh_lifeline_allowed[1] is '300.1.1.0/24'"], id="typo"),
+        pytest.param(
+            {"allow": ["192.0.2.1/24"]}, ["bits set beyond its prefix", "192.0.2.0/24 or 192.0.2.1"], id="host bits"
+        ),
+        pytest.param(
+            {"sshd": {"PasswordAuthentification": False}},
+            ["Bad configuration option: PasswordAuthentification"],
+            id="keyword",
+        ),
+        pytest.param({"sshd": {"LoginGraceTime": "soon"}}, ["sshd refuses", "(LoginGraceTime soon)"], id="value"),
+        pytest.param({"sshd": {"Port": 2222}}, ["Port can't be set here"], id="port"),
+        pytest.param({"sshd": {"PermitRootLogin": False}}, ["PermitRootLogin no keeps root out"], id="root login"),
+        pytest.param(
+            {"sshd": {"AllowUsers": ["ops", "admin@192.0.2.*"]}},
+            ["AllowUsers ops admin@192.0.2.* keeps root out"],
+            id="users",
+        ),
+        pytest.param({"sshd": {"PubkeyAuthentication": False}}, ["root could no longer log in"], id="no way in"),
+        pytest.param(
+            {"sshd": {"AuthorizedKeysFile": "/etc/ssh/keys/%u"}}, ["there is no key in /etc/ssh/keys/root"], id="no key"
+        ),
+        pytest.param({"window": 5}, ["ssh_lifeline_confirm_seconds is 5: it must be from 10 to 600"], id="window"),
+    ],
+)
 def test_what_would_shut_out_the_operator_is_refused(boxes, converge, variables, words):
     refused(converge, boxes[0], *words, **variables)
 
 
 def test_a_line_that_overrides_a_setting_is_read_after_it(boxes, converge, back):
     box = boxes[0]
-    with undone(box, "cp -p /etc/ssh/sshd_config /root/kept; sed -i '1i MaxAuthTries 9' /etc/ssh/sshd_config",
-                "cp -p /root/kept /etc/ssh/sshd_config; rm /root/kept"):
+    with undone(
+        box,
+        "cp -p /etc/ssh/sshd_config /root/kept; sed -i '1i MaxAuthTries 9' /etc/ssh/sshd_config",
+        "cp -p /root/kept /etc/ssh/sshd_config; rm /root/kept",
+    ):
         assert converge(box, sshd={"MaxAuthTries": 3})[0]
         assert box.sshd("MaxAuthTries") == ["3"]
 
 
 def test_a_folder_that_is_not_included_is_no_obstacle(boxes, converge, back):
     box = boxes[0]
-    with undone(box, "cp -p /etc/ssh/sshd_config /root/kept; sed -i /^Include/d /etc/ssh/sshd_config",
-                "cp -p /root/kept /etc/ssh/sshd_config; rm /root/kept"):
+    with undone(
+        box,
+        "cp -p /etc/ssh/sshd_config /root/kept; sed -i /^Include/d /etc/ssh/sshd_config",
+        "cp -p /root/kept /etc/ssh/sshd_config; rm /root/kept",
+    ):
         succeeded, said = converge(box, sshd={"MaxAuthTries": 4})
         assert succeeded, said
         assert box.sshd("MaxAuthTries") == ["4"]
@@ -162,9 +193,13 @@ def test_a_full_disk_loses_nothing(boxes, converge):
     box = boxes[0]
     for folder in (box.state, "/etc/ssh/sshd_config.d", "/etc/ssh"):
         before = box.rules()
-        with undone(box, "cp -a %s /root/kept && mount -t tmpfs -o size=1M test %s && cp -a /root/kept/. %s && rm -r /root/kept && "
-                         "{ head -c 2M /dev/zero > %s/filler.; true; }" % (folder, folder, folder, folder), "umount " + folder):
-            box.inside("rm %s/filler.; head -c 2M /dev/zero > %s/.filler; true" % (folder, folder))
+        with undone(
+            box,
+            "cp -a %s /root/kept && mount -t tmpfs -o size=1M test %s && cp -a /root/kept/. %s && rm -r /root/kept && "
+            "{ head -c 2M /dev/zero > %s/filler.; true; }" % (folder, folder, folder, folder),
+            "umount " + folder,
+        ):
+            box.inside(f"rm {folder}/filler.; head -c 2M /dev/zero > {folder}/.filler; true")
             present = box.rules()
             succeeded, said = converge(box, allow=["192.0.2.9"], sshd={"MaxAuthTries": 5, "Banner": "none"})
             assert not succeeded and "No space left on device" in said, said
@@ -180,7 +215,9 @@ def test_a_full_disk_loses_nothing(boxes, converge):
 def others_key(boxes):
     """Settings that sshd takes and that have a key for the user, but not the operator's: nobody can see that but by coming in."""
     for box in boxes:
-        box.inside("mkdir -p /etc/ssh/keys && ssh-keygen -q -t ed25519 -N '' -f /root/others && mv /root/others.pub /etc/ssh/keys/root")
+        box.inside(
+            "mkdir -p /etc/ssh/keys && ssh-keygen -q -t ed25519 -N '' -f /root/others && mv /root/others.pub /etc/ssh/keys/root"
+        )
     yield {"AuthorizedKeysFile": "/etc/ssh/keys/%u"}
     for box in boxes:
         box.inside("rm -r /etc/ssh/keys /root/others")
@@ -221,6 +258,7 @@ def test_a_boot_in_the_window_comes_up_with_the_old_rules(boxes, start, others_k
         box.until(60, lambda: box.anew().returncode == 0)
         assert not box.armed()
         assert "192.0.2.9" not in box.rules()
+
     boxes.each(run)
 
 
@@ -253,7 +291,10 @@ def test_ssh_that_systemd_starts_at_a_connection(boxes, converge, others_key, ba
 
     def by_service(box):
         # In Debian 11 the end of the last connection that was started so takes the folder of a running sshd away.
-        box.inside("systemctl disable --now ssh.socket; systemctl stop ssh.service 'ssh@*'; systemctl enable --now ssh.service")
+        box.inside(
+            "systemctl disable --now ssh.socket; systemctl stop ssh.service 'ssh@*'; systemctl enable --now ssh.service"
+        )
+
     boxes.each(by_socket)
     try:
         succeeded, said = converge(sshd={"MaxAuthTries": 4})
@@ -282,11 +323,17 @@ def test_an_operator_without_privileges_keeps_what_he_needs(boxes, converge, bac
 def test_rules_of_others_stay_as_they_are(boxes, converge, back):
     box = boxes[0]
     others = "nft -s list ruleset | sed '/^table inet lifeline/,/^}/d'"
-    rules = ("table inet firewalld { chain first { type filter hook input priority 10; tcp dport 25 drop; }; }; "
-             "table ip nat { chain docker { type nat hook prerouting priority -100; tcp dport 81 redirect to :80; }; }; "
-             "table inet f2b-table { set bad { type ipv4_addr; elements = { 198.51.100.7 }; }; "
-             "chain f2b { type filter hook input priority -1; ip saddr @bad tcp dport 22 drop; }; }")
-    with undone(box, "nft '%s'" % rules, "nft delete table inet firewalld; nft delete table ip nat; nft delete table inet f2b-table"):
+    rules = (
+        "table inet firewalld { chain first { type filter hook input priority 10; tcp dport 25 drop; }; }; "
+        "table ip nat { chain docker { type nat hook prerouting priority -100; tcp dport 81 redirect to :80; }; }; "
+        "table inet f2b-table { set bad { type ipv4_addr; elements = { 198.51.100.7 }; }; "
+        "chain f2b { type filter hook input priority -1; ip saddr @bad tcp dport 22 drop; }; }"
+    )
+    with undone(
+        box,
+        f"nft '{rules}'",
+        "nft delete table inet firewalld; nft delete table ip nat; nft delete table inet f2b-table",
+    ):
         before = box.inside(others)
         assert "198.51.100.7" in before and "redirect" in before
         assert converge(box, allow=["192.0.2.9"])[0]
@@ -297,6 +344,9 @@ def test_rules_of_others_stay_as_they_are(boxes, converge, back):
 
 def test_names_of_protocols_and_ports_change_nothing(boxes, converge):
     box = boxes[0]
-    with undone(box, "mv /etc/protocols /root/kept 2> /dev/null; printf 'tcp 6 TCP\\n' > /etc/protocols",
-                "mv /root/kept /etc/protocols 2> /dev/null || rm /etc/protocols"):
+    with undone(
+        box,
+        "mv /etc/protocols /root/kept 2> /dev/null; printf 'tcp 6 TCP\\n' > /etc/protocols",
+        "mv /root/kept /etc/protocols 2> /dev/null || rm /etc/protocols",
+    ):
         assert "changed=0" in converge(box)[1].partition("PLAY RECAP")[2]

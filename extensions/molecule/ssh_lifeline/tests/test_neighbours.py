@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-JAIL = ("[DEFAULT]\\nbackend = systemd\\nbanaction = nftables[type=multiport]\\n[sshd]\\nenabled = true\\nport = 22\\n"
-        "journalmatch = _SYSTEMD_UNIT=ssh.service + _COMM=sshd + _COMM=sshd-session\\n")
+JAIL = (
+    "[DEFAULT]\\nbackend = systemd\\nbanaction = nftables[type=multiport]\\n[sshd]\\nenabled = true\\nport = 22\\n"
+    "journalmatch = _SYSTEMD_UNIT=ssh.service + _COMM=sshd + _COMM=sshd-session\\n"
+)
 
 
 def controller(box):
@@ -15,11 +17,16 @@ def controller(box):
 
 
 def install(box, *packages):
-    box.inside("DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends " + " ".join(packages))
+    box.inside(
+        "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "
+        + " ".join(packages)
+    )
 
 
 def remove(box, *packages):
-    box.inside("DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 purge --autoremove " + " ".join(packages))
+    box.inside(
+        "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 purge --autoremove " + " ".join(packages)
+    )
 
 
 @pytest.fixture
@@ -27,7 +34,7 @@ def banning(boxes):
     """A box on which fail2ban runs."""
     box = boxes[0]
     install(box, "fail2ban", "python3-systemd")
-    box.inside("printf '%s' > /etc/fail2ban/jail.d/50-test.local; systemctl restart fail2ban" % JAIL)
+    box.inside(f"printf '{JAIL}' > /etc/fail2ban/jail.d/50-test.local; systemctl restart fail2ban")
     box.until(60, lambda: "sshd" in box.inside("fail2ban-client status || :"))
     yield box
     box.inside("systemctl stop fail2ban; nft delete table inet f2b-table || :")
@@ -52,7 +59,9 @@ def test_a_banned_operator_changes_nothing_and_comes_in_when_the_ban_ends(bannin
     try:
         box.until(30, lambda: address in box.inside("nft list table inet f2b-table"))
         # A connection that was there before would hang without a word.
-        succeeded, said = converge(box, allow=["192.0.2.9"], ansible_ssh_args="-o ControlPath=none", ansible_ssh_timeout=5)
+        succeeded, said = converge(
+            box, allow=["192.0.2.9"], ansible_ssh_args="-o ControlPath=none", ansible_ssh_timeout=5
+        )
         assert not succeeded and "unreachable=1" in said, said
         assert box.rules() == before
     finally:

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import re
 
-FILES = ["/etc/tmpfiles.d/lifeline-mglru.conf", "/etc/systemd/system/ssh.service.d/lifeline.conf",
-         "/etc/systemd/system/system.slice.d/lifeline.conf", "/etc/systemd/system/user.slice.d/lifeline.conf"]
+FILES = [
+    "/etc/tmpfiles.d/lifeline-mglru.conf",
+    "/etc/systemd/system/ssh.service.d/lifeline.conf",
+    "/etc/systemd/system/system.slice.d/lifeline.conf",
+    "/etc/systemd/system/user.slice.d/lifeline.conf",
+]
 MB = 1 << 20
 
 
@@ -16,11 +20,13 @@ def arguments(box):
 
 
 def memory_min(box):
-    return [box.run("systemctl show --value -p MemoryMin " + unit) for unit in ("ssh.service", "system.slice", "user.slice")]
+    return [
+        box.run("systemctl show --value -p MemoryMin " + unit) for unit in ("ssh.service", "system.slice", "user.slice")
+    ]
 
 
 def present(box, *files):
-    return box.run("ls -d %s 2> /dev/null || :" % " ".join(files)).splitlines()
+    return box.run(f"ls -d {' '.join(files)} 2> /dev/null || :").splitlines()
 
 
 def test_earlyoom_runs_by_what_the_inventory_says_and_comes_back(boxes):
@@ -31,6 +37,7 @@ def test_earlyoom_runs_by_what_the_inventory_says_and_comes_back(boxes):
         box.wait("systemctl is-active earlyoom")
         assert box.wait("systemctl is-enabled earlyoom") == "enabled"
         assert arguments(box) == words
+
     boxes.each(look)
 
 
@@ -48,12 +55,14 @@ def test_earlyoom_spares_what_the_operator_needs_and_prefers_what_it_is_told_to(
             assert prefer.search(name) and not avoid.search(name)
         for name in ("ruby3.1", "sidekiq 7.3.2 a", "python3", "redis-server", "mysqld", "monitor", "shell"):
             assert not avoid.search(name) and not prefer.search(name)
+
     boxes.each(look)
 
 
 def test_memory_is_kept_for_sshd_the_system_and_the_session(boxes):
     def look(box):
         assert memory_min(box) == [str(size * MB) for size in (64, 160, 64)]
+
     boxes.each(look)
 
 
@@ -62,6 +71,7 @@ def test_what_the_kernel_does_not_have_is_no_error(boxes):
         box.run("systemd-tmpfiles --create lifeline-mglru.conf")
         if box.attempt("test -w /sys/kernel/mm/lru_gen/min_ttl_ms").returncode == 0:
             assert box.run("cat /sys/kernel/mm/lru_gen/min_ttl_ms") == "1000"
+
     boxes.each(look)
 
 
@@ -75,14 +85,17 @@ def test_a_box_that_may_have_more_descriptors_keeps_them(boxes, converge, back):
     # What is written can't be less than what there is, so that to apply it takes nothing away.
     succeeded, said = converge(box, ssh_lifeline_file_max=had)
     assert succeeded, said
-    assert "fs.file-max = %d" % had in box.run("cat " + name)
+    assert f"fs.file-max = {had}" in box.run("cat " + name)
     assert int(box.run("cat /proc/sys/fs/file-max")) == had
 
 
 def test_a_pattern_that_earlyoom_refuses_is_never_written(boxes, converge):
     box = boxes[0]
     before = box.run("cat /etc/default/earlyoom")
-    for avoid, words in (["(mysqld"], "could not compile regexp"), (["my sqld"], "ssh_lifeline_earlyoom_avoid is ['my sqld']: it must be"):
+    for avoid, words in (
+        (["(mysqld"], "could not compile regexp"),
+        (["my sqld"], "ssh_lifeline_earlyoom_avoid is ['my sqld']: it must be"),
+    ):
         succeeded, said = converge(box, ssh_lifeline_earlyoom_avoid=avoid)
         assert not succeeded and words in said, said
         assert box.run("cat /etc/default/earlyoom") == before
@@ -103,7 +116,12 @@ def test_a_masked_unit_that_is_to_run_is_named_and_the_operator_comes_in(boxes, 
 
 def test_each_part_can_be_switched_off_and_leaves_nothing(boxes, converge, back):
     box = boxes[0]
-    off = {"ssh_lifeline_earlyoom": False, "ssh_lifeline_mglru": False, "ssh_lifeline_keep_memory": False, "ssh_lifeline_file_max": 0}
+    off = {
+        "ssh_lifeline_earlyoom": False,
+        "ssh_lifeline_mglru": False,
+        "ssh_lifeline_keep_memory": False,
+        "ssh_lifeline_file_max": 0,
+    }
     succeeded, said = converge(box, **off)
     assert succeeded, said
     assert present(box, *FILES, "/etc/default/earlyoom", "/usr/bin/earlyoom") == []

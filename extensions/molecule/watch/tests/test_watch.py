@@ -34,15 +34,37 @@ class Rulebook:
         self.folder, self.log = folder, folder / "rulebook.log"
         self.inventory = folder / "hosts.yml"
         # One that can be copied, as ansible-rulebook does.
-        subprocess.run(["ansible-inventory", "-i", lab.INVENTORY, "--list", "--limit", "watch", "--yaml", "--output", self.inventory],
-                       check=True)
+        subprocess.run(
+            [
+                "ansible-inventory",
+                "-i",
+                lab.INVENTORY,
+                "--list",
+                "--limit",
+                "watch",
+                "--yaml",
+                "--output",
+                self.inventory,
+            ],
+            check=True,
+        )
         (folder / "settings.yml").write_text(json.dumps({"interval": 3, "evidence": str(folder / "evidence")}))
         with self.log.open("w") as stream:
             self.process = subprocess.Popen(
                 [ANSIBLE_RULEBOOK, "-r", "lifeline.fleet.rescue", "-v", "--vars", folder / "settings.yml"],
-                cwd=folder, start_new_session=True,
-                env={**os.environ, **lab.PLAIN, "PYTHONUNBUFFERED": "1", "ANSIBLE_INVENTORY": str(self.inventory), "TMPDIR": str(folder)},
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+                cwd=folder,
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    **lab.PLAIN,
+                    "PYTHONUNBUFFERED": "1",
+                    "ANSIBLE_INVENTORY": str(self.inventory),
+                    "TMPDIR": str(folder),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
 
     def said(self, text):
         return self.log.read_text(errors="replace").count(text)
@@ -52,7 +74,7 @@ class Rulebook:
         deadline = time.monotonic() + PATIENCE
         while self.said(text) < times:
             assert self.process.poll() is None, self.log.read_text()[-5000:]
-            assert time.monotonic() < deadline, "%r was not said:\n%s" % (text, self.log.read_text()[-5000:])
+            assert time.monotonic() < deadline, f"{text!r} was not said:\n{self.log.read_text()[-5000:]}"
             time.sleep(0.2)
 
     def rescued(self):
@@ -85,8 +107,18 @@ class Knocker:
 
     def knock(self):
         variables = self.box.variables
-        argv = ["ssh", *shlex.split(variables["ansible_ssh_common_args"]), "-o", "ControlMaster=no", "-o", "ControlPath=none",
-                "-o", "ConnectTimeout=15", "root@" + variables["ansible_host"], "true"]
+        argv = [
+            "ssh",
+            *shlex.split(variables["ansible_ssh_common_args"]),
+            "-o",
+            "ControlMaster=no",
+            "-o",
+            "ControlPath=none",
+            "-o",
+            "ConnectTimeout=15",
+            "root@" + variables["ansible_host"],
+            "true",
+        ]
         while not self.over.wait(1):
             self.answers.append(subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode == 0)
 
@@ -109,14 +141,16 @@ def pid(box):
 
 
 def kills(box):
-    return box.run("cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events 2> /dev/null | grep '^oom_kill '")
+    return box.run(
+        "cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events 2> /dev/null | grep '^oom_kill '"
+    )
 
 
 def test_a_starved_box_is_rescued_while_its_ssh_answers(rulebook, box):
     before = pid(box), kills(box)
     with Knocker(box) as knocker:
-        rulebook.wait("rescue begins: %s critical" % BOX)
-        rulebook.wait("%s no longer critical" % BOX)
+        rulebook.wait(f"rescue begins: {BOX} critical")
+        rulebook.wait(f"{BOX} no longer critical")
     log = rulebook.rescued()
     assert [(line["box"], line["event"]) for line in log][:2] == [(BOX, "evidence"), (BOX, "step")]
     assert log[-1]["verdict"] in ("ok", "warning")
@@ -129,10 +163,10 @@ def test_a_starved_box_is_rescued_while_its_ssh_answers(rulebook, box):
 
 def test_what_is_critical_again_within_the_window_begins_no_other_rescue(rulebook, box):
     box.run("systemctl stop sidekiq.service")
-    rulebook.wait("%s critical: worker sidekiq is not running" % BOX)
+    rulebook.wait(f"{BOX} critical: worker sidekiq is not running")
     box.run("systemctl start sidekiq.service")
     # That it has seen this says that it has come to what was before.
-    rulebook.wait("%s no longer critical, as it was: worker sidekiq is not running" % BOX)
+    rulebook.wait(f"{BOX} no longer critical, as it was: worker sidekiq is not running")
     assert rulebook.said("rescue begins") == 1
 
 
@@ -157,11 +191,15 @@ def commands():
 
 def test_cron_does_the_same_without_eda(box, tmp_path):
     box.run("systemctl stop sidekiq.service")
-    variables = {"lifeline_watch_state": str(tmp_path / "watch.json"), "lifeline_watch_rescue": True,
-                 "lifeline_watch_command": "tee -a %s" % (tmp_path / "told"), "lifeline_rescue_evidence": str(tmp_path / "evidence")}
+    variables = {
+        "lifeline_watch_state": str(tmp_path / "watch.json"),
+        "lifeline_watch_rescue": True,
+        "lifeline_watch_command": f"tee -a {tmp_path / 'told'}",
+        "lifeline_rescue_evidence": str(tmp_path / "evidence"),
+    }
     done, output = lab.play("lifeline.fleet.watch", ["watch"], variables)
     assert done, output
-    assert (tmp_path / "told").read_text().startswith("%s critical: worker sidekiq is not running" % BOX)
+    assert (tmp_path / "told").read_text().startswith(f"{BOX} critical: worker sidekiq is not running")
     assert pid(box) != "0"
     # Again, within the window.
     box.run("systemctl stop sidekiq.service")

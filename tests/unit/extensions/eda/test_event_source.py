@@ -41,9 +41,11 @@ def inventory(tmp_path):
             thresholds["memory_available_percent"][level] = 100
         hosts = {"here": {"ansible_connection": "local", "ansible_become": False}}
         for number in range(gone):
-            hosts["gone%d" % number] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+            hosts[f"gone{number}"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
         path = tmp_path / "hosts.yml"
-        path.with_suffix(".new").write_text(text or json.dumps({"web": {"hosts": hosts, "vars": {"lifeline_thresholds": thresholds}}}))
+        path.with_suffix(".new").write_text(
+            text or json.dumps({"web": {"hosts": hosts, "vars": {"lifeline_thresholds": thresholds}}})
+        )
         path.with_suffix(".new").replace(path)
         return str(path)
 
@@ -58,7 +60,9 @@ def source():
 async def watching(**arguments):
     """The source at work: its queue, and its task."""
     queue = asyncio.Queue()
-    task = asyncio.create_task(source()(queue, {"ansible_playbook": ANSIBLE_PLAYBOOK, "interval": 1, "settle": 1, **arguments}))
+    task = asyncio.create_task(
+        source()(queue, {"ansible_playbook": ANSIBLE_PLAYBOOK, "interval": 1, "settle": 1, **arguments})
+    )
     try:
         yield queue, task
     finally:
@@ -73,7 +77,7 @@ async def following(queue, task):
     await asyncio.wait([event, task], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
-    assert event.done(), "no event within %d s" % PATIENCE
+    assert event.done(), f"no event within {PATIENCE} s"
     assert list(event.result()) == ["health"]
     return event.result()["health"]
 
@@ -83,10 +87,17 @@ def test_what_changes_is_an_event_and_what_stays_is_none(inventory):
         async with watching(inventory=inventory("warning", gone=3)) as watch:
             first = [await following(*watch) for _event in range(4)]
             assert {(event["box"], event["change"], event["severity"]) for event in first} == {
-                ("here", "appeared", "warning"), *(("gone%d" % number, "appeared", "down") for number in range(3))}
+                ("here", "appeared", "warning"),
+                *((f"gone{number}", "appeared", "down") for number in range(3)),
+            }
             inventory("critical", gone=3)
             event = await following(*watch)
-            assert (event["box"], event["change"], event["was"], event["severity"]) == ("here", "worsened", "warning", "critical")
+            assert (event["box"], event["change"], event["was"], event["severity"]) == (
+                "here",
+                "worsened",
+                "warning",
+                "critical",
+            )
             assert event["check"] == "memory_available_percent"
             assert "memory available" in event["message"]
             inventory(gone=3)
@@ -98,7 +109,9 @@ def test_what_changes_is_an_event_and_what_stays_is_none(inventory):
 
 def test_what_ansible_cannot_look_at_is_said_once_and_no_end(inventory, tmp_path):
     async def scene():
-        async with watching(inventory=inventory(text="web: [this, is, no, inventory"), extra_vars={"ansible_become": False}) as watch:
+        async with watching(
+            inventory=inventory(text="web: [this, is, no, inventory"), extra_vars={"ansible_become": False}
+        ) as watch:
             event = await following(*watch)
             assert (event["box"], event["change"], event["check"]) == (None, "failed", "watch")
             assert event["message"].startswith("no box was looked at")
@@ -110,14 +123,22 @@ def test_what_ansible_cannot_look_at_is_said_once_and_no_end(inventory, tmp_path
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize(("arguments", "reason"), [
-    ({"ansible_playbook": "/nowhere/ansible-playbook"}, "/nowhere/ansible-playbook can't be run: No such file or directory"),
-    ({"ansible_playbook": ["sh", "-c", "echo '[ERROR]: it is broken'; exit 3"]},
-     "no box was looked at (exit code 3): [ERROR]: it is broken"),
-    ({"ansible_playbook": ["sh", "-c", "exec sleep 1000"], "timeout": 1}, "a look has not ended within 1 s"),
-    ({"remind": "soon"}, "remind: 'soon' is no duration"),
-    ({"limit": "nobody"}, "no box was looked at (exit code 1)"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (
+            {"ansible_playbook": "/nowhere/ansible-playbook"},
+            "/nowhere/ansible-playbook can't be run: No such file or directory",
+        ),
+        (
+            {"ansible_playbook": ["sh", "-c", "echo '[ERROR]: it is broken'; exit 3"]},
+            "no box was looked at (exit code 3): [ERROR]: it is broken",
+        ),
+        ({"ansible_playbook": ["sh", "-c", "exec sleep 1000"], "timeout": 1}, "a look has not ended within 1 s"),
+        ({"remind": "soon"}, "remind: 'soon' is no duration"),
+        ({"limit": "nobody"}, "no box was looked at (exit code 1)"),
+    ],
+)
 def test_why_nobody_could_look_is_said(inventory, arguments, reason):
     async def scene():
         async with watching(inventory=inventory(), **arguments) as watch:
@@ -142,7 +163,7 @@ def alive(group):
 def test_looks_never_overlap_and_end_at_once_when_cancelled(tmp_path):
     """A stand-in for Ansible that notes when it begins, and never ends by itself, nor when it is asked to."""
     log = tmp_path / "begun"
-    stubborn = ["sh", "-c", "trap '' TERM; echo $$ >> %s; sleep 1000 & wait; wait" % log]
+    stubborn = ["sh", "-c", f"trap '' TERM; echo $$ >> {log}; sleep 1000 & wait; wait"]
 
     async def scene():
         async with watching(ansible_playbook=stubborn) as (_queue, task):
@@ -172,17 +193,23 @@ def test_what_is_known_outlives_the_source_where_it_is_told_to(inventory, tmp_pa
     assert asyncio.run(scene("critical")) == "worsened"
 
 
-@pytest.mark.parametrize(("arguments", "reason"), [
-    ({"interval": "often"}, "interval is 'often': it must be a number of seconds, at least 1"),
-    ({"interval": float("nan")}, "interval is nan: it must be a number of seconds, at least 1"),
-    ({"timeout": True}, "timeout is True: it must be"),
-    ({"inventroy": "x"}, "inventroy is no argument of lifeline.fleet.health: it must be one of inventory, hosts"),
-    ({"inventory": {"a": 1}}, "inventory is {'a': 1}: it must be a path or a list of paths"),
-    ({"hosts": ["a"]}, "hosts is ['a']: it must be a text"),
-    ({"extra_vars": ["a"]}, "extra_vars is ['a']: it must be a dictionary"),
-    ({"extra_vars": {"lifeline_watch_state": "x"}}, "extra_vars sets lifeline_watch_state, which the source sets itself"),
-    ({"ansible_playbook": ""}, "ansible_playbook is '': it must be a command"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"interval": "often"}, "interval is 'often': it must be a number of seconds, at least 1"),
+        ({"interval": float("nan")}, "interval is nan: it must be a number of seconds, at least 1"),
+        ({"timeout": True}, "timeout is True: it must be"),
+        ({"inventroy": "x"}, "inventroy is no argument of lifeline.fleet.health: it must be one of inventory, hosts"),
+        ({"inventory": {"a": 1}}, "inventory is {'a': 1}: it must be a path or a list of paths"),
+        ({"hosts": ["a"]}, "hosts is ['a']: it must be a text"),
+        ({"extra_vars": ["a"]}, "extra_vars is ['a']: it must be a dictionary"),
+        (
+            {"extra_vars": {"lifeline_watch_state": "x"}},
+            "extra_vars sets lifeline_watch_state, which the source sets itself",
+        ),
+        ({"ansible_playbook": ""}, "ansible_playbook is '': it must be a command"),
+    ],
+)
 def test_an_argument_that_cannot_be_followed_is_named(arguments, reason):
     with pytest.raises(ValueError) as error:
         asyncio.run(source()(asyncio.Queue(), arguments))

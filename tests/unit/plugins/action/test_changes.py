@@ -33,17 +33,40 @@ def watch(tmp_path):
         thresholds = {name: {"warning": None, "critical": None} for name in CHECKS}
         if level:
             thresholds["memory_available_percent"][level] = 100
-        hosts = {"here": {"ansible_connection": "local", "ansible_become": False, "lifeline_thresholds": thresholds},
-                 "gone": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}}
+        hosts = {
+            "here": {"ansible_connection": "local", "ansible_become": False, "lifeline_thresholds": thresholds},
+            "gone": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
+        }
         (tmp_path / "hosts.yml").write_text(json.dumps({"web": {"hosts": hosts}}))
         report = tmp_path / "report.json"
         report.unlink(missing_ok=True)
-        variables = {"lifeline_watch_state": str(tmp_path / "state" / "watch.json"), "lifeline_watch_report": str(report), **variables}
+        variables = {
+            "lifeline_watch_state": str(tmp_path / "state" / "watch.json"),
+            "lifeline_watch_report": str(report),
+            **variables,
+        }
         done = subprocess.run(
-            [ANSIBLE_PLAYBOOK, "-i", tmp_path / "hosts.yml", "lifeline.fleet.watch", "-e", json.dumps(variables), *options],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=tmp_path,
-            env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1",
-                     ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections")))
+            [
+                ANSIBLE_PLAYBOOK,
+                "-i",
+                tmp_path / "hosts.yml",
+                "lifeline.fleet.watch",
+                "-e",
+                json.dumps(variables),
+                *options,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=dict(
+                os.environ,
+                ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+                ANSIBLE_NOCOLOR="1",
+                ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections"),
+            ),
+        )
         return done.returncode, done.stdout, json.loads(report.read_text()) if report.exists() else None
 
     return play
@@ -55,7 +78,7 @@ def said(report):
 
 def test_it_tells_what_is_new_and_only_that(watch, tmp_path):
     told = tmp_path / "told"
-    command = {"lifeline_watch_command": "tee -a %s" % told}
+    command = {"lifeline_watch_command": f"tee -a {told}"}
     code, output, report = watch(**command)
     assert code == 0, output
     assert said(report) == [("gone", "appeared", "down"), ("here", "appeared", "warning")]
@@ -95,7 +118,7 @@ def test_another_run_that_goes_on_has_the_boxes_for_itself(watch, tmp_path):
         only_run.take(str(tmp_path / "state" / "watch.json.lock"), other.pid)
         code, output, report = watch()
         assert (code, report) == (0, None), output
-        assert "another run (pid %d" % other.pid in output
+        assert f"another run (pid {other.pid}" in output
         assert "TASK [See what is new]" not in output
     finally:
         other.kill()
@@ -110,11 +133,14 @@ def test_who_could_not_be_told_is_no_reason_to_end(watch):
     assert len(report["changes"]) == 2
 
 
-@pytest.mark.parametrize(("variables", "reason"), [
-    ({"lifeline_watch_settle": 0}, "settle is 0: it must be at least 1"),
-    ({"lifeline_watch_remind": "later"}, "remind: 'later' is no duration"),
-    ({"lifeline_watch_state": "/proc/nowhere/watch.json"}, "/proc/nowhere/watch.json.lock can't be written"),
-])
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"lifeline_watch_settle": 0}, "settle is 0: it must be at least 1"),
+        ({"lifeline_watch_remind": "later"}, "remind: 'later' is no duration"),
+        ({"lifeline_watch_state": "/proc/nowhere/watch.json"}, "/proc/nowhere/watch.json.lock can't be written"),
+    ],
+)
 def test_what_cannot_be_followed_is_named(watch, variables, reason):
     code, output, report = watch(**variables)
     assert (code, report) == (2, None)
@@ -133,8 +159,10 @@ def test_a_run_is_told_from_a_later_one_of_the_same_number(tmp_path):
     assert only_run.take(str(path), 1) is None
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "[]", "null", '{"pid": "x", "birth": 1, "since": 1}',
-                                     '{"pid": 99999999999, "birth": null, "since": 1}'])
+@pytest.mark.parametrize(
+    "damaged",
+    ["", "{", "[]", "null", '{"pid": "x", "birth": 1, "since": 1}', '{"pid": 99999999999, "birth": null, "since": 1}'],
+)
 def test_a_damaged_lock_locks_nobody_out(tmp_path, damaged):
     path = tmp_path / "lock"
     path.write_text(damaged)
@@ -142,10 +170,16 @@ def test_a_damaged_lock_locks_nobody_out(tmp_path, damaged):
 
 
 def test_of_many_that_begin_at_once_one_is_alone(tmp_path):
-    script = ("import os, sys; from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run; "
-              "print(only_run.take(sys.argv[1], os.getpid()) is None, flush=True); sys.stdin.read()")
-    runs = [subprocess.Popen([sys.executable, "-c", script, tmp_path / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _run in range(8)]
+    script = (
+        "import os, sys; from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run; "
+        "print(only_run.take(sys.argv[1], os.getpid()) is None, flush=True); sys.stdin.read()"
+    )
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, tmp_path / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _run in range(8)
+    ]
     try:
         assert sorted(run.stdout.readline().strip() for run in runs) == ["False"] * 7 + ["True"]
     finally:

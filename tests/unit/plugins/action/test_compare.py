@@ -16,10 +16,7 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.action import compare as action
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    History,
-    Reading,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Reading
 from paths import ROOT
 
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -38,9 +35,19 @@ def compare(tmp_path):
         variables.setdefault("lifeline_compare_path", str(path))
         done = subprocess.run(
             [PLAYBOOK, "-i", tmp_path / "hosts.yml", "lifeline.fleet.compare", "-e", json.dumps(variables), *options],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=tmp_path,
-            env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_STDOUT_CALLBACK="default", ANSIBLE_NOCOLOR="1",
-                     ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections")))
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=dict(
+                os.environ,
+                ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+                ANSIBLE_STDOUT_CALLBACK="default",
+                ANSIBLE_NOCOLOR="1",
+                ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections"),
+            ),
+        )
         return done.returncode, done.stdout, json.loads(path.read_text()) if path.exists() else None
 
     return run
@@ -55,7 +62,11 @@ def test_it_names_who_does_not_answer_and_compares_the_others(compare):
     assert "\nNot compared:\n  gone: connect to host 127.0.0.1 port 1: Connection refused\n" in output
     assert "\nweb: 2 boxes\n============\n" in output
     # It is one machine, so that only what somebody changes at this very moment could differ.
-    assert not [one for one in group["differences"] if one["name"].startswith(("package:", "gem:", "kernel", "limit:", "cmdline:"))]
+    assert not [
+        one
+        for one in group["differences"]
+        if one["name"].startswith(("package:", "gem:", "kernel", "limit:", "cmdline:"))
+    ]
     numbers = {(number["metric"], number["subject"]) for number in group["numbers"]}
     assert {("memory_used_bytes", ""), ("load_per_cpu", "")} <= numbers
 
@@ -64,23 +75,29 @@ def test_what_has_changed_is_told_from_the_history_and_nothing_more_is_written_i
     """The machine itself is not to be changed by a test: its past is made up."""
     path, began = tmp_path / "history.db", time.time() - 86400
     with History(path, create=True) as history:
-        history.record(Reading("one", "state_info", taken=began, state={"kernel": "2.6.9", "package:gone": "1"}, whole=("package:",)))
+        history.record(
+            Reading(
+                "one", "state_info", taken=began, state={"kernel": "2.6.9", "package:gone": "1"}, whole=("package:",)
+            )
+        )
         history.record(Reading("one", "state_info", taken=began + 3600, state={"kernel": "6.1"}, whole=("package:",)))
     since = {"lifeline_compare_since": "1999-01-01T00:00:00Z", "lifeline_compare_ignore": ["package:*"]}
     code, output, report = compare("--check", "--limit", "one", lifeline_history=str(path), **since)
     assert code == 0, output
     assert report is None
     text = output.partition("Changed since 1999-01-01T00:00:00Z")[2]
-    assert "    %s  kernel: 2.6.9 -> 6.1\n" % timestamp(began + 3600)[:16].replace("T", " ") in text
+    assert f"    {timestamp(began + 3600)[:16].replace('T', ' ')}  kernel: 2.6.9 -> 6.1\n" in text
     assert "package gone" not in text
-    assert "Nothing is known of one before %s" % timestamp(began) in " ".join(text.split())
+    assert f"Nothing is known of one before {timestamp(began)}" in " ".join(text.split())
     with History(path) as history:
         assert len(history.readings()) == 2
 
 
 def test_a_worker_whose_application_cannot_be_named_is_no_reason_to_stop(compare):
     groups = "web: {hosts: {one: %s}}\ndb: {hosts: {two: %s}}\nother: {hosts: {gone: %s}}" % (HERE, HERE, GONE)
-    code, output, report = compare(groups=groups, lifeline_compare_groups="db,web", app_path="/var/www/my app", max_sidekiq_memory="1 GB")
+    code, output, report = compare(
+        groups=groups, lifeline_compare_groups="db,web", app_path="/var/www/my app", max_sidekiq_memory="1 GB"
+    )
     assert code == 0, output
     assert report["groups"] == []
     assert [one["box"] for one in report["unreachable"]] == ["two", "one"]
@@ -90,7 +107,9 @@ def test_a_worker_whose_application_cannot_be_named_is_no_reason_to_stop(compare
 def test_what_has_no_history_is_named(compare):
     code, output, report = compare("--limit", "one", lifeline_compare_since="2d")
     assert (code, report) == (2, None)
-    assert "since asks what has changed, and one has no history to tell it: set lifeline_history" in " ".join(output.split())
+    assert "since asks what has changed, and one has no history to tell it: set lifeline_history" in " ".join(
+        output.split()
+    )
 
 
 @pytest.mark.parametrize("since", [None, ""])
@@ -98,12 +117,21 @@ def test_nobody_has_to_look_back(since):
     assert action.ActionModule._since(since, 1e9) is None
 
 
-@pytest.mark.parametrize(("call", "words"), [
-    (lambda: action.ActionModule._since("yesterday", 1e9), "since: 'yesterday' is no time: write how long ago"),
-    (lambda: action.ActionModule._check({"score": -1, "floor": 10}), "score is -1: it must be more than 0"),
-    (lambda: action.ActionModule._check({"score": 3.5, "floor": -1}), "floor is -1: it must be a number of percent"),
-    (lambda: action._write("/proc/nowhere/report.json", {}), "path: /proc/nowhere/report.json can't be written: No such file"),
-])
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: action.ActionModule._since("yesterday", 1e9), "since: 'yesterday' is no time: write how long ago"),
+        (lambda: action.ActionModule._check({"score": -1, "floor": 10}), "score is -1: it must be more than 0"),
+        (
+            lambda: action.ActionModule._check({"score": 3.5, "floor": -1}),
+            "floor is -1: it must be a number of percent",
+        ),
+        (
+            lambda: action._write("/proc/nowhere/report.json", {}),
+            "path: /proc/nowhere/report.json can't be written: No such file",
+        ),
+    ],
+)
 def test_settings_that_cannot_be_followed_are_named(call, words):
     with pytest.raises(SettingsError, match=words):
         call()

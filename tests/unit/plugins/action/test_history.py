@@ -15,11 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    History,
-    Reading,
-    Sample,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Reading, Sample
 from paths import ROOT
 
 ANSIBLE = Path(sys.executable).with_name("ansible")
@@ -33,11 +29,34 @@ def ansible(tmp_path):
         extra = ["-e", "ansible_python_interpreter=" + sys.executable]
         if history is not None:
             extra += ["-e", json.dumps({"lifeline_history": str(history)})]
-        argv = command or [ANSIBLE, "all", "-i", boxes + ",", "-c", "local", "-m", "lifeline.fleet." + module, "-a", arguments]
+        argv = command or [
+            ANSIBLE,
+            "all",
+            "-i",
+            boxes + ",",
+            "-c",
+            "local",
+            "-m",
+            "lifeline.fleet." + module,
+            "-a",
+            arguments,
+        ]
         done = subprocess.run(
-            [*argv, *extra, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path,
-            env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_STDOUT_CALLBACK=callback, ANSIBLE_NOCOLOR="1",
-                     COLUMNS="10000", ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections")))
+            [*argv, *extra, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=dict(
+                os.environ,
+                ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+                ANSIBLE_STDOUT_CALLBACK=callback,
+                ANSIBLE_NOCOLOR="1",
+                COLUMNS="10000",
+                ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections"),
+            ),
+        )
         output = done.stdout + done.stderr
         answer = done.stdout.partition(" => ")[2] if callback == "minimal" else None
         return done.returncode, output, json.JSONDecoder().raw_decode(answer)[0] if answer else None
@@ -53,12 +72,12 @@ def path(tmp_path):
 @pytest.fixture
 def leaking(path):
     """A worker on this machine whose past looks like a leak that reaches its limit in about 20 minutes: what health is told of it."""
-    worker = subprocess.Popen(["lifeline-leaker-%d" % os.getpid(), "3600"], executable=shutil.which("sleep"))
+    worker = subprocess.Popen([f"lifeline-leaker-{os.getpid()}", "3600"], executable=shutil.which("sleep"))
     try:
         # While it is being loaded it runs, and grows.
         stat = ["R"]
         while stat[0] != "S":
-            stat = Path("/proc/%d/stat" % worker.pid).read_text().rpartition(") ")[2].split()
+            stat = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(") ")[2].split()
         rss = int(stat[21]) * os.sysconf("SC_PAGE_SIZE")
         limit = int(1.6 * rss) + (1 << 20)
         rate, now = (limit - rss) / 1200, time.time()
@@ -66,10 +85,23 @@ def leaking(path):
             for number in range(40, 0, -1):
                 back = number / 40 * 0.9 * rss / rate
                 for box in ("here", "there"):
-                    history.record(Reading(box, "health", now - back, "ok", None, [
-                        Sample("worker_rss_bytes", "leaker", rss - rate * back, limit)]))
+                    history.record(
+                        Reading(
+                            box,
+                            "health",
+                            now - back,
+                            "ok",
+                            None,
+                            [Sample("worker_rss_bytes", "leaker", rss - rate * back, limit)],
+                        )
+                    )
         # Ansible's own command line has the name in it, too.
-        yield ["-e", json.dumps({"lifeline_workers": [{"name": "leaker", "pattern": "^" + worker.args[0], "max_memory": "%d B" % limit}]})]
+        yield [
+            "-e",
+            json.dumps(
+                {"lifeline_workers": [{"name": "leaker", "pattern": "^" + worker.args[0], "max_memory": f"{limit} B"}]}
+            ),
+        ]
     finally:
         worker.kill()
         worker.wait()
@@ -92,8 +124,13 @@ def test_what_health_reads_is_kept(ansible, path):
         for disk in disks["filesystems"]:
             if not disk["always_full"] and not disk["read_only"]:
                 sample = samples["disk_used_bytes", disk["mount"]]
-                assert (sample.value, sample.capacity) == (disk["used_bytes"], disk["used_bytes"] + disk["available_bytes"])
-        assert [{key: finding[key] for key in result["findings"][0]} for finding in history.findings("here")] == result["findings"]
+                assert (sample.value, sample.capacity) == (
+                    disk["used_bytes"],
+                    disk["used_bytes"] + disk["available_bytes"],
+                )
+        assert [{key: finding[key] for key in result["findings"][0]} for finding in history.findings("here")] == result[
+            "findings"
+        ]
         assert history.state("here")["cpus"] == os.cpu_count()
         uptime = float(Path("/proc/uptime").read_text().split()[0])
         assert reading.booted is not None and reading.booted >= time.time() - uptime - 60
@@ -109,15 +146,21 @@ def test_nothing_is_made_where_nobody_asks(ansible, path, tmp_path):
 
 
 def test_a_leak_is_a_finding_and_in_the_table(ansible, path, leaking):
-    code, output, _result = ansible(history=path, callback="lifeline.fleet.table", arguments="fail_on=critical", options=leaking,
-                                    boxes="there")
+    code, output, _result = ansible(
+        history=path, callback="lifeline.fleet.table", arguments="fail_on=critical", options=leaking, boxes="there"
+    )
     line = output.splitlines()[1]
     assert code == 2
     assert line.split()[:2] == ["there", "critical"]
     assert re.search(r"leaker at the \S+M that it may use in about \d+ minutes", line)
     _code, _output, result = ansible(history=path, options=leaking)
     finding = next(finding for finding in result["findings"] if finding["check"] == "forecast_minutes")
-    assert (finding["severity"], finding["unit"], finding["threshold"], finding["subject"]) == ("critical", "minutes", 30, "leaker")
+    assert (finding["severity"], finding["unit"], finding["threshold"], finding["subject"]) == (
+        "critical",
+        "minutes",
+        30,
+        "leaker",
+    )
     assert result["forecasts"][0]["message"] == finding["message"]
     assert 10 < finding["value"] <= 30
 
@@ -136,16 +179,24 @@ def test_check_mode_makes_no_history(ansible, path, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(("module", "metric"), [
-    ("memory_facts", "memory_used_bytes"), ("disk_facts", "disk_used_bytes"), ("fd_facts", "fds_allocated"),
-    ("oom_facts", None), ("process_facts", "process_rss_bytes"), ("pressure_facts", "load_per_cpu")])
+@pytest.mark.parametrize(
+    ("module", "metric"),
+    [
+        ("memory_facts", "memory_used_bytes"),
+        ("disk_facts", "disk_used_bytes"),
+        ("fd_facts", "fds_allocated"),
+        ("oom_facts", None),
+        ("process_facts", "process_rss_bytes"),
+        ("pressure_facts", "load_per_cpu"),
+    ],
+)
 def test_what_the_fact_modules_read_is_kept(ansible, path, module, metric):
     code, _output, result = ansible(module, path)
     assert code == 0
     assert result["changed"] is False
     assert len(result["ansible_facts"]) == 1
     with History(path) as history:
-        reading, = history.readings("here")
+        (reading,) = history.readings("here")
         assert (reading.source, reading.verdict) == (module, None)
         assert metric is None or metric in {sample.metric for sample in history.samples(reading.reading)}
         if module == "oom_facts":
@@ -202,8 +253,9 @@ def test_playbooks_of_all_kinds(ansible, path, tmp_path):
     code, output, _result = ansible(command=playbook, callback="ansible.builtin.default")
     assert code == 0, output
     with History(path) as history:
-        assert [(reading.box, reading.source) for reading in history.readings()] == [
-            ("here", "process_facts")] * 3 + [("there", "pressure_facts")]
+        assert [(reading.box, reading.source) for reading in history.readings()] == [("here", "process_facts")] * 3 + [
+            ("there", "pressure_facts")
+        ]
 
 
 def test_a_box_that_is_down_is_kept_as_well(ansible, path):
@@ -216,24 +268,38 @@ def test_a_box_that_is_down_is_kept_as_well(ansible, path):
 
 
 def test_many_forks_keep_all_boxes(ansible, path):
-    boxes = ["box%d" % number for number in range(12)]
-    code, output, _result = ansible(history=path, boxes=",".join(boxes), options=["-f", "12"], callback="lifeline.fleet.table")
+    boxes = [f"box{number}" for number in range(12)]
+    code, output, _result = ansible(
+        history=path, boxes=",".join(boxes), options=["-f", "12"], callback="lifeline.fleet.table"
+    )
     assert code == 0, output
     with History(path) as history:
         assert sorted(history.boxes()) == sorted(boxes)
 
 
-@pytest.mark.parametrize(("variables", "words"), [
-    ({"lifeline_history": True}, ["lifeline_history is True", "path of a file on the controller"]),
-    ({"lifeline_history": "{{ nowhere }}/history.db"}, ["'nowhere' is undefined"]),
-    ({"lifeline_history": "/dev/null"}, ["/dev/null is no file"]),
-    ({"lifeline_history": "/proc/history.db"}, ["/proc/history.db can't be opened", "name a file"]),
-    ({"lifeline_history": "h.db", "lifeline_history_days": "many"}, ["lifeline_history_days is 'many'", "number of days"]),
-    ({"lifeline_history": "h.db", "lifeline_history_size": "5 horses"}, ["lifeline_history_size", "'5 horses'", "13 GB"]),
-    ({"lifeline_history": "h.db", "lifeline_history_size": 5}, ["lifeline_history_size is 5", "less than 1 MB"]),
-], ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"lifeline_history": True}, ["lifeline_history is True", "path of a file on the controller"]),
+        ({"lifeline_history": "{{ nowhere }}/history.db"}, ["'nowhere' is undefined"]),
+        ({"lifeline_history": "/dev/null"}, ["/dev/null is no file"]),
+        ({"lifeline_history": "/proc/history.db"}, ["/proc/history.db can't be opened", "name a file"]),
+        (
+            {"lifeline_history": "h.db", "lifeline_history_days": "many"},
+            ["lifeline_history_days is 'many'", "number of days"],
+        ),
+        (
+            {"lifeline_history": "h.db", "lifeline_history_size": "5 horses"},
+            ["lifeline_history_size", "'5 horses'", "13 GB"],
+        ),
+        ({"lifeline_history": "h.db", "lifeline_history_size": 5}, ["lifeline_history_size is 5", "less than 1 MB"]),
+    ],
+    ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
 def test_a_history_that_cannot_be_had_is_a_warning_and_no_more(ansible, variables, words):
-    code, output, _result = ansible(options=["-e", json.dumps(variables)], callback="lifeline.fleet.table", boxes="one,two")
+    code, output, _result = ansible(
+        options=["-e", json.dumps(variables)], callback="lifeline.fleet.table", boxes="one,two"
+    )
     assert code == 0
     warning = " ".join(output.split()).partition("[WARNING]: ")[2]
     assert all(word in warning for word in [*words, "Nothing is recorded."])

@@ -34,11 +34,27 @@ def report(tmp_path):
         path = Path(variables.pop("path", tmp_path / "out" / "fleet.html"))
         given = dict(variables, lifeline_report_path=path)
         done = subprocess.run(
-            [PLAYBOOK, "-i", tmp_path / "hosts.yml", "lifeline.fleet.report", *options,
-             *(word for name, value in given.items() for word in ("-e", "%s=%s" % (name, value)))],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=tmp_path,
-            env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_STDOUT_CALLBACK="default", ANSIBLE_NOCOLOR="1",
-                     ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections")))
+            [
+                PLAYBOOK,
+                "-i",
+                tmp_path / "hosts.yml",
+                "lifeline.fleet.report",
+                *options,
+                *(word for name, value in given.items() for word in ("-e", f"{name}={value}")),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=dict(
+                os.environ,
+                ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+                ANSIBLE_STDOUT_CALLBACK="default",
+                ANSIBLE_NOCOLOR="1",
+                ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections"),
+            ),
+        )
         return done.returncode, " ".join(done.stdout.split()), path.read_text() if path.is_file() else None
 
     return play
@@ -76,14 +92,26 @@ def test_the_history_alone_asks_no_box(report, tmp_path):
     assert (tmp_path / "out" / "fleet.html").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize(("variables", "words"), [
-    ({"lifeline_report_days": 0}, "days is 0: it must be more than 0 and at most 366"),
-    ({"lifeline_report_mode": "420"}, "mode is '420': it must be octal digits in quotes, such as '0644'"),
-    ({"path": "/proc"}, "path is /proc, which is a folder: name a file in it, such as /proc/report.html"),
-    ({"path": "/proc/nowhere/page.html"}, "the report can't be written to /proc/nowhere/page.html: No such file or directory"),
-    ({"lifeline_report_fresh": "false"}, "there is nothing to report: no box was asked, and lifeline_history names no history"),
-    ({"lifeline_report_fresh": "false", "lifeline_history": "/nowhere/h.db"}, "nothing has been recorded there yet"),
-])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"lifeline_report_days": 0}, "days is 0: it must be more than 0 and at most 366"),
+        ({"lifeline_report_mode": "420"}, "mode is '420': it must be octal digits in quotes, such as '0644'"),
+        ({"path": "/proc"}, "path is /proc, which is a folder: name a file in it, such as /proc/report.html"),
+        (
+            {"path": "/proc/nowhere/page.html"},
+            "the report can't be written to /proc/nowhere/page.html: No such file or directory",
+        ),
+        (
+            {"lifeline_report_fresh": "false"},
+            "there is nothing to report: no box was asked, and lifeline_history names no history",
+        ),
+        (
+            {"lifeline_report_fresh": "false", "lifeline_history": "/nowhere/h.db"},
+            "nothing has been recorded there yet",
+        ),
+    ],
+)
 def test_what_can_not_work_is_one_clear_error(report, variables, words):
     code, output, page = report("--limit", "here", **variables)
     assert code != 0

@@ -39,8 +39,11 @@ class Action(ssh_door.ActionModule):
 def clock(monkeypatch):
     """Waiting takes no time."""
     now = [0.0]
-    monkeypatch.setattr(ssh_door, "time", types.SimpleNamespace(
-        monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)))
+    monkeypatch.setattr(
+        ssh_door,
+        "time",
+        types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)),
+    )
 
 
 LOST = AnsibleConnectionFailure("Connection timed out")

@@ -23,16 +23,27 @@ def merged(tmp_path):
 
     def run(files, *options, term="checks"):
         (tmp_path / "hosts.yml").write_text(
-            "web: {hosts: {here: {ansible_connection: local, ansible_python_interpreter: %s}}}\n" % sys.executable)
+            "web: {hosts: {here: {ansible_connection: local, ansible_python_interpreter: %s}}}\n" % sys.executable
+        )
         for name, text in files.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
         msg = "{{ lookup('lifeline.fleet.merged', '%s', defaults=[{'name': 'built-in', 'state': 'present'}]) }}" % term
         done = subprocess.run(
             [ANSIBLE, "here", "-i", tmp_path / "hosts.yml", "-m", "debug", "-a", json.dumps({"msg": msg}), *options],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=tmp_path,
-            env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_STDOUT_CALLBACK="minimal", ANSIBLE_NOCOLOR="1",
-                     ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections")))
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=dict(
+                os.environ,
+                ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+                ANSIBLE_STDOUT_CALLBACK="minimal",
+                ANSIBLE_NOCOLOR="1",
+                ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".cache" / "collections"),
+            ),
+        )
         if done.returncode:
             return " ".join(done.stdout.split())
         return json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2])[0]["msg"]
@@ -41,11 +52,13 @@ def merged(tmp_path):
 
 
 def test_entries_of_one_name_are_one_and_the_later_layer_has_the_last_word(merged):
-    assert merged({
-        "group_vars/all.yml": "checks: [{name: a, limit: 1, unit: MB}, {name: b}]",
-        "group_vars/web.yml": "checks: [{name: b, limit: 2}, {name: built-in, state: absent}]",
-        "host_vars/here.yml": "own: 3\nchecks: [{name: a, limit: '{{ own }}'}, {name: c}]",
-    }) == [
+    assert merged(
+        {
+            "group_vars/all.yml": "checks: [{name: a, limit: 1, unit: MB}, {name: b}]",
+            "group_vars/web.yml": "checks: [{name: b, limit: 2}, {name: built-in, state: absent}]",
+            "host_vars/here.yml": "own: 3\nchecks: [{name: a, limit: '{{ own }}'}, {name: c}]",
+        }
+    ) == [
         {"name": "built-in", "state": "absent"},
         {"name": "a", "limit": 3, "unit": "MB"},
         {"name": "b", "limit": 2},
@@ -54,7 +67,11 @@ def test_entries_of_one_name_are_one_and_the_later_layer_has_the_last_word(merge
 
 
 def test_extra_variables_are_the_last_layer(merged):
-    found = merged({"group_vars/all.yml": "checks: [{name: a, limit: 1}, {name: b}]"}, "-e", '{"checks": [{"name": "a", "limit": 9}]}')
+    found = merged(
+        {"group_vars/all.yml": "checks: [{name: a, limit: 1}, {name: b}]"},
+        "-e",
+        '{"checks": [{"name": "a", "limit": 9}]}',
+    )
     assert found[1:] == [{"name": "a", "limit": 9}, {"name": "b"}]
 
 
@@ -62,10 +79,13 @@ def test_a_variable_that_nobody_sets_is_its_defaults(merged):
     assert merged({}) == [{"name": "built-in", "state": "present"}]
 
 
-@pytest.mark.parametrize(("text", "complaint"), [
-    ("checks: {name: a}", "checks of web is {'name': 'a'}: it must be a list of dictionaries with a name each"),
-    ("checks: [{limit: 1}]", "checks of web[0] is {'limit': 1}: it must be a dictionary with a name"),
-    ("checks: [{name: a}, {name: a}]", "checks of web names 'a' twice"),
-])
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("checks: {name: a}", "checks of web is {'name': 'a'}: it must be a list of dictionaries with a name each"),
+        ("checks: [{limit: 1}]", "checks of web[0] is {'limit': 1}: it must be a dictionary with a name"),
+        ("checks: [{name: a}, {name: a}]", "checks of web names 'a' twice"),
+    ],
+)
 def test_what_is_no_list_of_names_is_named_with_its_layer(merged, text, complaint):
     assert complaint in merged({"group_vars/web.yml": text})

@@ -12,22 +12,38 @@ ID = "i-0123456789abcdef0"
 
 
 def status(state="running", system="ok", instance="ok"):
-    return [{"InstanceId": ID, "InstanceState": {"Name": state}, "SystemStatus": {"Status": system},
-             "InstanceStatus": {"Status": instance}}]
+    return [
+        {
+            "InstanceId": ID,
+            "InstanceState": {"Name": state},
+            "SystemStatus": {"Status": system},
+            "InstanceStatus": {"Status": instance},
+        }
+    ]
 
 
 def test_one_that_runs_and_passes_is_ready():
     assert ec2_reboot.judge(ID, status()) == {
-        "ready": True, "state": "running", "checks": {"system": "ok", "instance": "ok"}, "msg": ID + " runs, and passes its status checks"}
+        "ready": True,
+        "state": "running",
+        "checks": {"system": "ok", "instance": "ok"},
+        "msg": ID + " runs, and passes its status checks",
+    }
 
 
-@pytest.mark.parametrize(("statuses", "said"), [
-    ([], "EC2 knows no instance %s in this region"),
-    (status("stopped", "not-applicable", "not-applicable"), "%s doesn't run: it is stopped"),
-    (status(system="impaired"), "%s doesn't pass its status checks (system: impaired)"),
-    (status(instance="initializing"), "%s doesn't pass its status checks (instance: initializing)"),
-    ([{"InstanceState": {"Name": "running"}}], "%s doesn't pass its status checks (instance: unknown, system: unknown)"),
-])
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [
+        ([], "EC2 knows no instance %s in this region"),
+        (status("stopped", "not-applicable", "not-applicable"), "%s doesn't run: it is stopped"),
+        (status(system="impaired"), "%s doesn't pass its status checks (system: impaired)"),
+        (status(instance="initializing"), "%s doesn't pass its status checks (instance: initializing)"),
+        (
+            [{"InstanceState": {"Name": "running"}}],
+            "%s doesn't pass its status checks (instance: unknown, system: unknown)",
+        ),
+    ],
+)
 def test_all_others_are_left(statuses, said):
     found = ec2_reboot.judge(ID, statuses)
     assert found["ready"] is False and found["msg"] == said % ID

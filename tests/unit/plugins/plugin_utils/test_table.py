@@ -8,16 +8,29 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._table import Row
 
 OK = Row("box2", "ok", ("1.0G/15G 7%", "-", "12% /", "1%", "0", "-"), (), 93.0)
-FULL = Row("box10", "critical", ("9.0G/15G 61%", "-", "96% /", "1%", "0", "8.5G/13G 65%"), ("/ is 96 % full, 305M left",), 39.0)
-DYING = Row("box9", "critical", ("15G/15G 99%", "-", "75% /", "1%", "2", "none"),
-            ("only 120M of 15G memory available", "worker sidekiq is not running (99 % of the memory is in use)"), 1.0)
-DOWN = _table.down("box1", {"msg": "Failed to connect to the host via ssh: ssh: connect to host 192.0.2.9 port 22: No route to host"})
+FULL = Row(
+    "box10", "critical", ("9.0G/15G 61%", "-", "96% /", "1%", "0", "8.5G/13G 65%"), ("/ is 96 % full, 305M left",), 39.0
+)
+DYING = Row(
+    "box9",
+    "critical",
+    ("15G/15G 99%", "-", "75% /", "1%", "2", "none"),
+    ("only 120M of 15G memory available", "worker sidekiq is not running (99 % of the memory is in use)"),
+    1.0,
+)
+DOWN = _table.down(
+    "box1", {"msg": "Failed to connect to the host via ssh: ssh: connect to host 192.0.2.9 port 22: No route to host"}
+)
 
 
 def test_worst_first_and_counted():
     lines = _table.render([OK, FULL, DOWN, DYING])
     assert [line.split()[:2] for line in lines[1:-1]] == [
-        ["box1", "down"], ["box9", "critical"], ["box10", "critical"], ["box2", "ok"]]
+        ["box1", "down"],
+        ["box9", "critical"],
+        ["box10", "critical"],
+        ["box2", "ok"],
+    ]
     assert lines[-1] == "4 boxes: 1 down, 2 critical, 1 ok"
 
 
@@ -29,7 +42,9 @@ def test_names_sort_as_people_count():
 def test_in_a_pipe_every_box_has_one_line_with_all_its_reasons():
     lines = _table.render([FULL, DYING])
     assert len(lines) == 4
-    assert lines[1].endswith("only 120M of 15G memory available; worker sidekiq is not running (99 % of the memory is in use)")
+    assert lines[1].endswith(
+        "only 120M of 15G memory available; worker sidekiq is not running (99 % of the memory is in use)"
+    )
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
@@ -56,19 +71,31 @@ def test_columns_stand_below_their_heads():
 
 def test_only_the_verdict_is_painted():
     plain = _table.render([FULL, OK], 120)
-    painted = _table.render([FULL, OK], 120, lambda text, verdict: "<%s:%s>" % (verdict, text))
+    painted = _table.render([FULL, OK], 120, lambda text, verdict: f"<{verdict}:{text}>")
     assert painted[1] == plain[1].replace("critical", "<critical:critical>", 1)
     assert painted[0] == plain[0]
 
 
-@pytest.mark.parametrize(("message", "reason"), [
-    ("Failed to connect to the host via ssh: ssh: connect to host 192.0.2.9 port 22: Connection timed out",
-     "connect to host 192.0.2.9 port 22: Connection timed out"),
-    ("Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.\nroot@192.0.2.9: Permission denied.",
-     "root@192.0.2.9: Permission denied."),
-    (('Data could not be sent to remote host "192.0.2.9". Make sure this host can be reached over ssh: '
-      "ssh: connect to host 192.0.2.9 port 22: Connection timed out"), "connect to host 192.0.2.9 port 22: Connection timed out"),
-    ("", "no reason given"),
-])
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            "Failed to connect to the host via ssh: ssh: connect to host 192.0.2.9 port 22: Connection timed out",
+            "connect to host 192.0.2.9 port 22: Connection timed out",
+        ),
+        (
+            "Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.\nroot@192.0.2.9: Permission denied.",
+            "root@192.0.2.9: Permission denied.",
+        ),
+        (
+            (
+                'Data could not be sent to remote host "192.0.2.9". Make sure this host can be reached over ssh: '
+                "ssh: connect to host 192.0.2.9 port 22: Connection timed out"
+            ),
+            "connect to host 192.0.2.9 port 22: Connection timed out",
+        ),
+        ("", "no reason given"),
+    ],
+)
 def test_why_a_box_is_down_in_few_words(message, reason):
     assert _table.down("box", {"msg": message}).reasons == (reason,)

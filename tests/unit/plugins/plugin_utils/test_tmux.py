@@ -13,8 +13,24 @@ import yaml
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _tmux
 
-HOSTILE = ["a'; touch pwned #", "$(touch pwned)", "`touch pwned`", 'a"; touch pwned; "', "-oProxyCommand=touch pwned",
-           "<%= `touch pwned` %>", "a b  c", "!x", "=ls", "~root", "*", "{a,b}", "x;", "\\", "#(touch pwned)", "ä"]
+HOSTILE = [
+    "a'; touch pwned #",
+    "$(touch pwned)",
+    "`touch pwned`",
+    'a"; touch pwned; "',
+    "-oProxyCommand=touch pwned",
+    "<%= `touch pwned` %>",
+    "a b  c",
+    "!x",
+    "=ls",
+    "~root",
+    "*",
+    "{a,b}",
+    "x;",
+    "\\",
+    "#(touch pwned)",
+    "ä",
+]
 
 
 @pytest.fixture
@@ -22,8 +38,10 @@ def said(tmp_path):
     """A function from a text to the words with which programs of our own, called ssh and tmux, were called by it."""
     for name in ("ssh", "tmux"):
         program = tmp_path / name
-        program.write_text('#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >> "$SAID"; echo == >> "$SAID"\n'
-                           'test "$1" != has-session\n')
+        program.write_text(
+            '#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >> "$SAID"; echo == >> "$SAID"\n'
+            'test "$1" != has-session\n'
+        )
         program.chmod(0o755)
 
     def run(text):
@@ -31,10 +49,15 @@ def said(tmp_path):
         empty.mkdir(exist_ok=True)
         path = tmp_path / "said"
         path.write_text("")
-        subprocess.run(["sh", "-c", text], check=True, cwd=empty,
-                       env={"PATH": "%s:%s" % (tmp_path, os.environ["PATH"]), "SAID": str(path), "HOME": "/h"})
+        subprocess.run(
+            ["sh", "-c", text],
+            check=True,
+            cwd=empty,
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SAID": str(path), "HOME": "/h"},
+        )
         assert list(empty.iterdir()) == []
         return [call.splitlines() for call in path.read_text().split("\n==\n") if call]
+
     return run
 
 
@@ -43,20 +66,43 @@ def words(said, line):
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize(("name", "option"), [("ansible_host", None), ("ansible_user", "-l"), ("ansible_ssh_private_key_file", "-i")])
+@pytest.mark.parametrize(
+    ("name", "option"), [("ansible_host", None), ("ansible_user", "-l"), ("ansible_ssh_private_key_file", "-i")]
+)
 def test_a_value_is_one_word_and_nothing_else(said, name, option, value):
     got = words(said, _tmux.command("box", {name: value}))
     assert got == ["--", value] if option is None else [option, value, "--", "box"]
 
 
 def test_all_that_leads_to_a_box(said):
-    line = _tmux.command("box", {
-        "ansible_host": "192.0.2.1", "ansible_ssh_host": "192.0.2.2", "ansible_port": 22, "ansible_ssh_port": "2222", "ansible_user": "ops",
-        "ansible_private_key_file": "~/.ssh/id", "ansible_ssh_common_args": "-J 'me@192.0.2.9:22'",
-        "ansible_ssh_extra_args": '-o "ProxyCommand=ssh -W %h:%p x"'})
+    line = _tmux.command(
+        "box",
+        {
+            "ansible_host": "192.0.2.1",
+            "ansible_ssh_host": "192.0.2.2",
+            "ansible_port": 22,
+            "ansible_ssh_port": "2222",
+            "ansible_user": "ops",
+            "ansible_private_key_file": "~/.ssh/id",
+            "ansible_ssh_common_args": "-J 'me@192.0.2.9:22'",
+            "ansible_ssh_extra_args": '-o "ProxyCommand=ssh -W %h:%p x"',
+        },
+    )
     assert line.startswith("ssh ")
-    assert words(said, line) == ["-J", "me@192.0.2.9:22", "-o", "ProxyCommand=ssh -W %h:%p x", "-p", "2222", "-i", "/h/.ssh/id",
-                                 "-l", "ops", "--", "192.0.2.2"]
+    assert words(said, line) == [
+        "-J",
+        "me@192.0.2.9:22",
+        "-o",
+        "ProxyCommand=ssh -W %h:%p x",
+        "-p",
+        "2222",
+        "-i",
+        "/h/.ssh/id",
+        "-l",
+        "ops",
+        "--",
+        "192.0.2.2",
+    ]
 
 
 def test_what_ansible_itself_would_take_by_default():
@@ -69,11 +115,16 @@ def test_boxes_that_ssh_does_not_reach():
     assert _tmux.command("there", {"ansible_connection": "containers.podman.podman"}) is None
 
 
-@pytest.mark.parametrize(("variables", "text"), [
-    ({"ansible_port": "22; id"}, "box: the port is '22; id': it must be a number"), ({"ansible_port": 70000}, "the port is '70000'"),
-    ({"ansible_host": "a\nb"}, "box: ansible_host is 'a\\nb': it must be one line"),
-    ({"ansible_user": "a\x1b[2J"}, "without control characters"),
-    ({"ansible_ssh_common_args": "-o 'x"}, "box: ansible_ssh_common_args is \"-o 'x\"")])
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        ({"ansible_port": "22; id"}, "box: the port is '22; id': it must be a number"),
+        ({"ansible_port": 70000}, "the port is '70000'"),
+        ({"ansible_host": "a\nb"}, "box: ansible_host is 'a\\nb': it must be one line"),
+        ({"ansible_user": "a\x1b[2J"}, "without control characters"),
+        ({"ansible_ssh_common_args": "-o 'x"}, 'box: ansible_ssh_common_args is "-o \'x"'),
+    ],
+)
 def test_what_can_never_be_typed_is_refused(variables, text):
     with pytest.raises(SettingsError) as error:
         _tmux.command("box", variables)
@@ -94,8 +145,16 @@ def test_a_session_s_name(name):
 
 
 def groups(values):
-    return [("crawler", [("crawler/%d" % number, _tmux.command("box", {"ansible_host": value})) for number, value in enumerate(values)]),
-            ("web\n<% x %>", [("web/here", "")])]
+    return [
+        (
+            "crawler",
+            [
+                (f"crawler/{number}", _tmux.command("box", {"ansible_host": value}))
+                for number, value in enumerate(values)
+            ],
+        ),
+        ("web\n<% x %>", [("web/here", "")]),
+    ]
 
 
 def test_tmuxinator_s_file_is_yaml_and_no_template():
@@ -104,7 +163,9 @@ def test_tmuxinator_s_file_is_yaml_and_no_template():
     project = yaml.safe_load(text)
     assert project["name"] == "fleet"
     assert [line for window in project["windows"] for line in window.values()] == [
-        *(_tmux.command("box", {"ansible_host": value}) for value in HOSTILE), ""]
+        *(_tmux.command("box", {"ansible_host": value}) for value in HOSTILE),
+        "",
+    ]
     assert text.count("\n  # ") == 2
 
 
@@ -112,7 +173,13 @@ def test_the_script_makes_a_window_a_box(said):
     calls = said("unset TMUX; " + _tmux.script("fleet", groups(HOSTILE)))
     assert calls[0] == ["has-session", "-t", "=fleet"]
     assert calls[1][:7] == ["new-session", "-d", "-s", "fleet", "-n", "crawler/0", "sh"]
-    assert [call[0] for call in calls] == ["has-session", "new-session", *["new-window"] * len(HOSTILE), "select-window", "attach-session"]
+    assert [call[0] for call in calls] == [
+        "has-session",
+        "new-session",
+        *["new-window"] * len(HOSTILE),
+        "select-window",
+        "attach-session",
+    ]
     for value, call in zip(HOSTILE, calls[1:]):
         line = call[-1]
         assert call[-3:-1] == ["sh", "-c"]
@@ -122,5 +189,7 @@ def test_the_script_makes_a_window_a_box(said):
 
 
 def test_the_script_goes_to_the_session_that_is_there(said):
-    calls = said("tmux() { command tmux \"$@\" || :; }; " + _tmux.script("fleet", groups(["x"])).replace("exec tmux", "tmux"))
+    calls = said(
+        'tmux() { command tmux "$@" || :; }; ' + _tmux.script("fleet", groups(["x"])).replace("exec tmux", "tmux")
+    )
     assert [call[0] for call in calls] == ["has-session", "attach-session"]

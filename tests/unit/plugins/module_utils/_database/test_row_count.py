@@ -27,8 +27,10 @@ def count(engine="mysql", kind="instant", **options):
 
 def test_names_are_quoted_and_values_are_not_there():
     query, values = count(equals={"box": "x' OR 1=1", "gone": None, "well": True}).query()
-    assert query == ("SELECT TIMESTAMPDIFF(HOUR, %s, `at`) AS bucket, COUNT(*) FROM `pages` WHERE `at` >= %s AND `at` < %s AND `box` = %s "
-                     "AND `gone` IS NULL AND `well` = %s GROUP BY 1")
+    assert query == (
+        "SELECT TIMESTAMPDIFF(HOUR, %s, `at`) AS bucket, COUNT(*) FROM `pages` WHERE `at` >= %s AND `at` < %s AND `box` = %s "
+        "AND `gone` IS NULL AND `well` = %s GROUP BY 1"
+    )
     assert values == ["2026-11-20 12:00:00.000000"] * 2 + ["2026-11-20 14:30:00.000000", "x' OR 1=1", "1"]
     query, values = count("postgresql", equals={"well": True}).query()
     assert 'FROM "pages" WHERE "at" >= CAST(%s AS timestamptz)' in query
@@ -39,22 +41,31 @@ def test_a_schema():
     assert "FROM `app`.`pages` " in Count("mysql", ("app", "pages"), "at", "instant", hours=1, until=UNTIL).query()[0]
 
 
-@pytest.mark.parametrize(("of", "options", "values"), [
-    ("local", {"time_zone": timezone(timedelta(hours=2))}, ["2026-11-20 14:00:00.000000", "2026-11-20 16:30:00.000000"]),
-    ("number", {}, [1795176000, 1795185000]),
-    ("number", {"unit": 1000}, [1795176000000, 1795185000000]),
-    ("number", {"until": UNTIL.replace(microsecond=1)}, [1795176000, 1795185001]),
-    ("day", {}, ["2026-11-18", "2026-11-21"]),
-    ("day", {"time_zone": timezone(timedelta(hours=12))}, ["2026-11-19", "2026-11-22"]),
-])
+@pytest.mark.parametrize(
+    ("of", "options", "values"),
+    [
+        (
+            "local",
+            {"time_zone": timezone(timedelta(hours=2))},
+            ["2026-11-20 14:00:00.000000", "2026-11-20 16:30:00.000000"],
+        ),
+        ("number", {}, [1795176000, 1795185000]),
+        ("number", {"unit": 1000}, [1795176000000, 1795185000000]),
+        ("number", {"until": UNTIL.replace(microsecond=1)}, [1795176000, 1795185001]),
+        ("day", {}, ["2026-11-18", "2026-11-21"]),
+        ("day", {"time_zone": timezone(timedelta(hours=12))}, ["2026-11-19", "2026-11-22"]),
+    ],
+)
 def test_the_ends_of_the_time_are_as_the_column_has_them(of, options, values):
     assert count(kind=of, **options).query()[1][1:] == values
 
 
 def test_hours_without_rows_are_hours():
     whole, current = count().hours([(1, 7), (2, 3)])
-    assert whole == [{"start": "2026-11-20T12:00:00Z", "rows": 0, "rows_per_hour": 0.0},
-                     {"start": "2026-11-20T13:00:00Z", "rows": 7, "rows_per_hour": 7.0}]
+    assert whole == [
+        {"start": "2026-11-20T12:00:00Z", "rows": 0, "rows_per_hour": 0.0},
+        {"start": "2026-11-20T13:00:00Z", "rows": 7, "rows_per_hour": 7.0},
+    ]
     assert current == {"start": "2026-11-20T14:00:00Z", "rows": 3, "rows_per_hour": 6.0, "seconds": 1800.0}
 
 
@@ -71,7 +82,9 @@ def test_a_zone_whose_hours_begin_at_half_past():
 def test_clocks_that_are_put_forward_leave_an_hour_out():
     """In New York 02:00 to 03:00 was not there on 8 March 2026: 06:00 in UTC was 01:00, and 07:00 was 03:00."""
     until = datetime(2026, 3, 8, 9, tzinfo=timezone.utc)
-    whole, _current = count(kind="local", hours=4, until=until, time_zone=zone("America/New_York")).hours([(0, 1), (1, 2), (3, 3), (4, 4)])
+    whole, _current = count(kind="local", hours=4, until=until, time_zone=zone("America/New_York")).hours(
+        [(0, 1), (1, 2), (3, 3), (4, 4)]
+    )
     assert [hour["rows"] for hour in whole] == [1, 2, 3, 4]
 
 
@@ -89,10 +102,18 @@ def test_tables():
             table(wrong)
 
 
-@pytest.mark.parametrize(("engine", "of", "expected"), [
-    ("mysql", "TIMESTAMP", "instant"), ("mysql", "datetime", "local"), ("mysql", "date", "day"), ("mysql", "bigint", "number"),
-    ("postgresql", "timestamp with time zone", "instant"), ("postgresql", "timestamp without time zone", "local"),
-    ("postgresql", "numeric", "number")])
+@pytest.mark.parametrize(
+    ("engine", "of", "expected"),
+    [
+        ("mysql", "TIMESTAMP", "instant"),
+        ("mysql", "datetime", "local"),
+        ("mysql", "date", "day"),
+        ("mysql", "bigint", "number"),
+        ("postgresql", "timestamp with time zone", "instant"),
+        ("postgresql", "timestamp without time zone", "local"),
+        ("postgresql", "numeric", "number"),
+    ],
+)
 def test_types(engine, of, expected):
     assert kind(engine, of, "at") == expected
 

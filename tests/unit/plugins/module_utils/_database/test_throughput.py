@@ -20,7 +20,7 @@ SEED = [11671, 9219, 8588, 7098, 2779, 481, 271, 135]
 
 
 def hours(counts):
-    return [{"start": "hour %d" % number, "rows": rows} for number, rows in enumerate(counts)]
+    return [{"start": f"hour {number}", "rows": rows} for number, rows in enumerate(counts)]
 
 
 def verdict(counts, **options):
@@ -29,41 +29,62 @@ def verdict(counts, **options):
 
 def test_the_seed_degrades_80_times():
     found = judge(hours(SEED), subject="pages")
-    assert found["message"] == ("degrading, 80 times slower than its best hour: "
-                                "135 rows in the latest whole hour, 11671 in the best (hour 0)")
+    assert found["message"] == (
+        "degrading, 80 times slower than its best hour: 135 rows in the latest whole hour, 11671 in the best (hour 0)"
+    )
     assert found["times_slower"] == 86.45
-    assert found["findings"] == [{"check": "throughput_times_slower", "severity": "critical", "subject": "pages", "value": 86.45,
-                                  "threshold": 10, "unit": "times", "message": found["message"]}]
+    assert found["findings"] == [
+        {
+            "check": "throughput_times_slower",
+            "severity": "critical",
+            "subject": "pages",
+            "value": 86.45,
+            "threshold": 10,
+            "unit": "times",
+            "message": found["message"],
+        }
+    ]
 
 
-@pytest.mark.parametrize(("seen", "expected", "severity"), [
-    (2, "too few hours", None), (3, "steady", None), (4, "steady", None), (5, "degrading", "warning"), (6, "degrading", "critical"),
-    (7, "degrading", "critical")])
+@pytest.mark.parametrize(
+    ("seen", "expected", "severity"),
+    [
+        (2, "too few hours", None),
+        (3, "steady", None),
+        (4, "steady", None),
+        (5, "degrading", "warning"),
+        (6, "degrading", "critical"),
+        (7, "degrading", "critical"),
+    ],
+)
 def test_it_was_to_be_seen_three_hours_before(seen, expected, severity):
     found = judge(hours(SEED[:seen]))
     assert found["verdict"] == expected
     assert [finding["severity"] for finding in found["findings"]] == ([severity] if severity else [])
 
 
-@pytest.mark.parametrize(("counts", "expected"), [
-    ([], "no rows"),
-    ([0] * 24, "no rows"),
-    ([1000] * 24, "steady"),
-    ([0] * 16 + SEED, "degrading"),
-    # One low hour is an accident; the second is not.
-    ([1000] * 10 + [300], "steady"),
-    ([1000] * 10 + [300, 310], "degrading"),
-    ([5000] + [1000] * 9, "steady"),
-    ([1000] * 10 + [0], "stopped"),
-    (SEED + [0], "stopped"),
-    # Three an hour may well be none in the next, but not in ten.
-    ([3] * 10 + [0], "steady"),
-    ([3] * 10 + [0] * 10, "stopped"),
-    # After a restart.
-    (SEED + [3000], "recovering"),
-    (SEED + [3000, 9000], "steady"),
-    (list(range(100, 2500, 100)), "steady"),
-])
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([], "no rows"),
+        ([0] * 24, "no rows"),
+        ([1000] * 24, "steady"),
+        ([0] * 16 + SEED, "degrading"),
+        # One low hour is an accident; the second is not.
+        ([1000] * 10 + [300], "steady"),
+        ([1000] * 10 + [300, 310], "degrading"),
+        ([5000] + [1000] * 9, "steady"),
+        ([1000] * 10 + [0], "stopped"),
+        (SEED + [0], "stopped"),
+        # Three an hour may well be none in the next, but not in ten.
+        ([3] * 10 + [0], "steady"),
+        ([3] * 10 + [0] * 10, "stopped"),
+        # After a restart.
+        (SEED + [3000], "recovering"),
+        (SEED + [3000, 9000], "steady"),
+        (list(range(100, 2500, 100)), "steady"),
+    ],
+)
 def test_verdicts(counts, expected):
     assert verdict(counts) == expected
 
@@ -99,13 +120,25 @@ def test_half_every_hour_is_found_soon():
     for _case in range(200):
         counts = [round(1000 * dice.lognormvariate(0, 0.2)) for _hour in range(12)]
         for number in range(1, 7):
-            counts.append(round(1000 * 0.5 ** number * dice.lognormvariate(0, 0.2)))
+            counts.append(round(1000 * 0.5**number * dice.lognormvariate(0, 0.2)))
         assert verdict(counts) == "degrading"
 
 
-@pytest.mark.parametrize(("factor", "words"), [
-    (1.0, "1"), (3.0, "3"), (3.49, "3.4"), (9.99, "9.9"), (10.0, "10"), (19.9, "10"), (86.45, "80"), (100.0, "100"), (999.0, "900"),
-    (1000.0, "1000")])
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (1.0, "1"),
+        (3.0, "3"),
+        (3.49, "3.4"),
+        (9.99, "9.9"),
+        (10.0, "10"),
+        (19.9, "10"),
+        (86.45, "80"),
+        (100.0, "100"),
+        (999.0, "900"),
+        (1000.0, "1000"),
+    ],
+)
 def test_a_factor_in_words_is_never_more_than_it_is(factor, words):
     assert times(factor) == words
     assert float(times(factor)) <= factor

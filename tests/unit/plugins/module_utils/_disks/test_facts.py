@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts
 
@@ -27,15 +26,20 @@ def test_the_seed_crawler(box):
     assert list(disks) == ["/", "/run", "/run/lock", "/run/shm", "/run/user"]
     assert disks["/"]["used_percent"] == 75.0
     assert [round(disks["/"][key] / 2**30, 1) for key in ("size_bytes", "used_bytes")] == [7.7, 5.5]
-    assert disks["/"]["size_bytes"] - disks["/"]["used_bytes"] == disks["/"]["available_bytes"] + disks["/"]["reserved_bytes"]
+    assert (
+        disks["/"]["size_bytes"] - disks["/"]["used_bytes"]
+        == disks["/"]["available_bytes"] + disks["/"]["reserved_bytes"]
+    )
     assert round(disks["/run"]["size_bytes"] / 2**30, 1) == 1.5
     assert disks["/run"]["kind"] == "memory"
 
 
 def test_a_host_of_containers(box):
     facts = disk_facts.parse(box("docker-host"))
-    shown = [(disk["mount"], disk["kind"], disk["used_percent"], disk["inodes_used_percent"], disk["read_only"])
-             for disk in facts["filesystems"]]
+    shown = [
+        (disk["mount"], disk["kind"], disk["used_percent"], disk["inodes_used_percent"], disk["read_only"])
+        for disk in facts["filesystems"]
+    ]
     assert shown == [
         ("/", "local", 85.0, 10.0, False),
         ("/boot/efi", "local", 2.0, None, False),
@@ -83,34 +87,40 @@ def test_subvolumes_and_data_sets_show_each_space_once(box):
     assert disks["/"]["read_only"] is False
 
 
-@pytest.mark.parametrize("used, available, percent", [
-    (31471616, 17858560, 64.0),
-    (0, 100, 0.0),
-    (1, 999999999, 1.0),
-    (99, 1, 99.0),
-    (991, 9, 100.0),
-    (100, 0, 100.0),
-    (0, 0, None),
-    (None, 5, None),
-    (5, None, None),
-    (100, -10, 112.0),
-    (5, -10, None),
-    (-1, 1000, 0.0),
-    (-5, 10, None),
-])
+@pytest.mark.parametrize(
+    "used, available, percent",
+    [
+        (31471616, 17858560, 64.0),
+        (0, 100, 0.0),
+        (1, 999999999, 1.0),
+        (99, 1, 99.0),
+        (991, 9, 100.0),
+        (100, 0, 100.0),
+        (0, 0, None),
+        (None, 5, None),
+        (5, None, None),
+        (100, -10, 112.0),
+        (5, -10, None),
+        (-1, 1000, 0.0),
+        (-5, 10, None),
+    ],
+)
 def test_the_percentage_is_rounded_as_df_does(used, available, percent):
     assert disk_facts.used_percent(used, available) == percent
 
 
-@pytest.mark.parametrize("statfs, readable, hung", [
-    ("4096 4096 100 50 40 10 5 /\n", True, False),
-    ("hung /\n", False, True),
-    ("error /\n", False, False),
-    ("", False, False),
-    ("4096 4096 ? 50 40 10 5 /\n", False, False),
-    ("0 0 100 50 40 10 5 /\n", False, False),
-    ("4096 4096 100 50 40 10 5 /other\n", False, False),
-])
+@pytest.mark.parametrize(
+    "statfs, readable, hung",
+    [
+        ("4096 4096 100 50 40 10 5 /\n", True, False),
+        ("hung /\n", False, True),
+        ("error /\n", False, False),
+        ("", False, False),
+        ("4096 4096 ? 50 40 10 5 /\n", False, False),
+        ("0 0 100 50 40 10 5 /\n", False, False),
+        ("4096 4096 100 50 40 10 5 /other\n", False, False),
+    ],
+)
 def test_what_a_mount_can_answer(statfs, readable, hung):
     disk = root(statfs)
     assert (disk["readable"], disk["hung"], disk["size_bytes"]) == (readable, hung, 409600 if readable else None)
@@ -123,11 +133,20 @@ def test_the_block_size_stands_in_for_a_fragment_size_that_is_missing():
 
 def test_space_that_the_file_system_does_not_know():
     unknown = str(2**64 - 1)
-    disk = root("4096 4096 100 %s %s 10 %s /\n" % (unknown, unknown, unknown))
+    disk = root(f"4096 4096 100 {unknown} {unknown} 10 {unknown} /\n")
     assert disk["size_bytes"] == 409600
     assert disk["inodes_total"] == 10
-    assert {disk[key] for key in ("used_bytes", "available_bytes", "reserved_bytes", "used_percent", "inodes_used",
-                                  "inodes_used_percent")} == {None}
+    assert {
+        disk[key]
+        for key in (
+            "used_bytes",
+            "available_bytes",
+            "reserved_bytes",
+            "used_percent",
+            "inodes_used",
+            "inodes_used_percent",
+        )
+    } == {None}
 
 
 def test_a_box_without_its_mounts():
@@ -136,7 +155,9 @@ def test_a_box_without_its_mounts():
 
 def test_a_file_system_without_blocks_is_left_out_but_the_root_is_not():
     text = HEAD + "26 25 0:9 / /empty rw - tmpfs x rw\n"
-    assert list(by_mount({"/proc/self/mountinfo": text, "statfs": "512 512 0 0 0 0 0 /empty\n512 512 0 0 0 0 0 /\n"})) == ["/"]
+    assert list(
+        by_mount({"/proc/self/mountinfo": text, "statfs": "512 512 0 0 0 0 0 /empty\n512 512 0 0 0 0 0 /\n"})
+    ) == ["/"]
 
 
 def test_a_newline_in_a_mount_point_forges_no_answer():
@@ -144,18 +165,26 @@ def test_a_newline_in_a_mount_point_forges_no_answer():
     line = "%d 25 8:%d / %s rw - ext4 y rw\n"
     text = HEAD + line % (26, 2, "/m\\012" + forged.replace(" ", "\\040")) + line % (27, 3, "/m") + line % (28, 4, "/x")
     figures = "4096 4096 100 %d %d 0 0 %s\n"
-    statfs = "".join(figures % (free, free, point) for free, point in (
-        (50, "/"), (80, "/m\n" + forged), (20, "/m"), (40, "/x")))
+    statfs = "".join(
+        figures % (free, free, point) for free, point in ((50, "/"), (80, "/m\n" + forged), (20, "/m"), (40, "/x"))
+    )
     disks = by_mount({"/proc/self/mountinfo": text, "statfs": statfs})
     assert {mount: disk["used_percent"] for mount, disk in disks.items()} == {
-        "/": 50.0, "/m\n" + forged: 20.0, "/m": 80.0, "/x": 60.0}
+        "/": 50.0,
+        "/m\n" + forged: 20.0,
+        "/m": 80.0,
+        "/x": 60.0,
+    }
 
 
 def test_the_disk_under_the_overlay_of_a_container_is_not_shown_again():
     overlay = "30 1 0:30 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/cow/upper,workdir=/cow/work\n"
     figures = "4096 4096 1000 %d 400 100 50 %s\n"
     # A directory of the host in the container; the disk itself, where the box was booted with an overlay on it.
-    for line, point in (("31 30 8:1 /srv /data rw - ext4 /dev/sda1 rw\n", "/data"), ("31 30 8:1 / /cow rw - ext4 /dev/sda1 rw\n", "/cow")):
+    for line, point in (
+        ("31 30 8:1 /srv /data rw - ext4 /dev/sda1 rw\n", "/data"),
+        ("31 30 8:1 / /cow rw - ext4 /dev/sda1 rw\n", "/cow"),
+    ):
         statfs = figures % (500, "/") + figures % (499, point)
         assert list(by_mount({"/proc/self/mountinfo": overlay + line, "statfs": statfs})) == ["/"]
     # Another disk, though of the same make.
@@ -167,7 +196,11 @@ def test_the_disk_under_the_overlay_of_a_container_is_not_shown_again():
     assert list(by_mount({"/proc/self/mountinfo": overlay + line, "statfs": statfs})) == ["/", "/data"]
 
 
-WORDS = st.lists(st.sampled_from(["0", "1", "-5", str(2**64 - 1), str(2**63), "4096", "9" * 20, "?", "/", "/a", "hung", "error", "\n"]))
+WORDS = st.lists(
+    st.sampled_from(
+        ["0", "1", "-5", str(2**64 - 1), str(2**63), "4096", "9" * 20, "?", "/", "/a", "hung", "error", "\n"]
+    )
+)
 
 
 @given(WORDS, st.text(max_size=100))

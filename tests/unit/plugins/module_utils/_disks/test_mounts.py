@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
 
 
 def line(number, parent, point, device="8:1", root="/", options="rw", kind="ext4", source="/dev/sda1", upper="rw"):
-    return "%s %s %s %s %s %s shared:1 - %s %s %s\n" % (number, parent, device, root, point, options, kind, source, upper)
+    return f"{number} {parent} {device} {root} {point} {options} shared:1 - {kind} {source} {upper}\n"
 
 
 def mount(kind="ext4", source="/dev/sda1", upper="rw", options="rw", point="/x"):
@@ -22,9 +21,24 @@ def points(text):
 
 
 def test_a_line_is_read_to_its_last_field():
-    assert list(disks_mounts.parse("36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n")) == [
-        disks_mounts.Mount(36, 35, "98:0", "/mnt1", "/a\\040b", "/a b", ("rw", "noatime"), "ext3", "/dev/root",
-                      ("rw", "errors=continue"))]
+    assert list(
+        disks_mounts.parse(
+            "36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"
+        )
+    ) == [
+        disks_mounts.Mount(
+            36,
+            35,
+            "98:0",
+            "/mnt1",
+            "/a\\040b",
+            "/a b",
+            ("rw", "noatime"),
+            "ext3",
+            "/dev/root",
+            ("rw", "errors=continue"),
+        )
+    ]
 
 
 def test_no_optional_field_and_an_empty_source():
@@ -32,63 +46,78 @@ def test_no_optional_field_and_an_empty_source():
     assert (found.type, found.source, found.super_options) == ("tmpfs", "", ("rw", "size=4k"))
 
 
-@pytest.mark.parametrize("escaped, point, data", [
-    (r"/a\040b", "/a b", b"/a b"),
-    (r"/a\011b", "/a\tb", b"/a\tb"),
-    (r"/a\012b", "/a\nb", b"/a\nb"),
-    (r"/a\134b", "/a\\b", b"/a\\b"),
-    (r"/a\043b", "/a#b", b"/a#b"),
-    (r"/a\134040b", r"/a\040b", rb"/a\040b"),
-    (r"/a\0401", "/a 1", b"/a 1"),
-    (r"/a\xff", r"/a\xff", b"/a\xff"),
-    (r"/a\134xff", r"/a\xff", rb"/a\xff"),
-    ("/\u00e9", "/\u00e9", "/\u00e9".encode()),
-])
+@pytest.mark.parametrize(
+    "escaped, point, data",
+    [
+        (r"/a\040b", "/a b", b"/a b"),
+        (r"/a\011b", "/a\tb", b"/a\tb"),
+        (r"/a\012b", "/a\nb", b"/a\nb"),
+        (r"/a\134b", "/a\\b", b"/a\\b"),
+        (r"/a\043b", "/a#b", b"/a#b"),
+        (r"/a\134040b", r"/a\040b", rb"/a\040b"),
+        (r"/a\0401", "/a 1", b"/a 1"),
+        (r"/a\xff", r"/a\xff", b"/a\xff"),
+        (r"/a\134xff", r"/a\xff", rb"/a\xff"),
+        ("/\u00e9", "/\u00e9", "/\u00e9".encode()),
+    ],
+)
 def test_escapes_of_the_kernel_and_of_the_decoder(escaped, point, data):
     assert (disks_mounts.unescape(escaped), disks_mounts.path_bytes(escaped)) == (point, data)
 
 
-@pytest.mark.parametrize("kind, found", [
-    (mount(), "local"),
-    (mount("btrfs"), "local"),
-    (mount("zfs", "tank:old/data"), "local"),
-    (mount("ext4", "/dev/disk/by-path/pci-0000:00:1f.2"), "local"),
-    (mount("fuseblk", "/dev/sdb1"), "local"),
-    (mount("nfs4", "nas:/export"), "network"),
-    (mount("cifs", "//nas/share"), "network"),
-    (mount("fuse.sshfs", "me@files:/"), "network"),
-    (mount("fuse.unheard-of", "cluster:/volume"), "network"),
-    (mount("virtiofs", "share"), "network"),
-    (mount("tmpfs", "tmpfs"), "memory"),
-    (mount("overlay", "overlay", "rw,lowerdir=/l,upperdir=/u,workdir=/w"), "overlay"),
-    (mount("overlay", "overlay", "ro,lowerdir=/l,upperdir=/u,workdir=/w"), "overlay"),
-    (mount("overlay", "composefs", "ro,lowerdir=/l:/m"), "image"),
-    (mount("fuse.fuse-overlayfs", "fuse-overlayfs"), "overlay"),
-    (mount("squashfs", "/dev/loop3", "ro"), "image"),
-    (mount("fuse.snapfuse", "snapfuse"), "image"),
-    (mount("ext4", "/dev/loop3", "ro"), "image"),
-    (mount("udf", "/dev/sr0", "ro"), "image"),
-    (mount("ext4", "/dev/sda1", "ro,errors=remount-ro"), "local"),
-    (mount("ext4", "/dev/loop3", "rw", options="ro"), "local"),
-])
+@pytest.mark.parametrize(
+    "kind, found",
+    [
+        (mount(), "local"),
+        (mount("btrfs"), "local"),
+        (mount("zfs", "tank:old/data"), "local"),
+        (mount("ext4", "/dev/disk/by-path/pci-0000:00:1f.2"), "local"),
+        (mount("fuseblk", "/dev/sdb1"), "local"),
+        (mount("nfs4", "nas:/export"), "network"),
+        (mount("cifs", "//nas/share"), "network"),
+        (mount("fuse.sshfs", "me@files:/"), "network"),
+        (mount("fuse.unheard-of", "cluster:/volume"), "network"),
+        (mount("virtiofs", "share"), "network"),
+        (mount("tmpfs", "tmpfs"), "memory"),
+        (mount("overlay", "overlay", "rw,lowerdir=/l,upperdir=/u,workdir=/w"), "overlay"),
+        (mount("overlay", "overlay", "ro,lowerdir=/l,upperdir=/u,workdir=/w"), "overlay"),
+        (mount("overlay", "composefs", "ro,lowerdir=/l:/m"), "image"),
+        (mount("fuse.fuse-overlayfs", "fuse-overlayfs"), "overlay"),
+        (mount("squashfs", "/dev/loop3", "ro"), "image"),
+        (mount("fuse.snapfuse", "snapfuse"), "image"),
+        (mount("ext4", "/dev/loop3", "ro"), "image"),
+        (mount("udf", "/dev/sr0", "ro"), "image"),
+        (mount("ext4", "/dev/sda1", "ro,errors=remount-ro"), "local"),
+        (mount("ext4", "/dev/loop3", "rw", options="ro"), "local"),
+    ],
+)
 def test_kind(kind, found):
     assert disks_mounts.kind(kind) == found
 
 
-@pytest.mark.parametrize("found, expected", [
-    (mount(), True),
-    (mount(options="ro"), False),
-    (mount(upper="ro,errors=remount-ro"), False),
-    (mount(upper="rw,emergency_ro"), False),
-])
+@pytest.mark.parametrize(
+    "found, expected",
+    [
+        (mount(), True),
+        (mount(options="ro"), False),
+        (mount(upper="ro,errors=remount-ro"), False),
+        (mount(upper="rw,emergency_ro"), False),
+    ],
+)
 def test_can_be_written(found, expected):
     assert disks_mounts.can_be_written(found) is expected
 
 
 def test_what_is_covered_is_not_seen():
-    text = (line(1, 0, "/") + line(2, 1, "/a", "8:2") + line(3, 2, "/a/b", "8:3") + line(4, 1, "/c", "8:4")
-            # Over a mount point, and over a directory above one.
-            + line(5, 4, "/c", "8:5") + line(6, 2, "/a", "8:6"))
+    text = (
+        line(1, 0, "/")
+        + line(2, 1, "/a", "8:2")
+        + line(3, 2, "/a/b", "8:3")
+        + line(4, 1, "/c", "8:4")
+        # Over a mount point, and over a directory above one.
+        + line(5, 4, "/c", "8:5")
+        + line(6, 2, "/a", "8:6")
+    )
     assert [found.id for found in disks_mounts.visible(disks_mounts.parse(text))] == [1, 5, 6]
 
 
@@ -102,39 +131,73 @@ def test_a_root_that_is_no_mount_as_in_chroot():
     assert points(text) == [["/data"], ["/data/deep"]]
 
 
-@pytest.mark.parametrize("text, expected", [
-    # A bind mount of a directory never stands for the file system, wherever it is.
-    (line(1, 0, "/") + line(2, 1, "/b", root="/srv"), [["/", "/b"]]),
-    (line(1, 0, "/") + line(2, 1, "/b", "8:2", root="/srv") + line(3, 1, "/data/long", "8:2"), [["/"], ["/data/long", "/b"]]),
-    # But the root of the box always does.
-    (line(1, 0, "/", root="/ostree/deploy/x") + line(2, 1, "/sysroot"), [["/", "/sysroot"]]),
-    # Subvolumes of one file system share a device here, though stat() tells them apart.
-    (line(1, 0, "/", "0:30", "/@", kind="btrfs") + line(2, 1, "/home", "0:30", "/@home", kind="btrfs"), [["/", "/home"]]),
-    # Exports of one server that lie on one disk there were still mounted apart.
-    (line(1, 0, "/") + line(2, 1, "/n/a", "0:40", kind="nfs", source="s:/a") + line(3, 1, "/n/b", "0:40", kind="nfs", source="s:/b"),
-     [["/"], ["/n/a"], ["/n/b"]]),
-    # Single files that an engine mounts into a container are no mount points to name a disk by.
-    (line(1, 0, "/", "0:30", kind="overlay", source="overlay") + line(2, 1, "/etc/hosts", root="/c/hosts")
-     + line(3, 1, "/etc/resolv.conf", root="/c/resolv.conf"), [["/"]]),
-    (line(1, 0, "/", "0:30", kind="overlay", source="overlay") + line(2, 1, "/etc/hosts", root="/c/hosts")
-     + line(3, 1, "/data", root="/volumes/data/_data"), [["/"], ["/data", "/etc/hosts"]]),
-    (line(1, 0, "/") + line(2, 1, "/mnt/x//deleted", "8:2"), [["/"]]),
-    (line(1, 0, "/") + line(2, 1, "/procs", "8:2") + line(3, 1, "/proc/kcore", "0:5", kind="tmpfs"), [["/"], ["/procs"]]),
-    (line(1, 0, "/") + line(2, 1, "/dev", "0:5", kind="tmpfs") + line(3, 2, "/dev/shm", "0:6", kind="tmpfs"),
-     [["/"], ["/dev/shm"]]),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        # A bind mount of a directory never stands for the file system, wherever it is.
+        (line(1, 0, "/") + line(2, 1, "/b", root="/srv"), [["/", "/b"]]),
+        (
+            line(1, 0, "/") + line(2, 1, "/b", "8:2", root="/srv") + line(3, 1, "/data/long", "8:2"),
+            [["/"], ["/data/long", "/b"]],
+        ),
+        # But the root of the box always does.
+        (line(1, 0, "/", root="/ostree/deploy/x") + line(2, 1, "/sysroot"), [["/", "/sysroot"]]),
+        # Subvolumes of one file system share a device here, though stat() tells them apart.
+        (
+            line(1, 0, "/", "0:30", "/@", kind="btrfs") + line(2, 1, "/home", "0:30", "/@home", kind="btrfs"),
+            [["/", "/home"]],
+        ),
+        # Exports of one server that lie on one disk there were still mounted apart.
+        (
+            line(1, 0, "/")
+            + line(2, 1, "/n/a", "0:40", kind="nfs", source="s:/a")
+            + line(3, 1, "/n/b", "0:40", kind="nfs", source="s:/b"),
+            [["/"], ["/n/a"], ["/n/b"]],
+        ),
+        # Single files that an engine mounts into a container are no mount points to name a disk by.
+        (
+            line(1, 0, "/", "0:30", kind="overlay", source="overlay")
+            + line(2, 1, "/etc/hosts", root="/c/hosts")
+            + line(3, 1, "/etc/resolv.conf", root="/c/resolv.conf"),
+            [["/"]],
+        ),
+        (
+            line(1, 0, "/", "0:30", kind="overlay", source="overlay")
+            + line(2, 1, "/etc/hosts", root="/c/hosts")
+            + line(3, 1, "/data", root="/volumes/data/_data"),
+            [["/"], ["/data", "/etc/hosts"]],
+        ),
+        (line(1, 0, "/") + line(2, 1, "/mnt/x//deleted", "8:2"), [["/"]]),
+        (
+            line(1, 0, "/") + line(2, 1, "/procs", "8:2") + line(3, 1, "/proc/kcore", "0:5", kind="tmpfs"),
+            [["/"], ["/procs"]],
+        ),
+        (
+            line(1, 0, "/") + line(2, 1, "/dev", "0:5", kind="tmpfs") + line(3, 2, "/dev/shm", "0:6", kind="tmpfs"),
+            [["/"], ["/dev/shm"]],
+        ),
+    ],
+)
 def test_each_file_system_once(text, expected):
     assert points(text) == expected
 
 
 def test_what_lies_inside_a_network_mount_may_hang_as_well():
-    text = (line(1, 0, "/") + line(2, 1, "/n", "0:40", kind="nfs", source="s:/a") + line(3, 2, "/n/disk", "8:2")
-            + line(4, 1, "/net", "0:41", kind="autofs", source="/etc/auto.net") + line(5, 4, "/net/disk", "8:3")
-            + line(6, 1, "/ntfs", "8:4", kind="fuseblk"))
+    text = (
+        line(1, 0, "/")
+        + line(2, 1, "/n", "0:40", kind="nfs", source="s:/a")
+        + line(3, 2, "/n/disk", "8:2")
+        + line(4, 1, "/net", "0:41", kind="autofs", source="/etc/auto.net")
+        + line(5, 4, "/net/disk", "8:3")
+        + line(6, 1, "/ntfs", "8:4", kind="fuseblk")
+    )
     assert disks_mounts.guarded(disks_mounts.parse(text)) == {2, 3, 5, 6}
 
 
-@given(st.text(alphabet="0123456789:/ -\\x\n,abct", max_size=300) | st.binary(max_size=200).map(lambda data: data.decode("latin-1")))
+@given(
+    st.text(alphabet="0123456789:/ -\\x\n,abct", max_size=300)
+    | st.binary(max_size=200).map(lambda data: data.decode("latin-1"))
+)
 @example("1 2 8:1 / /x rw - ext4 a rw\n2 1 8:1 / /x rw - ext4 a rw\n")
 @example("1 1 8:1 / / rw - ext4 a rw\n1 1 8:1 / / rw - ext4 a rw\n")
 def test_no_text_makes_it_raise(text):
@@ -144,7 +207,12 @@ def test_no_text_makes_it_raise(text):
     assert disks_mounts.guarded(mounts) <= {found.id for found in mounts}
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.sampled_from(["/", "/a", "/a/b", "/a/b/c", "/d"])), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 4), st.sampled_from(["/", "/a", "/a/b", "/a/b/c", "/d"])),
+        max_size=8,
+    )
+)
 def test_no_tree_of_mounts_keeps_it_busy_for_ever(tree):
-    mounts = disks_mounts.parse("".join(line(number, parent, point, "8:%d" % number) for number, parent, point in tree))
+    mounts = disks_mounts.parse("".join(line(number, parent, point, f"8:{number}") for number, parent, point in tree))
     assert len(disks_mounts.visible(mounts)) <= len(mounts)

@@ -16,11 +16,7 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     facts as disk_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     mounts as disks_mounts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     statfs as disks_statfs,
 )
 from paths import HUNG_MOUNTS
@@ -73,23 +69,47 @@ COLUMNS = "size,used,avail,pcent,itotal,iused,iavail,ipcent"
 
 def unshared(*command):
     # With the first process of a process namespace all others in it are gone, however the test ends.
-    return ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", *command]
+    return [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        *command,
+    ]
 
 
 def can_mount():
     try:
-        return os.geteuid() == 0 and subprocess.run(unshared("true"), stderr=subprocess.DEVNULL, check=False).returncode == 0
+        return (
+            os.geteuid() == 0
+            and subprocess.run(unshared("true"), stderr=subprocess.DEVNULL, check=False).returncode == 0
+        )
     except OSError:
         return False
 
 
-needs_mounts = pytest.mark.skipif(not can_mount(), reason="only root can mount file systems, in a mount namespace of its own")
+needs_mounts = pytest.mark.skipif(
+    not can_mount(), reason="only root can mount file systems, in a mount namespace of its own"
+)
 
 
 def run(script, *arguments):
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), READ=READ, PYTHON=sys.executable, COLUMNS_OF_DF=COLUMNS)
-    return subprocess.run(unshared("sh", "-euc", script, "sh", *map(str, arguments)), env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=120, check=False, text=True)
+    environment = dict(
+        os.environ, PYTHONPATH=os.pathsep.join(sys.path), READ=READ, PYTHON=sys.executable, COLUMNS_OF_DF=COLUMNS
+    )
+    return subprocess.run(
+        unshared("sh", "-euc", script, "sh", *map(str, arguments)),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=120,
+        check=False,
+        text=True,
+    )
 
 
 def answer(done):
@@ -120,20 +140,33 @@ MAKE = {
 def test_as_df_has_it(name, tmp_path):
     for tool in re.findall(r"mkfs\.\w+|mksquashfs", MAKE[name]):
         if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
-            pytest.skip("there is no %s on this machine" % tool)
+            pytest.skip(f"there is no {tool} on this machine")
     # The bytes are on memory, lest a test writes to a disk that others watch.
-    prepare = ("PATH=$PATH:/usr/sbin:/sbin; cd \"$1\"; mount -t tmpfs -o size=300m scratch .; cd \"$1\"; mkdir at; truncate -s 32M image;"
-               + "{ %s; } 2>/dev/null;" % MAKE[name])
-    done = run(prepare + '"$PYTHON" -c "$READ" 5 network; echo;'
-               'df -B1 --output=$COLUMNS_OF_DF at | tail -1', tmp_path)
+    prepare = (
+        'PATH=$PATH:/usr/sbin:/sbin; cd "$1"; mount -t tmpfs -o size=300m scratch .; cd "$1"; mkdir at; truncate -s 32M image;'
+        + "{ %s; } 2>/dev/null;" % MAKE[name]
+    )
+    done = run(prepare + '"$PYTHON" -c "$READ" 5 network; echo;df -B1 --output=$COLUMNS_OF_DF at | tail -1', tmp_path)
     assert done.returncode == 0, done.stderr
     found, judged = done.stdout.splitlines()
     disks = {disk["mount"]: disk for disk in json.loads(found)["filesystems"]}
     disk = disks.pop(str(tmp_path / "at"))
-    assert [disk[key] for key in (
-        "size_bytes", "used_bytes", "available_bytes", "used_percent", "inodes_total", "inodes_used", "inodes_available",
-        "inodes_used_percent")] == [None if at > 3 and word in ("0", "-") and disk["inodes_total"] is None else number(word)
-                                    for at, word in enumerate(judged.split())]
+    assert [
+        disk[key]
+        for key in (
+            "size_bytes",
+            "used_bytes",
+            "available_bytes",
+            "used_percent",
+            "inodes_total",
+            "inodes_used",
+            "inodes_available",
+            "inodes_used_percent",
+        )
+    ] == [
+        None if at > 3 and word in ("0", "-") and disk["inodes_total"] is None else number(word)
+        for at, word in enumerate(judged.split())
+    ]
     # Neither as a bind mount nor otherwise is it there a second time.
     assert disk["device"] not in [other["device"] for other in disks.values()]
     assert disk["read_only"] is (name in ("read_only", "squashfs"))
@@ -141,8 +174,20 @@ def test_as_df_has_it(name, tmp_path):
 
 
 @needs_mounts
-@pytest.mark.parametrize("name", [b"a blank", b"a\ttab", b"a\nnewline", b"a\\backslash", b"a\\040trap", b"a#sign", b"a 1", b"\xff\xfe",
-                                  "\u00e9\u4e2d".encode()])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"a blank",
+        b"a\ttab",
+        b"a\nnewline",
+        b"a\\backslash",
+        b"a\\040trap",
+        b"a#sign",
+        b"a 1",
+        b"\xff\xfe",
+        "\u00e9\u4e2d".encode(),
+    ],
+)
 def test_mount_points_of_any_name(name, tmp_path):
     directory = os.fsencode(tmp_path) + b"/" + name
     os.mkdir(directory)
@@ -159,7 +204,10 @@ def test_every_disk_that_df_shows_is_shown_as_df_does():
     disks = {disk["mount"]: disk for disk in json.loads(found)["filesystems"]}
     judged = {row.split(None, 5)[5]: row.split(None, 5)[1:5] for row in rows}
     hidden = [mount for mount in judged if mount not in disks]
-    assert all(mount == "/dev" or mount.startswith(("/sys/", "/proc/", "/var/lib/containers/", "/var/lib/docker/")) for mount in hidden)
+    assert all(
+        mount == "/dev" or mount.startswith(("/sys/", "/proc/", "/var/lib/containers/", "/var/lib/docker/"))
+        for mount in hidden
+    )
     for mount in set(disks) & set(judged):
         size, _used, _available, percent = judged[mount]
         assert disks[mount]["size_bytes"] == int(size) * 1024
@@ -194,7 +242,7 @@ def test_mounts_that_never_answer(tmp_path):
 def test_where_somebody_waits_already_nobody_else_is_sent(tmp_path):
     """Else a program that reads the box every minute would leave a process behind each time."""
     text, alone = answer(hang(tmp_path, ["one", "two"], [sys.executable, "-c", READ_AGAIN]))
-    assert sorted(text.splitlines()) == ["hung %s" % (tmp_path / name) for name in ("one", "two")]
+    assert sorted(text.splitlines()) == [f"hung {tmp_path / name}" for name in ("one", "two")]
     assert alone
 
 
@@ -216,19 +264,19 @@ def test_mounts_that_may_hang_are_left_alone_when_nobody_wants_to_know(tmp_path)
 def test_the_deadline_is_one_for_all_and_not_each(tmp_path):
     mounts = disks_mounts.parse(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="backslashreplace"))
     assert disks_statfs.read(mounts, 1).count("\n") >= 1
-    facts = answer(hang(tmp_path, ["m%d" % number for number in range(20)], [sys.executable, "-c", READ, "3", "network"]))
+    facts = answer(hang(tmp_path, [f"m{number}" for number in range(20)], [sys.executable, "-c", READ, "3", "network"]))
     assert len(facts["hung"]) == 20
 
 
 def test_a_mount_point_that_is_not_there_is_an_error(tmp_path):
-    text = "25 1 8:1 / %s rw - ext4 /dev/sda1 rw\n26 1 8:2 / %s rw - nfs4 nas:/x rw\n" % (tmp_path / "no", tmp_path / "nas")
+    text = f"25 1 8:1 / {tmp_path / 'no'} rw - ext4 /dev/sda1 rw\n26 1 8:2 / {tmp_path / 'nas'} rw - nfs4 nas:/x rw\n"
     statfs = disks_statfs.read(disks_mounts.parse(text), 5)
-    assert statfs == "error %s\nerror %s\n" % (tmp_path / "no", tmp_path / "nas")
+    assert statfs == f"error {tmp_path / 'no'}\nerror {tmp_path / 'nas'}\n"
     assert disk_facts.parse({"/proc/self/mountinfo": text, "statfs": statfs})["unreadable"] == 2
 
 
 def test_a_network_mount_that_answers(tmp_path):
-    text = "26 1 8:2 / %s rw - nfs4 nas:/x rw\n" % tmp_path
+    text = f"26 1 8:2 / {tmp_path} rw - nfs4 nas:/x rw\n"
     statfs = disks_statfs.read(disks_mounts.parse(text), 60)
     (disk,) = disk_facts.parse({"/proc/self/mountinfo": text, "statfs": statfs})["filesystems"]
     assert disk["size_bytes"] == os.statvfs(tmp_path).f_frsize * os.statvfs(tmp_path).f_blocks
@@ -236,7 +284,7 @@ def test_a_network_mount_that_answers(tmp_path):
 
 
 def test_no_process_is_left_behind(tmp_path):
-    text = "26 1 8:2 / %s rw - nfs4 nas:/x rw\n" % tmp_path
+    text = f"26 1 8:2 / {tmp_path} rw - nfs4 nas:/x rw\n"
     before = set(os.listdir("/proc/self/fd"))
     disks_statfs.read(disks_mounts.parse(text), 60)
     assert set(os.listdir("/proc/self/fd")) == before

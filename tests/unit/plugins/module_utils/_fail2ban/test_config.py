@@ -11,9 +11,23 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config as fail2ban_config
 
 
-@pytest.mark.parametrize(("written", "meant"), [
-    (600, 600), ("600", 600), ("10m", 600), ("1h", 3600), ("1d 12h", 129600), ("1d12h", 129600), ("1w", 604800), ("1mo", 2629800),
-    ("2y", 63115200), (-1, -1), ("-1", -1), ("90s", 90)])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (600, 600),
+        ("600", 600),
+        ("10m", 600),
+        ("1h", 3600),
+        ("1d 12h", 129600),
+        ("1d12h", 129600),
+        ("1w", 604800),
+        ("1mo", 2629800),
+        ("2y", 63115200),
+        (-1, -1),
+        ("-1", -1),
+        ("90s", 90),
+    ],
+)
 def test_spans_of_time(written, meant):
     assert fail2ban_config.seconds(written) == meant
 
@@ -25,9 +39,13 @@ def test_what_is_no_span_of_time(written):
 
 
 def test_the_text_is_what_an_ini_parser_reads():
-    text = fail2ban_config.text([("DEFAULT", {"bantime": "10m", "bantime.increment": True}),
-                           ("web", {"enabled": True, "logpath": ["/var/log/a.log", "/var/log/b.log"], "mode": None}),
-                           ("sshd", {"enabled": False})])
+    text = fail2ban_config.text(
+        [
+            ("DEFAULT", {"bantime": "10m", "bantime.increment": True}),
+            ("web", {"enabled": True, "logpath": ["/var/log/a.log", "/var/log/b.log"], "mode": None}),
+            ("sshd", {"enabled": False}),
+        ]
+    )
     parsed = configparser.RawConfigParser()
     parsed.read_string(text)
     assert parsed.sections() == ["web", "sshd"]
@@ -40,19 +58,35 @@ def test_the_text_is_what_an_ini_parser_reads():
 def test_the_loopback_is_always_ignored_and_nothing_twice():
     assert fail2ban_config.ignored() == ["127.0.0.0/8", "::1"]
     assert fail2ban_config.ignored(["192.0.2.0/24", "2001:db8::7"], ["192.0.2.9", "127.0.0.1"]) == [
-        "127.0.0.0/8", "192.0.2.0/24", "::1", "2001:db8::7"]
+        "127.0.0.0/8",
+        "192.0.2.0/24",
+        "::1",
+        "2001:db8::7",
+    ]
 
 
-@pytest.mark.parametrize(("written", "address"), [
-    ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("fe80::1%eth0", "fe80::1"), ("2001:DB8::1", "2001:db8::1")])
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+    ],
+)
 def test_an_address_as_fail2ban_would_ban_it(written, address):
     assert fail2ban_config.address(written) == address
 
 
 def test_who_is_ignored():
     networks = ["10.0.0.0/8", "::1", "box.example", "192.0.2.7"]
-    assert [fail2ban_config.is_ignored(who, networks) for who in ("10.1.2.3", "10.9.0.0/16", "192.0.2.7", "::1")] == [True] * 4
-    assert [fail2ban_config.is_ignored(who, networks) for who in ("11.0.0.1", "0.0.0.0/0", "192.0.2.8", "::2", "box.example")] == [False] * 5
+    assert [fail2ban_config.is_ignored(who, networks) for who in ("10.1.2.3", "10.9.0.0/16", "192.0.2.7", "::1")] == [
+        True
+    ] * 4
+    assert [
+        fail2ban_config.is_ignored(who, networks)
+        for who in ("11.0.0.1", "0.0.0.0/0", "192.0.2.8", "::2", "box.example")
+    ] == [False] * 5
     assert fail2ban_config.missing(["127.0.0.0/8", "10.2.0.0/16"], ["127.0.0.1", *networks]) == ["127.0.0.0/8"]
 
 
@@ -81,14 +115,18 @@ def test_what_the_daemon_would_be_told():
     assert jails["sshd"]["ignoreip"] == ["127.0.0.0/8", "::1", "10.88.0.1"]
     assert (jails["sshd"]["backend"], jails["sshd"]["maxretry"], jails["sshd"]["bantime"]) == ("systemd", 5, "10m")
     assert fail2ban_config.actions(stream) == {("sshd", "nftables"): [["port", "22"], ["protocol", "tcp"]]}
-    assert fail2ban_config.errors(stream) == ["Jail 'ftp' skipped, because of wrong configuration: Unable to read the filter 'ftp'"]
+    assert fail2ban_config.errors(stream) == [
+        "Jail 'ftp' skipped, because of wrong configuration: Unable to read the filter 'ftp'"
+    ]
 
 
 def test_how_a_jail_differs():
     wanted = {"maxretry": 5, "findtime": "10m", "bantime": "1h"}
     assert fail2ban_config.differences(wanted, {"maxretry": 5, "findtime": 600, "bantime": "3600"}) == []
     assert fail2ban_config.differences(wanted, {"maxretry": None, "findtime": "1h", "bantime": 3600}) == [
-        "maxretry is None instead of 5", "findtime is 1h instead of 10m"]
+        "maxretry is None instead of 5",
+        "findtime is 1h instead of 10m",
+    ]
 
 
 def match(field, right, protocol="tcp"):
@@ -97,13 +135,32 @@ def match(field, right, protocol="tcp"):
 
 def listing(ports, elements=("192.0.2.9",), of="@addr-set-sshd"):
     where = {"family": "inet", "table": "f2b-table"}
-    return {"nftables": [
-        {"metainfo": {"version": "1.0.6"}}, {"table": {"family": "inet", "name": "f2b-table"}},
-        {"set": {**where, "name": "addr-set-sshd", "type": "ipv4_addr", "elem": list(elements)}},
-        {"set": {**where, "name": "addr-set-other", "type": "ipv4_addr", "elem": ["198.51.100.1"]}},
-        {"rule": {**where, "chain": "f2b-chain", "expr": [match("dport", ports), match("saddr", of, "ip"), {"reject": None}]}},
-        {"rule": {"family": "ip", "table": "nat", "chain": "out", "expr": [{"match": {
-            "op": "==", "left": {"meta": {"key": "oifname"}}, "right": "eth0"}}, {"masquerade": None}]}}]}
+    return {
+        "nftables": [
+            {"metainfo": {"version": "1.0.6"}},
+            {"table": {"family": "inet", "name": "f2b-table"}},
+            {"set": {**where, "name": "addr-set-sshd", "type": "ipv4_addr", "elem": list(elements)}},
+            {"set": {**where, "name": "addr-set-other", "type": "ipv4_addr", "elem": ["198.51.100.1"]}},
+            {
+                "rule": {
+                    **where,
+                    "chain": "f2b-chain",
+                    "expr": [match("dport", ports), match("saddr", of, "ip"), {"reject": None}],
+                }
+            },
+            {
+                "rule": {
+                    "family": "ip",
+                    "table": "nat",
+                    "chain": "out",
+                    "expr": [
+                        {"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "eth0"}},
+                        {"masquerade": None},
+                    ],
+                }
+            },
+        ]
+    }
 
 
 def test_a_ban_is_an_address_in_a_set_that_a_rule_refers_to():
@@ -115,10 +172,19 @@ def test_a_ban_is_an_address_in_a_set_that_a_rule_refers_to():
     assert fail2ban_config.Rules({}, "sshd").addresses == set()
 
 
-@pytest.mark.parametrize(("rule", "ports", "differ"), [
-    (22, "22", False), (22, "22,2222", True), ({"set": [22, 2222]}, "22,2222", False), ({"set": [22, 2222]}, "2222, 22", False),
-    (22, "2222", True), ({"range": [6000, 6010]}, "6000:6010", False), ({"set": [22, {"range": [6000, 6010]}]}, "6000:6010,22", False),
-    (22, "ssh", False)])
+@pytest.mark.parametrize(
+    ("rule", "ports", "differ"),
+    [
+        (22, "22", False),
+        (22, "22,2222", True),
+        ({"set": [22, 2222]}, "22,2222", False),
+        ({"set": [22, 2222]}, "2222, 22", False),
+        (22, "2222", True),
+        ({"range": [6000, 6010]}, "6000:6010", False),
+        ({"set": [22, {"range": [6000, 6010]}]}, "6000:6010,22", False),
+        (22, "ssh", False),
+    ],
+)
 def test_a_rule_for_other_ports(rule, ports, differ):
     assert fail2ban_config.Rules(listing(rule), "sshd").differ(ports) is differ
 

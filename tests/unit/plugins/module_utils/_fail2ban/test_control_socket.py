@@ -31,11 +31,13 @@ def daemon(tmp_path):
             received = b""
             while not received.endswith(control_socket._END):
                 received += connection.recv(100)
-            asked.append(pickle.loads(received[:-len(control_socket._END)]))
+            asked.append(pickle.loads(received[: -len(control_socket._END)]))
             connection.sendall(answer)
             connection.close()
+
         threading.Thread(target=serve, daemon=True).start()
         return path, asked
+
     yield run
     for server in opened:
         server.close()

@@ -8,13 +8,7 @@ import re
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    facts as probe_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    thresholds,
-    verdict,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, thresholds, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import workers
 
 DAY = 86400
@@ -23,8 +17,14 @@ KB = 1024
 
 def judge(sources, layer=None, declared=None, memory=None, window=DAY, expected=None):
     facts = probe_facts.parse(sources, window, expected)
-    return verdict.judge(facts, probe_facts.process_table(sources), probe_facts.watchdog(sources), thresholds.merge([("test", layer)]),
-                          workers(declared, memory), window)
+    return verdict.judge(
+        facts,
+        probe_facts.process_table(sources),
+        probe_facts.watchdog(sources),
+        thresholds.merge([("test", layer)]),
+        workers(declared, memory),
+        window,
+    )
 
 
 def changed(sources, path, pattern, replacement):
@@ -42,8 +42,10 @@ def found(judged):
 def healthy(box):
     """Debian 13 with 12 GB of memory of its own, whose sshd spares itself from the OOM killer."""
     sources = {path: text for path, text in box("debian-13").items() if not path.startswith(("/sys/", "/run/"))}
-    sources["/proc/meminfo"] = ("MemTotal: 15666140 kB\nMemFree: 12000000 kB\nMemAvailable: 12532912 kB\nSUnreclaim: 40000 kB\n"
-                                "SwapTotal: 0 kB\nSwapFree: 0 kB\n")
+    sources["/proc/meminfo"] = (
+        "MemTotal: 15666140 kB\nMemFree: 12000000 kB\nMemAvailable: 12532912 kB\nSUnreclaim: 40000 kB\n"
+        "SwapTotal: 0 kB\nSwapFree: 0 kB\n"
+    )
     sources["/proc/vmstat"] = "oom_kill 0\n"
     sources["/proc/loadavg"] = "0.10 0.20 0.10 1/140 900\n"
     for path, text in sources.items():
@@ -54,11 +56,14 @@ def healthy(box):
 
 def with_process(sources, pid, command_line, rss_kb, ppid=1, name="ruby"):
     fields = ["S", str(ppid)] + ["0"] * 15 + ["5", "0", "100", str(rss_kb * 2048), str(rss_kb // 4)] + ["0"] * 28
-    return dict(sources, **{
-        "/proc/%d/stat" % pid: "%d (%s) %s" % (pid, name, " ".join(fields)),
-        "/proc/%d/cmdline" % pid: command_line,
-        "/proc/%d/oom_score_adj" % pid: "0\n",
-    })
+    return dict(
+        sources,
+        **{
+            f"/proc/{pid}/stat": f"{pid} ({name}) {' '.join(fields)}",
+            f"/proc/{pid}/cmdline": command_line,
+            f"/proc/{pid}/oom_score_adj": "0\n",
+        },
+    )
 
 
 def test_a_healthy_box_is_ok_and_says_how_much_is_left(healthy):
@@ -68,19 +73,28 @@ def test_a_healthy_box_is_ok_and_says_how_much_is_left(healthy):
     assert verdict.summary("ok", [], probe_facts.parse(healthy, DAY)) == "ok: 12G of 15G memory available"
 
 
-@pytest.mark.parametrize(("available_kb", "severity"), [
-    (3920000, None), (3913000, "warning"), (1570000, "warning"), (1565000, "critical"), (0, "critical")])
+@pytest.mark.parametrize(
+    ("available_kb", "severity"),
+    [(3920000, None), (3913000, "warning"), (1570000, "warning"), (1565000, "critical"), (0, "critical")],
+)
 def test_memory_running_out(healthy, available_kb, severity):
-    judged = judge(changed(healthy, "/proc/meminfo", r"^MemAvailable: \d+", "MemAvailable: %d" % available_kb))
+    judged = judge(changed(healthy, "/proc/meminfo", r"^MemAvailable: \d+", f"MemAvailable: {available_kb}"))
     assert found(judged).get("memory_available_percent", {"severity": None})["severity"] == severity
     assert judged["verdict"] == (severity or "ok")
 
 
 def test_a_finding_is_complete_and_names_who_holds_the_memory(healthy):
-    hungry = with_process(changed(healthy, "/proc/meminfo", r"^MemAvailable: \d+", "MemAvailable: 313323"), 25910, "ruby crawl", 15310180)
+    hungry = with_process(
+        changed(healthy, "/proc/meminfo", r"^MemAvailable: \d+", "MemAvailable: 313323"), 25910, "ruby crawl", 15310180
+    )
     (finding,) = judge(hungry)["findings"]
     assert finding == {
-        "check": "memory_available_percent", "severity": "critical", "subject": None, "value": 2.0, "threshold": 10, "unit": "%",
+        "check": "memory_available_percent",
+        "severity": "critical",
+        "subject": None,
+        "value": 2.0,
+        "threshold": 10,
+        "unit": "%",
         "message": "only 306M of 15G memory available, ruby (pid 25910) holds 15G",
     }
 
@@ -98,7 +112,9 @@ def test_a_control_groups_limit_is_the_ceiling_that_counts(box):
 def test_swap_pressure_and_slab(healthy):
     worse = changed(healthy, "/proc/meminfo", r"^SwapTotal: 0 kB\nSwapFree: 0", "SwapTotal: 1000 kB\nSwapFree: 190")
     worse = changed(worse, "/proc/meminfo", r"^SUnreclaim: \d+", "SUnreclaim: 12532912")
-    worse["/proc/pressure/memory"] = "some avg10=0.00 avg60=9.00 avg300=0.00 total=1\nfull avg10=0.00 avg60=5.00 avg300=0.00 total=1\n"
+    worse["/proc/pressure/memory"] = (
+        "some avg10=0.00 avg60=9.00 avg300=0.00 total=1\nfull avg10=0.00 avg60=5.00 avg300=0.00 total=1\n"
+    )
     findings = found(judge(worse))
     assert findings["swap_used_percent"]["severity"] == "critical"
     assert findings["slab_unreclaimable_percent"]["value"] == 80.0
@@ -108,7 +124,7 @@ def test_swap_pressure_and_slab(healthy):
 @pytest.mark.parametrize(("used", "severity"), [(89, None), (90, "warning"), (95, "critical"), (100, "critical")])
 def test_a_disk_that_fills(healthy, used, severity):
     healthy["/proc/self/mountinfo"] = "1 0 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
-    healthy["statfs"] = "4096 4096 100000 %d %d 1000 900 /\n" % (100000 - used * 1000, 100000 - used * 1000)
+    healthy["statfs"] = f"4096 4096 100000 {100000 - used * 1000} {100000 - used * 1000} 1000 900 /\n"
     findings = found(judge(healthy))
     assert findings.get("disk_used_percent", {"severity": None})["severity"] == severity
     if severity:
@@ -123,17 +139,25 @@ def test_inodes_run_out_while_there_is_space(healthy):
 
 
 def test_a_read_only_root_is_critical_and_a_full_image_is_nothing(healthy):
-    healthy["/proc/self/mountinfo"] = "1 0 8:1 / / ro - ext4 /dev/sda1 ro\n2 1 7:0 / /snap/core/1 ro - squashfs /dev/loop0 ro\n"
+    healthy["/proc/self/mountinfo"] = (
+        "1 0 8:1 / / ro - ext4 /dev/sda1 ro\n2 1 7:0 / /snap/core/1 ro - squashfs /dev/loop0 ro\n"
+    )
     healthy["statfs"] = "4096 4096 1000 900 900 1000 900 /\n4096 4096 1000 0 0 1000 0 /snap/core/1\n"
     (finding,) = judge(healthy)["findings"]
     assert (finding["check"], finding["severity"]) == ("root_read_only", "critical")
 
 
 def test_a_mount_that_hangs(healthy):
-    healthy["/proc/self/mountinfo"] = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / /mnt/nfs rw - nfs4 server:/export rw\n"
+    healthy["/proc/self/mountinfo"] = (
+        "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / /mnt/nfs rw - nfs4 server:/export rw\n"
+    )
     healthy["statfs"] = "4096 4096 1000 900 900 1000 900 /\nhung /mnt/nfs\n"
     (finding,) = judge(healthy)["findings"]
-    assert (finding["check"], finding["severity"], finding["message"]) == ("disks_hung", "warning", "/mnt/nfs doesn't answer (nfs4)")
+    assert (finding["check"], finding["severity"], finding["message"]) == (
+        "disks_hung",
+        "warning",
+        "/mnt/nfs doesn't answer (nfs4)",
+    )
 
 
 def test_a_killed_worker_is_missing_on_an_idle_box(healthy):
@@ -213,15 +237,21 @@ def test_nobody_is_unexpected_where_nobody_says_what_is(box):
     assert "services_unexpected" not in found(judge(box("listeners-debian-13")))
 
 
-KILL = ("<3>[ %s.948805] Out of memory: Killed process 25910 (ruby) total-vm:16287724kB, anon-rss:15310180kB, file-rss:0kB, "
-        "shmem-rss:0kB, UID:0 pgtables:30000kB oom_score_adj:0\n")
+KILL = (
+    "<3>[ %s.948805] Out of memory: Killed process 25910 (ruby) total-vm:16287724kB, anon-rss:15310180kB, file-rss:0kB, "
+    "shmem-rss:0kB, UID:0 pgtables:30000kB oom_score_adj:0\n"
+)
 
 
 def booted_ago(sources, seconds):
     """The box was booted that long ago, and its first process has been there since."""
-    table = {path: re.sub(r"(?<=\) )(\S+( \S+){18}) \d+", r"\1 0", text) for path, text in sources.items() if path == "/proc/1/stat"}
+    table = {
+        path: re.sub(r"(?<=\) )(\S+( \S+){18}) \d+", r"\1 0", text)
+        for path, text in sources.items()
+        if path == "/proc/1/stat"
+    }
     assert table
-    return dict(sources, **{"/proc/uptime": "%d.00 1.0\n" % seconds}, **table)
+    return dict(sources, **{"/proc/uptime": f"{seconds}.00 1.0\n"}, **table)
 
 
 def test_oom_kills_in_the_window_only(healthy):
@@ -254,27 +284,37 @@ def test_a_victim_that_the_kernel_counts_twice_is_one_kill(healthy):
     """As kernel 6.1 logged it of a worker under OOMPolicy=kill."""
     killed = booted_ago(healthy, 5000)
     killed["/proc/vmstat"] = "oom_kill 2\n"
-    kill = ("<3>[   47.124698] Memory cgroup out of memory: Killed process 292 (sidekiq) total-vm:461304kB, anon-rss:304716kB, "
-            "file-rss:5240kB, shmem-rss:0kB, UID:999 pgtables:800kB oom_score_adj:500\n")
+    kill = (
+        "<3>[   47.124698] Memory cgroup out of memory: Killed process 292 (sidekiq) total-vm:461304kB, anon-rss:304716kB, "
+        "file-rss:5240kB, shmem-rss:0kB, UID:999 pgtables:800kB oom_score_adj:500\n"
+    )
     killed["dmesg"] = (
         "<6>[   47.123787] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
-        "oom_memcg=/system.slice/sidekiq.service,task_memcg=/system.slice/sidekiq.service,task=sidekiq,pid=292,uid=999\n" + kill
+        "oom_memcg=/system.slice/sidekiq.service,task_memcg=/system.slice/sidekiq.service,task=sidekiq,pid=292,uid=999\n"
+        + kill
         + "<6>[   47.125532] Tasks in /system.slice/sidekiq.service are going to be killed due to memory.oom.group set\n"
-        + kill.replace("47.124698", "47.125606"))
+        + kill.replace("47.124698", "47.125606")
+    )
     assert judge(killed)["oom_kills"] == 1
     killed["/proc/vmstat"] = "oom_kill 4\n"
     assert judge(killed)["oom_kills"] == 3, "what the log has forgotten"
 
 
 def test_a_container_answers_for_its_own_kills(healthy):
-    container = booted_ago(dict(healthy, **{
-        "/run/.containerenv": "",
-        "/proc/vmstat": "oom_kill 9\n",
-        "dmesg": KILL % 100 + KILL.replace("25910", "25911") % 200,
-        "/proc/self/mountinfo": "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
-        "/proc/self/cgroup": "0::/\n",
-        "/sys/fs/cgroup/memory.events": "low 0\noom 2\noom_kill 1\n",
-    }), 5000)
+    container = booted_ago(
+        dict(
+            healthy,
+            **{
+                "/run/.containerenv": "",
+                "/proc/vmstat": "oom_kill 9\n",
+                "dmesg": KILL % 100 + KILL.replace("25910", "25911") % 200,
+                "/proc/self/mountinfo": "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+                "/proc/self/cgroup": "0::/\n",
+                "/sys/fs/cgroup/memory.events": "low 0\noom 2\noom_kill 1\n",
+            },
+        ),
+        5000,
+    )
     assert judge(container)["oom_kills"] == 1
     container["/sys/fs/cgroup/memory.events"] = "low 0\noom 0\noom_kill 0\n"
     assert judge(container)["oom_kills"] == 0
@@ -293,7 +333,11 @@ def test_worst_first_and_a_level_switched_off_is_silent(healthy):
     judged = judge(worse, memory="13 GB")
     assert [finding["severity"] for finding in judged["findings"]] == ["critical", "warning"]
     assert judged["verdict"] == "critical"
-    quiet = judge(worse, memory="13 GB", layer={"workers_missing": {"critical": None}, "memory_available_percent": {"warning": None}})
+    quiet = judge(
+        worse,
+        memory="13 GB",
+        layer={"workers_missing": {"critical": None}, "memory_available_percent": {"warning": None}},
+    )
     assert quiet["verdict"] == "ok"
 
 

@@ -10,7 +10,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers impo
 GB = 1 << 30
 
 
-@pytest.mark.parametrize(("memory", "allowance"), [("13 GB", 13 * GB), ("50 GB", 50 * GB), (512 << 20, 512 << 20), ("25%", 4 * GB)])
+@pytest.mark.parametrize(
+    ("memory", "allowance"), [("13 GB", 13 * GB), ("50 GB", 50 * GB), (512 << 20, 512 << 20), ("25%", 4 * GB)]
+)
 def test_sidekiq_by_default_with_the_inventorys_allowance(memory, allowance):
     (worker,) = workers(None, memory)
     assert (worker.name, worker.required) == ("sidekiq", True)
@@ -23,45 +25,61 @@ def test_without_an_allowance_sidekiq_may_be_missing():
     assert worker.allowance(16 * GB) is None
 
 
-@pytest.mark.parametrize("command_line", [
-    "sidekiq 7.3.2 crawler [1 of 5 busy]",
-    "sidekiq 6.4.1  [0 of 5 busy] stopping",
-    "/usr/bin/ruby /usr/bin/sidekiq -e production -C /opt/crawler/sidekiq.yml",
-    "ruby3.1 -W0 /usr/bin/sidekiq",
-    "/usr/local/bin/bundle exec sidekiq -q crawl",
-])
+@pytest.mark.parametrize(
+    "command_line",
+    [
+        "sidekiq 7.3.2 crawler [1 of 5 busy]",
+        "sidekiq 6.4.1  [0 of 5 busy] stopping",
+        "/usr/bin/ruby /usr/bin/sidekiq -e production -C /opt/crawler/sidekiq.yml",
+        "ruby3.1 -W0 /usr/bin/sidekiq",
+        "/usr/local/bin/bundle exec sidekiq -q crawl",
+    ],
+)
 def test_sidekiq_is_found_while_it_starts_and_while_it_runs(command_line):
     assert workers(None, None)[0].pattern.search(command_line)
 
 
-@pytest.mark.parametrize("command_line", [
-    "vim /etc/sidekiq.yml", "tail -f /var/log/sidekiq.log", "grep sidekiq", "ruby /opt/sidekiq-web/app.rb", "sidekiqmon processes",
-    "sh -c exec /usr/bin/sidekiq",
-])
+@pytest.mark.parametrize(
+    "command_line",
+    [
+        "vim /etc/sidekiq.yml",
+        "tail -f /var/log/sidekiq.log",
+        "grep sidekiq",
+        "ruby /opt/sidekiq-web/app.rb",
+        "sidekiqmon processes",
+        "sh -c exec /usr/bin/sidekiq",
+    ],
+)
 def test_what_only_mentions_sidekiq_is_not_sidekiq(command_line):
     assert not workers(None, None)[0].pattern.search(command_line)
 
 
 def test_declared_workers():
-    declared = workers([{"name": "resque", "pattern": r"^resque-\d", "max_memory": "50%"}, {"name": "cron", "required": False}], "13 GB")
+    declared = workers(
+        [{"name": "resque", "pattern": r"^resque-\d", "max_memory": "50%"}, {"name": "cron", "required": False}],
+        "13 GB",
+    )
     assert [worker.name for worker in declared] == ["resque", "cron"]
     assert declared[0].allowance(GB) == GB // 2
     assert declared[1].required is False
     assert declared[1].pattern.search("/usr/sbin/cron -f")
 
 
-@pytest.mark.parametrize(("declared", "memory", "words"), [
-    (None, "lots", ["max_sidekiq_memory", "'lots'", "13 GB"]),
-    (None, "13", ["max_sidekiq_memory", "'13'", "write a unit"]),
-    (None, "0 GB", ["max_sidekiq_memory", "'0 GB'"]),
-    ("sidekiq", None, ["lifeline_workers", "'sidekiq'", "a list"]),
-    (["sidekiq"], None, ["lifeline_workers[0]", "'sidekiq'", "at least a name"]),
-    ([{"pattern": "x"}], None, ["lifeline_workers[0]", "at least a name"]),
-    ([{"name": "a", "memory": "1 GB"}], None, ["lifeline_workers: a", "'memory'", "max_memory"]),
-    ([{"name": "a", "pattern": "("}], None, ["lifeline_workers: a", "'('", "no regular expression"]),
-    ([{"name": "a", "max_memory": "1 XB"}], None, ["lifeline_workers: a: max_memory", "'1 XB'"]),
-    ([{"name": "a", "required": "perhaps"}], None, ["lifeline_workers: a", "'perhaps'", "true or false"]),
-])
+@pytest.mark.parametrize(
+    ("declared", "memory", "words"),
+    [
+        (None, "lots", ["max_sidekiq_memory", "'lots'", "13 GB"]),
+        (None, "13", ["max_sidekiq_memory", "'13'", "write a unit"]),
+        (None, "0 GB", ["max_sidekiq_memory", "'0 GB'"]),
+        ("sidekiq", None, ["lifeline_workers", "'sidekiq'", "a list"]),
+        (["sidekiq"], None, ["lifeline_workers[0]", "'sidekiq'", "at least a name"]),
+        ([{"pattern": "x"}], None, ["lifeline_workers[0]", "at least a name"]),
+        ([{"name": "a", "memory": "1 GB"}], None, ["lifeline_workers: a", "'memory'", "max_memory"]),
+        ([{"name": "a", "pattern": "("}], None, ["lifeline_workers: a", "'('", "no regular expression"]),
+        ([{"name": "a", "max_memory": "1 XB"}], None, ["lifeline_workers: a: max_memory", "'1 XB'"]),
+        ([{"name": "a", "required": "perhaps"}], None, ["lifeline_workers: a", "'perhaps'", "true or false"]),
+    ],
+)
 def test_what_cannot_be_followed_is_named(declared, memory, words):
     with pytest.raises(SettingsError) as caught:
         workers(declared, memory)

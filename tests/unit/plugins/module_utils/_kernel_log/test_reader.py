@@ -131,7 +131,7 @@ def journalctl(folder, script):
 
 
 def test_journal_with_a_search_of_its_own(tmp_path):
-    program = journalctl(tmp_path, 'cat "%s"\n' % os.path.join(os.path.abspath(LOGS), "L10_journal_json.log"))
+    program = journalctl(tmp_path, f'cat "{os.path.join(os.path.abspath(LOGS), "L10_journal_json.log")}"\n')
     text, reason = log_reader.read_journal(program=program)
     assert reason is None
     assert oom_facts.parse({"journal": text}, now=1795300000)["kills_in_log"] == 10
@@ -151,10 +151,10 @@ def test_journal_of_an_older_systemd(tmp_path, complaint):
 def test_journal_that_cannot_be_read(tmp_path):
     assert log_reader.read_journal(program=str(tmp_path / "none"))[0] is None
     hint = "Hint: You are currently not seeing messages from other users and the system."
-    text, reason = log_reader.read_journal(program=journalctl(tmp_path, "echo '%s' >&2\n" % hint))
+    text, reason = log_reader.read_journal(program=journalctl(tmp_path, f"echo '{hint}' >&2\n"))
     assert (text, reason) == (None, hint)
     log = os.path.join(os.path.abspath(LOGS), "L10_journal_json.log")
-    text, reason = log_reader.read_journal(program=journalctl(tmp_path, "echo '%s' >&2\ncat '%s'\n" % (hint, log)))
+    text, reason = log_reader.read_journal(program=journalctl(tmp_path, f"echo '{hint}' >&2\ncat '{log}'\n"))
     assert reason == hint
     assert oom_facts.parse({"journal": text}, now=1795300000)["kills_in_log"] == 10
     text, reason = log_reader.read_journal(program=journalctl(tmp_path, "exec sleep 30\n"), timeout=0.2)

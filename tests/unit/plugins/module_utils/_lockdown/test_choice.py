@@ -8,12 +8,7 @@ import fnmatch
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
-    choice as lockdown_choice,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
-    protection,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import choice as lockdown_choice, protection
 
 
 class Systemd:
@@ -27,11 +22,11 @@ class Systemd:
 
     def _one(self, name):
         for unit_id, lines in self.units.items():
-            text = "Id=%s\nLoadState=loaded\nActiveState=active\n%s" % (unit_id, lines)
+            text = f"Id={unit_id}\nLoadState=loaded\nActiveState=active\n{lines}"
             (unit,) = protection.parse_show(text)
             if name in (unit_id, *unit["Names"]):
                 return unit
-        return protection.parse_show("Id=%s\nLoadState=not-found\nActiveState=inactive\n" % name)[0]
+        return protection.parse_show(f"Id={name}\nLoadState=not-found\nActiveState=inactive\n")[0]
 
     def loaded(self, patterns):
         return [name for name in self.units if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
@@ -41,9 +36,19 @@ class Systemd:
 
 def choose(systemd, *names, record=None, **options):
     stopped = [{"name": name, "masked": None, "state": "present"} if isinstance(name, str) else name for name in names]
-    return lockdown_choice.Choice(systemd, {
-        "stopped": stopped, "unexpected": [], "masked": False, "protected": [], "workers": ["sidekiq*"], "worker_needs": ["redis*"],
-        **options}, record or {"units": {}})
+    return lockdown_choice.Choice(
+        systemd,
+        {
+            "stopped": stopped,
+            "unexpected": [],
+            "masked": False,
+            "protected": [],
+            "workers": ["sidekiq*"],
+            "worker_needs": ["redis*"],
+            **options,
+        },
+        record or {"units": {}},
+    )
 
 
 def masked(name):
@@ -94,11 +99,15 @@ def test_every_name_that_is_none_is_told_at_once():
 
 
 def test_a_workers_queue_is_spared_unless_somebody_insists():
-    box = Systemd({"sidekiq.service": "Wants=cache.service\n", "redis.service": "", "cache.service": "", "web.service": ""})
+    box = Systemd(
+        {"sidekiq.service": "Wants=cache.service\n", "redis.service": "", "cache.service": "", "web.service": ""}
+    )
     choice = choose(box, "redis", "cache", "web", masked=True)
     assert list(choice.units) == ["web.service"]
     assert {one["unit"]: one["needed_by"] for one in choice.spared} == {
-        "redis.service": "sidekiq.service", "cache.service": "sidekiq.service"}
+        "redis.service": "sidekiq.service",
+        "cache.service": "sidekiq.service",
+    }
     with pytest.raises(protection.Refused, match=r"redis may not be masked: sidekiq.service needs redis.service"):
         choose(box, masked("redis"))
     del box.units["sidekiq.service"]

@@ -7,11 +7,7 @@ import os
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown.files import (
-    UNITS,
-    Files,
-    FilesError,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown.files import UNITS, Files, FilesError
 
 VENDOR = "/lib/systemd/system/"
 
@@ -27,10 +23,12 @@ def root(tmp_path):
 @pytest.fixture
 def link(root):
     """Call with a path and a target: makes the link."""
+
     def make(path, target):
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(target)
+
     return make
 
 
@@ -40,8 +38,11 @@ def files(root):
 
 
 def listed(root):
-    return {path.relative_to(root).as_posix(): os.readlink(path) if path.is_symlink() else None
-            for path in root.rglob("*") if path.is_symlink() or path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): os.readlink(path) if path.is_symlink() else None
+        for path in root.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
 
 
 def unit(name, *names, fragment=None):
@@ -56,14 +57,19 @@ def test_links_by_name_by_alias_and_by_what_they_lead_to(root, files, link):
     link(UNITS + "/multi-user.target.wants/other.service", VENDOR + "other.service")
     link(UNITS + "/redis-server.service.d/x.conf", "/dev/null")
     assert sorted(files.links(unit("redis-server.service", "redis.service"))) == [
-        UNITS + "/multi-user.target.wants/redis-server.service", UNITS + "/queue.service", UNITS + "/redis.service"]
+        UNITS + "/multi-user.target.wants/redis-server.service",
+        UNITS + "/queue.service",
+        UNITS + "/redis.service",
+    ]
 
 
 def test_a_template_has_the_links_of_its_instances(files, link):
     for instance in ("many@a.service", "many@b.c.service", "manyother@a.service", "many@a.socket"):
-        link("%s/multi-user.target.wants/%s" % (UNITS, instance), VENDOR + "many@.service")
+        link(f"{UNITS}/multi-user.target.wants/{instance}", VENDOR + "many@.service")
     assert sorted(files.links(unit("many@.service"))) == [
-        UNITS + "/multi-user.target.wants/many@a.service", UNITS + "/multi-user.target.wants/many@b.c.service"]
+        UNITS + "/multi-user.target.wants/many@a.service",
+        UNITS + "/multi-user.target.wants/many@b.c.service",
+    ]
 
 
 def test_links_come_back_exactly_as_they_were(root, files, link):
@@ -79,7 +85,7 @@ def test_links_come_back_exactly_as_they_were(root, files, link):
 def test_an_init_scripts_links_are_turned_and_turned_back(root, files, link):
     (root / "etc/init.d/exim4").write_text("")
     for folder in ("rc2.d", "rc3.d"):
-        link("/etc/%s/S01exim4" % folder, "../init.d/exim4")
+        link(f"/etc/{folder}/S01exim4", "../init.d/exim4")
     link("/etc/rc0.d/K01exim4", "../init.d/exim4")
     link("/etc/rc2.d/S01exim4-other", "../init.d/exim4-other")
     before, start = listed(root), files.start_links("exim4.service")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import protection
 
@@ -33,7 +32,11 @@ def unit(name, **more):
 
 def test_what_systemctl_shows():
     redis, nothing = protection.parse_show(SHOWN)
-    assert (redis["Id"], redis["Names"], redis["RequiredBy"]) == ("redis-server.service", ["redis.service", "redis-server.service"], [])
+    assert (redis["Id"], redis["Names"], redis["RequiredBy"]) == (
+        "redis-server.service",
+        ["redis.service", "redis-server.service"],
+        [],
+    )
     assert (protection.exists(redis), protection.runs(redis)) == (True, True)
     assert (protection.exists(nothing), protection.runs(nothing)) == (False, False)
 
@@ -44,35 +47,83 @@ def test_no_text_makes_the_parser_raise(text):
     protection.parse_show(SHOWN + text)
 
 
-@pytest.mark.parametrize(("name", "whole"), [
-    ("varnish", "varnish.service"), ("cups.socket", "cups.socket"), ("postfix@-", "postfix@-.service"),
-    ("php7.4-fpm", "php7.4-fpm.service"), ("lab@.service", "lab@.service"), ("exim4-base.timer", "exim4-base.timer")])
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        ("varnish", "varnish.service"),
+        ("cups.socket", "cups.socket"),
+        ("postfix@-", "postfix@-.service"),
+        ("php7.4-fpm", "php7.4-fpm.service"),
+        ("lab@.service", "lab@.service"),
+        ("exim4-base.timer", "exim4-base.timer"),
+    ],
+)
 def test_the_whole_name_of_a_unit(name, whole):
     assert protection.unit_name(name) == whole
 
 
-@pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "multi-user.target", "system.slice", "-.mount", "x*", "a\nb", None, 5, "\xfc",
-                                  "x" * 300])
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "a b", "a/b", "multi-user.target", "system.slice", "-.mount", "x*", "a\nb", None, 5, "\xfc", "x" * 300],
+)
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(ValueError):
         protection.unit_name(name)
 
 
-@pytest.mark.parametrize("name", [
-    "ssh.service", "sshd.service", "ssh.socket", "ssh@1.service", "sshd-session.service", "dbus.service", "dbus-broker.service",
-    "dbus.socket", "systemd-journald.service", "systemd-networkd.socket", "networking.service", "NetworkManager.service",
-    "ifup@eth0.service", "cloud-init.service", "cloud-final.service", "monit.service", "fail2ban.service", "nftables.service",
-    "ufw.service", "getty@tty1.service", "user@0.service",
-    "wg-quick@wg0.service", "sidekiq.service", "sidekiq-crawler.service", "carrier.service", "lifeline-firewall.service"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssh.service",
+        "sshd.service",
+        "ssh.socket",
+        "ssh@1.service",
+        "sshd-session.service",
+        "dbus.service",
+        "dbus-broker.service",
+        "dbus.socket",
+        "systemd-journald.service",
+        "systemd-networkd.socket",
+        "networking.service",
+        "NetworkManager.service",
+        "ifup@eth0.service",
+        "cloud-init.service",
+        "cloud-final.service",
+        "monit.service",
+        "fail2ban.service",
+        "nftables.service",
+        "ufw.service",
+        "getty@tty1.service",
+        "user@0.service",
+        "wg-quick@wg0.service",
+        "sidekiq.service",
+        "sidekiq-crawler.service",
+        "carrier.service",
+        "lifeline-firewall.service",
+    ],
+)
 def test_protected(name):
     assert protection.protection([name], ["sidekiq*"], {"carrier.service"})
     with pytest.raises(protection.Refused, match=name):
         protection.refuse([unit(name)], [(name, name)], ["sidekiq*"], {"carrier.service"})
 
 
-@pytest.mark.parametrize("name", ["sendmail.service", "apache2.service", "httpd.service", "redis-server.service", "memcached.service",
-                                  "varnish.service", "exim4.service", "postfix@-.service",
-                                  "cups.socket", "exim4-base.timer", "nginx.service"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sendmail.service",
+        "apache2.service",
+        "httpd.service",
+        "redis-server.service",
+        "memcached.service",
+        "varnish.service",
+        "exim4.service",
+        "postfix@-.service",
+        "cups.socket",
+        "exim4-base.timer",
+        "nginx.service",
+    ],
+)
 def test_not_protected(name):
     assert protection.protection([name], ["sidekiq*"], {"ssh.service"}) is None
     protection.refuse([unit(name)], [(name, name)], ["sidekiq*"], {"ssh.service"})
@@ -87,9 +138,17 @@ def test_an_alias_does_not_get_around_it():
 
 
 def test_what_would_be_dragged_along_is_named():
-    with pytest.raises(protection.Refused, match="base may not be stopped: monit.service would be stopped with it, and it is what watches"):
+    with pytest.raises(
+        protection.Refused,
+        match="base may not be stopped: monit.service would be stopped with it, and it is what watches",
+    ):
         protection.refuse([unit("base.service", RequiredBy=["monit.service"])], [("base", "base.service")], [], ())
-    protection.refuse([dict(unit("base.service", RequiredBy=["monit.service"]), ActiveState="inactive")], [("base", "base.service")], [], ())
+    protection.refuse(
+        [dict(unit("base.service", RequiredBy=["monit.service"]), ActiveState="inactive")],
+        [("base", "base.service")],
+        [],
+        (),
+    )
 
 
 def test_all_that_is_wrong_is_said_at_once():
@@ -100,7 +159,10 @@ def test_all_that_is_wrong_is_said_at_once():
 
 
 def test_partners_go_along():
-    assert protection.partners(unit("cups.service", TriggeredBy=["cups.socket", "cups.path", "x.automount"])) == ["cups.socket", "cups.path"]
+    assert protection.partners(unit("cups.service", TriggeredBy=["cups.socket", "cups.path", "x.automount"])) == [
+        "cups.socket",
+        "cups.path",
+    ]
     assert protection.partners(unit("cups.socket", Triggers=["cups.service"])) == ["cups.service"]
     assert protection.partners(unit("daily.timer", Triggers=["daily.service"])) == []
 
@@ -115,8 +177,10 @@ def test_what_the_worker_needs():
     assert protection.needed_by(unit("varnish.service"), [sidekiq], ["redis*", "valkey*"]) is None
 
 
-@pytest.mark.parametrize(("name", "template"), [
-    ("a@b.service", "a@.service"), ("a@b.c.service", "a@.service"), ("a@.service", None), ("a.service", None)])
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [("a@b.service", "a@.service"), ("a@b.c.service", "a@.service"), ("a@.service", None), ("a.service", None)],
+)
 def test_the_template_of_an_instance(name, template):
     assert protection.template_of(name) == template
 
@@ -126,4 +190,6 @@ def test_the_preset_names_before_it_refuses():
     assert lines[-3:] == ["disable *.service", "disable *.socket", "disable *.path"]
     assert {"enable nginx.service", "enable ssh.*", "enable systemd-*", "enable cron.service"} <= set(lines)
     assert all(line.startswith("enable ") for line in lines[:-3])
-    assert lines == [line for line in protection.preset(["nginx.service", "nginx.service"]).splitlines() if not line.startswith("#")]
+    assert lines == [
+        line for line in protection.preset(["nginx.service", "nginx.service"]).splitlines() if not line.startswith("#")
+    ]

@@ -15,19 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    facts as probe_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
-    thresholds,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import workers
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     box_reader,
     prometheus,
+    settings as exporter_settings,
     textfile,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import settings as exporter_settings
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.prometheus import Family
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _program
 from paths import ROOT
@@ -37,18 +32,24 @@ PROGRAM = ROOT / "roles" / "metrics" / "files" / "lifeline-metrics.py"
 
 # --- text ---------------------------------------------------------------------------------------------------------------------------
 
+
 def test_values_labels_and_help_are_written_as_prometheus_reads_them():
     families = [
         Family("a_bytes", "gauge", "One \\ and\ntwo.", [({}, 1 << 40)]),
-        Family("b_ratio", "gauge", "Shares.", [
-            ({"mountpoint": '/a "b"\\c\nd'}, 0.1), ({"mountpoint": "/\u00e9"}, 0.0), ({"mountpoint": "/x"}, None)]),
+        Family(
+            "b_ratio",
+            "gauge",
+            "Shares.",
+            [({"mountpoint": '/a "b"\\c\nd'}, 0.1), ({"mountpoint": "/\u00e9"}, 0.0), ({"mountpoint": "/x"}, None)],
+        ),
         Family("c_total", "counter", "Yes or no.", [({}, True)]),
         Family("d", "gauge", "Unknown.", [({}, None)]),
     ]
     assert prometheus.text(families) == (
         "# HELP a_bytes One \\\\ and\\ntwo.\n# TYPE a_bytes gauge\na_bytes 1099511627776\n"
         '# HELP b_ratio Shares.\n# TYPE b_ratio gauge\nb_ratio{mountpoint="/a \\"b\\"\\\\c\\nd"} 0.1\nb_ratio{mountpoint="/\u00e9"} 0.0\n'
-        "# HELP c_total Yes or no.\n# TYPE c_total counter\nc_total 1\n")
+        "# HELP c_total Yes or no.\n# TYPE c_total counter\nc_total 1\n"
+    )
 
 
 def test_two_samples_of_one_series_are_an_error():
@@ -57,6 +58,7 @@ def test_two_samples_of_one_series_are_an_error():
 
 
 # --- file ---------------------------------------------------------------------------------------------------------------------------
+
 
 def test_a_file_is_replaced_and_others_may_read_it(tmp_path):
     path = tmp_path / "lifeline.prom"
@@ -81,17 +83,26 @@ def test_what_lies_where_the_new_text_goes_is_not_written_through(tmp_path):
     assert (tmp_path / "lifeline.prom").read_text() == "new\n"
 
 
-_WRITE = ("import sys; from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.textfile import replace\n"
-          "import signal; signal.signal(signal.SIGXFSZ, getattr(signal, sys.argv[2]))\nreplace(sys.argv[1], 'new' * 100000)")
+_WRITE = (
+    "import sys; from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.textfile import replace\n"
+    "import signal; signal.signal(signal.SIGXFSZ, getattr(signal, sys.argv[2]))\nreplace(sys.argv[1], 'new' * 100000)"
+)
 
 
-@pytest.mark.parametrize(("disposition", "left"), [("SIG_DFL", ["lifeline.prom", "lifeline.prom.new"]), ("SIG_IGN", ["lifeline.prom"])])
+@pytest.mark.parametrize(
+    ("disposition", "left"), [("SIG_DFL", ["lifeline.prom", "lifeline.prom.new"]), ("SIG_IGN", ["lifeline.prom"])]
+)
 def test_cut_off_in_the_middle_the_old_file_is_there_as_it_was(tmp_path, disposition, left):
     """The kernel lets it write no more than 4 KB: it is killed there, or told so as by a full disk."""
     path = tmp_path / "lifeline.prom"
     path.write_text("old\n")
-    done = subprocess.run([sys.executable, "-c", _WRITE, str(path), disposition], check=False, stderr=subprocess.PIPE, text=True,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITE, str(path), disposition],
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )
     assert done.returncode == (-signal.SIGXFSZ if disposition == "SIG_DFL" else 1), done.stderr
     assert path.read_text() == "old\n"
     assert sorted(os.listdir(tmp_path)) == left
@@ -101,6 +112,7 @@ def test_cut_off_in_the_middle_the_old_file_is_there_as_it_was(tmp_path, disposi
 
 
 # --- the box -------------------------------------------------------------------------------------------------------------------------
+
 
 def test_this_machine_is_read_as_init_sees_it():
     sources = box_reader.read(timeout=2)
@@ -119,10 +131,14 @@ def test_this_machine_is_read_as_init_sees_it():
 
 # --- the program ---------------------------------------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def program(tmp_path):
     """The program as the role installs it, and settings of its own."""
-    texts = {"__main__.py": PROGRAM.read_text(encoding="utf-8"), **_program.modules(PROGRAM.read_text(encoding="utf-8"))}
+    texts = {
+        "__main__.py": PROGRAM.read_text(encoding="utf-8"),
+        **_program.modules(PROGRAM.read_text(encoding="utf-8")),
+    }
     for name, text in texts.items():
         path = tmp_path / "program" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,8 +149,13 @@ def program(tmp_path):
 
 
 def run(folder, *arguments):
-    return subprocess.run([sys.executable, "-I", "-S", "-B", str(folder / "program"), *map(str, arguments)], check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-B", str(folder / "program"), *map(str, arguments)],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
 
 
 def test_it_runs_with_nothing_but_the_standard_library(program):
@@ -143,8 +164,12 @@ def test_it_runs_with_nothing_but_the_standard_library(program):
     text = (program / "out.prom").read_text(encoding="utf-8")
     assert re.search(r"^lifeline_memory_limit_available_bytes [1-9]\d+$", text, re.MULTILINE)
     assert re.search(r'^lifeline_worker_processes\{worker="tests"\} [1-9]\d*$', text, re.MULTILINE)
-    assert re.search(r'^lifeline_filesystem_size_bytes\{mountpoint="/",device="[^"]+",fstype="[^"]+"\} [1-9]\d+$', text, re.MULTILINE)
-    assert re.search(r'^lifeline_threshold_ratio\{check="disk_used_percent",severity="critical"\} 0.95$', text, re.MULTILINE)
+    assert re.search(
+        r'^lifeline_filesystem_size_bytes\{mountpoint="/",device="[^"]+",fstype="[^"]+"\} [1-9]\d+$', text, re.MULTILINE
+    )
+    assert re.search(
+        r'^lifeline_threshold_ratio\{check="disk_used_percent",severity="critical"\} 0.95$', text, re.MULTILINE
+    )
 
 
 def test_without_a_file_it_shows_what_it_would_write(program):
@@ -152,12 +177,15 @@ def test_without_a_file_it_shows_what_it_would_write(program):
     assert done.returncode == 0 and done.stdout.startswith("# HELP lifeline_collector_timestamp_seconds ")
 
 
-@pytest.mark.parametrize(("arguments", "code", "said"), [
-    ([], 2, "usage: lifeline-metrics SETTINGS [FILE]"),
-    (["missing.json"], 1, "missing.json: No such file or directory"),
-    (["program/__main__.py"], 1, "program/__main__.py: Expecting value"),
-    (["settings.json", "missing/out.prom"], 1, "missing/out.prom: No such file or directory"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "usage: lifeline-metrics SETTINGS [FILE]"),
+        (["missing.json"], 1, "missing.json: No such file or directory"),
+        (["program/__main__.py"], 1, "program/__main__.py: Expecting value"),
+        (["settings.json", "missing/out.prom"], 1, "missing/out.prom: No such file or directory"),
+    ],
+)
 def test_what_goes_wrong_is_said_in_one_line(program, arguments, code, said):
     done = run(program, *(program / argument for argument in arguments))
     assert done.returncode == code
@@ -167,6 +195,17 @@ def test_what_goes_wrong_is_said_in_one_line(program, arguments, code, said):
 def test_only_what_it_imports_comes_along(program):
     names = set(_program.modules(PROGRAM.read_text(encoding="utf-8")))
     prefix = "ansible_collections/lifeline/fleet/plugins/"
-    assert {prefix + "module_utils/_judge/verdict.py", prefix + "module_utils/_oom/logs.py", prefix + "module_utils/_proc/memory.py"} <= names
-    assert not [name for name in names if "ssh_door" in name or "fail2ban" in name or "/modules/" in name or "_settings.py" in name
-                and "_exporter" not in name]
+    assert {
+        prefix + "module_utils/_judge/verdict.py",
+        prefix + "module_utils/_oom/logs.py",
+        prefix + "module_utils/_proc/memory.py",
+    } <= names
+    assert not [
+        name
+        for name in names
+        if "ssh_door" in name
+        or "fail2ban" in name
+        or "/modules/" in name
+        or "_settings.py" in name
+        and "_exporter" not in name
+    ]

@@ -24,13 +24,24 @@ def test_each_version_says_who_it_is_and_what_it_watches(suite):
     assert said["poll_seconds"] == 2
     assert said["incarnation"] > 1795000000
     sshd = said["checks"]["lifeline_sshd"]
-    assert (sshd["kind"], sshd["monitored"], sshd["waits"], sshd["ok"], sshd["pid"]) == ("host", "yes", False, True, None)
+    assert (sshd["kind"], sshd["monitored"], sshd["waits"], sshd["ok"], sshd["pid"]) == (
+        "host",
+        "yes",
+        False,
+        True,
+        None,
+    )
     assert said["checks"]["lifeline_filesystems"]["kind"] == "program"
 
 
 def test_a_worker_that_is_missing_is_watched_and_not_well():
     worker = parse(recorded("forky"))["checks"]["lifeline_worker_crawler"]
-    assert (worker["kind"], worker["monitored"], worker["ok"], worker["memory_total_bytes"]) == ("process", "yes", False, None)
+    assert (worker["kind"], worker["monitored"], worker["ok"], worker["memory_total_bytes"]) == (
+        "process",
+        "yes",
+        False,
+        None,
+    )
 
 
 def test_what_is_not_monitored_is_told_apart_from_what_is_about_to_be():
@@ -38,10 +49,14 @@ def test_what_is_not_monitored_is_told_apart_from_what_is_about_to_be():
     for number, word in ((b"0", "no"), (b"1", "yes"), (b"2", "initializing"), (b"3", "waiting")):
         said = parse(text.replace(b"<monitor>1<", b"<monitor>" + number + b"<"))
         assert {check["monitored"] for check in said["checks"].values()} == {word}
-    assert all(check["waits"] for check in parse(text.replace(b"<pendingaction>0<", b"<pendingaction>2<"))["checks"].values())
+    assert all(
+        check["waits"] for check in parse(text.replace(b"<pendingaction>0<", b"<pendingaction>2<"))["checks"].values()
+    )
 
 
-@pytest.mark.parametrize("text", [b"", b"<html><body>401</body></html>", b"<monit><server></server></monit>", recorded("trixie")[:500]])
+@pytest.mark.parametrize(
+    "text", [b"", b"<html><body>401</body></html>", b"<monit><server></server></monit>", recorded("trixie")[:500]]
+)
 def test_what_is_no_status_is_an_error(text):
     with pytest.raises(ValueError, match="monit's status"):
         parse(text)

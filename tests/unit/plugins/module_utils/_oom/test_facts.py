@@ -11,12 +11,7 @@ import os
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
-    events as oom_events,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
-    facts as oom_facts,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom import events as oom_events, facts as oom_facts
 from paths import BOXES
 
 LOGS = str(BOXES / "oomlogs")

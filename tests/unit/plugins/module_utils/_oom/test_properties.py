@@ -6,16 +6,10 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
-    events as oom_events,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom import (
-    facts as oom_facts,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom import events as oom_events, facts as oom_facts
 from paths import BOXES
 
 LOGS = str(BOXES / "oomlogs")

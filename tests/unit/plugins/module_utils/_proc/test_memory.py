@@ -2,15 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    cgroup,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    memory as memory_facts,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, memory as memory_facts
 
 KB = 1024
 
@@ -23,7 +17,13 @@ def test_the_seed_crawler_on_a_kernel_without_memavailable(box):
     assert memory["shared_bytes"] == 380 * KB
     assert memory["buffers_bytes"] == 167416 * KB
     assert memory["cached_bytes"] == 430584 * KB
-    assert memory["swap"] == {"total_bytes": 0, "free_bytes": 0, "used_bytes": 0, "used_percent": None, "cached_bytes": 0}
+    assert memory["swap"] == {
+        "total_bytes": 0,
+        "free_bytes": 0,
+        "used_bytes": 0,
+        "used_percent": None,
+        "cached_bytes": 0,
+    }
     assert memory["available_estimated"] is True
     # free - low + (cache - low) + (slab - half of it, less than low), with low = 67584 * 5 / 4.
     assert memory["available_bytes"] == (6102364 - 84480 + 596620 - 84480 + 81000 - 40500) * KB
@@ -39,15 +39,23 @@ def test_the_kernels_own_estimate_is_taken_even_when_it_is_zero():
 
 
 def test_a_leak_in_the_kernel_shows_as_unreclaimable_slab():
-    memory = memory_facts.parse({"/proc/meminfo": "MemTotal: 503000 kB\nMemFree: 7648 kB\nMemAvailable: 9000 kB\nSlab: 402400 kB\n"
-                                             "SReclaimable: 0 kB\nSUnreclaim: 402400 kB\n"})
+    memory = memory_facts.parse(
+        {
+            "/proc/meminfo": "MemTotal: 503000 kB\nMemFree: 7648 kB\nMemAvailable: 9000 kB\nSlab: 402400 kB\n"
+            "SReclaimable: 0 kB\nSUnreclaim: 402400 kB\n"
+        }
+    )
     assert memory["slab_unreclaimable_percent"] == 80.0
     assert memory["slab_reclaimable_bytes"] == 0
 
 
 def test_memory_that_nothing_accounts_for():
-    memory = memory_facts.parse({"/proc/meminfo": "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 100 kB\nAnonPages: 200 kB\n"
-                                             "Buffers: 10 kB\nCached: 90 kB\nSlab: 50 kB\nHugetlb: 100 kB\n"})
+    memory = memory_facts.parse(
+        {
+            "/proc/meminfo": "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 100 kB\nAnonPages: 200 kB\n"
+            "Buffers: 10 kB\nCached: 90 kB\nSlab: 50 kB\nHugetlb: 100 kB\n"
+        }
+    )
     assert memory["unaccounted_bytes"] == 450 * KB
 
 
@@ -78,8 +86,14 @@ V2 = {
 def test_the_smallest_limit_over_the_ancestors_is_the_ceiling():
     memory = memory_facts.parse(V2)
     assert memory["cgroup"] == {
-        "version": 2, "path": "/sys/fs/cgroup", "limit_bytes": 1000000000, "used_bytes": 650000000, "usage_bytes": 900000000,
-        "available_bytes": 350000000, "swap_limit_bytes": 0, "swap_used_bytes": 0,
+        "version": 2,
+        "path": "/sys/fs/cgroup",
+        "limit_bytes": 1000000000,
+        "used_bytes": 650000000,
+        "usage_bytes": 900000000,
+        "available_bytes": 350000000,
+        "swap_limit_bytes": 0,
+        "swap_used_bytes": 0,
     }
     assert memory["limit_bytes"] == 1000000000
     assert memory["limit_available_percent"] == 35.0
@@ -92,14 +106,15 @@ def test_a_box_whose_ram_runs_out_first_has_no_more_than_that():
 
 
 def test_a_limit_above_the_ram_is_no_ceiling():
-    assert memory_facts.parse(dict(V2, **{"/proc/meminfo": "MemTotal: 900000 kB\nMemAvailable: 5 kB\n"}))["cgroup"] is None
+    assert (
+        memory_facts.parse(dict(V2, **{"/proc/meminfo": "MemTotal: 900000 kB\nMemAvailable: 5 kB\n"}))["cgroup"] is None
+    )
 
 
 V1 = {
     "/proc/meminfo": "MemTotal: 16000000 kB\nMemAvailable: 10000000 kB\n",
-    "/proc/self/mountinfo":
-        "31 23 0:27 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
-        "32 23 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+    "/proc/self/mountinfo": "31 23 0:27 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+    "32 23 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
     "/proc/self/cgroup": "4:cpu,cpuacct:/docker/abc\n3:memory:/docker/abc\n0::/docker/abc\n",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes": "419430400\n",
     "/sys/fs/cgroup/memory/memory.usage_in_bytes": "300000000\n",
@@ -126,7 +141,11 @@ def test_the_files_to_read_lie_on_the_way_up():
     assert folders == ["/sys/fs/cgroup/system.slice/ssh.service", "/sys/fs/cgroup/system.slice", "/sys/fs/cgroup"]
 
 
-@given(st.dictionaries(st.sampled_from([*V1, *V2, *memory_facts.SOURCES]), st.text() | st.sampled_from([*V1.values(), *V2.values()])))
+@given(
+    st.dictionaries(
+        st.sampled_from([*V1, *V2, *memory_facts.SOURCES]), st.text() | st.sampled_from([*V1.values(), *V2.values()])
+    )
+)
 def test_no_text_makes_it_raise(sources):
     cgroup.paths(sources)
     memory_facts.parse(sources)

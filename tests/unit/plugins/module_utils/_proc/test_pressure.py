@@ -2,22 +2,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import pressure as proc_pressure
 
 BEFORE = {
     "/proc/uptime": "1000.00 1500.00\n",
     "/proc/stat": "cpu  1000 0 500 8000 100 0 50 350 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nctxt 10000\nbtime 1700000000\nprocesses 4000000\n"
-                  "procs_running 2\nprocs_blocked 1\n",
+    "procs_running 2\nprocs_blocked 1\n",
     "/proc/vmstat": "pswpin 10\npswpout 20\npgmajfault 100\noom_kill 3\n",
 }
 AFTER = {
     "/proc/loadavg": "3.00 2.50 0.40 2/143 25910\n",
     "/proc/uptime": "1010.00 1510.00\n",
     "/proc/stat": "cpu  1600 0 700 8800 100 0 50 750 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nctxt 13000\nbtime 1700000000\nprocesses 4000050\n"
-                  "procs_running 4\nprocs_blocked 0\n",
+    "procs_running 4\nprocs_blocked 0\n",
     "/proc/vmstat": "pswpin 15\npswpout 20\npgmajfault 2100\noom_kill 3\n",
     "/proc/pressure/memory": "some avg10=71.02 avg60=40.10 avg300=9.99 total=1202110\nfull avg10=60.00 avg60=33.30 avg300=8.00 total=999\n",
     "/proc/pressure/cpu": "some avg10=1.00 avg60=2.00 avg300=3.00 total=4\n",
@@ -28,8 +27,16 @@ def test_rates_are_taken_over_the_sample():
     pressure = proc_pressure.parse(AFTER, BEFORE)
     assert pressure["sampled_seconds"] == 10.0
     assert pressure["since_boot"] is False
-    assert pressure["cpu_percent"] == {"user": 30.0, "nice": 0.0, "system": 10.0, "idle": 40.0, "iowait": 0.0, "irq": 0.0,
-                                       "softirq": 0.0, "steal": 20.0}
+    assert pressure["cpu_percent"] == {
+        "user": 30.0,
+        "nice": 0.0,
+        "system": 10.0,
+        "idle": 40.0,
+        "iowait": 0.0,
+        "irq": 0.0,
+        "softirq": 0.0,
+        "steal": 20.0,
+    }
     assert pressure["major_faults_per_second"] == 200.0
     assert pressure["forks_per_second"] == 5.0
     assert pressure["context_switches_per_second"] == 300.0
@@ -78,7 +85,11 @@ def test_a_counter_that_went_backwards_is_no_negative_rate():
     assert all(share is None or share >= 0 for share in pressure["cpu_percent"].values())
 
 
-@given(st.dictionaries(st.sampled_from(proc_pressure.SOURCES), st.text() | st.sampled_from([*AFTER.values(), *BEFORE.values()])),
-       st.none() | st.dictionaries(st.sampled_from(proc_pressure.SOURCES), st.text()))
+@given(
+    st.dictionaries(
+        st.sampled_from(proc_pressure.SOURCES), st.text() | st.sampled_from([*AFTER.values(), *BEFORE.values()])
+    ),
+    st.none() | st.dictionaries(st.sampled_from(proc_pressure.SOURCES), st.text()),
+)
 def test_no_text_makes_it_raise(sources, earlier):
     proc_pressure.parse(sources, earlier)

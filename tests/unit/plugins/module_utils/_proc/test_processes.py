@@ -7,26 +7,19 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    maps as proc_maps,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    page_size,
-    processes,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import maps as proc_maps, page_size, processes
 
 STAT = "%d (%s) S %d 1 1 0 -1 4194560 3243 46863 0 0 500 25 182 21 20 0 31 0 150000 9857794048 2182647 18446744073709551615 1 1 0 0 0"
 SYSTEM = {"/proc/stat": "btime 1790000000\n", "/proc/uptime": "2500.50 4000.00\n"}
 
 
 def process(pid, name="ruby", ppid=1, command_line=None):
-    sources = {"/proc/%d/stat" % pid: STAT % (pid, name, ppid)}
+    sources = {f"/proc/{pid}/stat": STAT % (pid, name, ppid)}
     if command_line is not None:
-        sources["/proc/%d/cmdline" % pid] = command_line
+        sources[f"/proc/{pid}/cmdline"] = command_line
     return sources
 
 
@@ -34,14 +27,30 @@ def test_one_process_of_the_table():
     sources = dict(SYSTEM, **process(25910, command_line="sidekiq 7.3.2 crawler [5 of 25 busy]\0\0\0"))
     sources["/proc/25910/oom_score_adj"] = "500\n"
     sources["/proc/25910/limits"] = "Max open files            1024                 524288               files     \n"
-    assert processes.parse_table(sources) == {25910: {
-        "pid": 25910, "ppid": 1, "name": "ruby", "state": "S", "threads": 31, "rss_bytes": 2182647 * 4096,
-        "virtual_bytes": 9857794048, "cpu_seconds": 5.25, "age_seconds": 1000.5, "started_seconds": 1500.0, "kernel_thread": False,
-        "command_line": "sidekiq 7.3.2 crawler [5 of 25 busy]", "oom_score_adj": 500, "fd_soft_limit": 1024, "fd_hard_limit": 524288,
-    }}
+    assert processes.parse_table(sources) == {
+        25910: {
+            "pid": 25910,
+            "ppid": 1,
+            "name": "ruby",
+            "state": "S",
+            "threads": 31,
+            "rss_bytes": 2182647 * 4096,
+            "virtual_bytes": 9857794048,
+            "cpu_seconds": 5.25,
+            "age_seconds": 1000.5,
+            "started_seconds": 1500.0,
+            "kernel_thread": False,
+            "command_line": "sidekiq 7.3.2 crawler [5 of 25 busy]",
+            "oom_score_adj": 500,
+            "fd_soft_limit": 1024,
+            "fd_hard_limit": 524288,
+        }
+    }
 
 
-@pytest.mark.parametrize("name", ["Web Content", "a) b:(c, d", "((paren))", "line\nbreak", "[ 1] 2 3", ") S 1 2", "", "x,pid=1,uid=2"])
+@pytest.mark.parametrize(
+    "name", ["Web Content", "a) b:(c, d", "((paren))", "line\nbreak", "[ 1] 2 3", ") S 1 2", "", "x,pid=1,uid=2"]
+)
 def test_a_name_may_hold_anything(name):
     found = processes.parse_table(process(7, name))[7]
     assert (found["name"], found["ppid"], found["threads"]) == (name, 1, 31)
@@ -57,8 +66,15 @@ def test_what_could_not_be_read_is_unknown():
 
 def test_a_worker_is_its_topmost_processes_and_all_below_them():
     sources = {}
-    for pid, ppid, command_line in ((1, 0, "init"), (10, 1, "sidekiq 7"), (11, 10, "sidekiq 7 child"), (12, 11, "phantomjs"),
-                                    (20, 1, "sidekiq 7 other"), (30, 1, "sh"), (31, 30, "vim sidekiq.yml")):
+    for pid, ppid, command_line in (
+        (1, 0, "init"),
+        (10, 1, "sidekiq 7"),
+        (11, 10, "sidekiq 7 child"),
+        (12, 11, "phantomjs"),
+        (20, 1, "sidekiq 7 other"),
+        (30, 1, "sh"),
+        (31, 30, "vim sidekiq.yml"),
+    ):
         sources.update(process(pid, ppid=ppid, command_line=command_line))
     table = processes.parse_table(sources)
     topmost = processes.match(table, re.compile("^sidekiq"))
@@ -90,9 +106,9 @@ DETAILS = {
     "/proc/7/oom_score": "979\n",
     "/proc/7/smaps_rollup": "55-7f ---p 00000000 00:00 0  [rollup]\nRss:  800 kB\nPss:  700 kB\nPss_Dirty: 3 kB\n",
     "/proc/7/limits": "Limit   Soft Limit  Hard Limit  Units\n"
-                      "Max address space         unlimited            unlimited            bytes     \n"
-                      "Max open files            1024                 524288               files     \n"
-                      "Max nice priority         0       0   \n",
+    "Max address space         unlimited            unlimited            bytes     \n"
+    "Max open files            1024                 524288               files     \n"
+    "Max nice priority         0       0   \n",
 }
 
 
@@ -100,9 +116,17 @@ def test_details_of_a_chosen_process():
     sources = dict(SYSTEM, **dict(process(7), **DETAILS))
     facts = processes.details(processes.parse_table(sources)[7], sources, {999: "crawler"})
     assert (facts["uid"], facts["user"], facts["unit"]) == (999, "crawler", "sidekiq.service")
-    assert (facts["rss_peak_bytes"], facts["pss_bytes"], facts["swap_bytes"], facts["oom_score"]) == (921600, 716800, 12288, 979)
-    assert facts["limits"] == {"address_space": {"soft": None, "hard": None}, "open_files": {"soft": 1024, "hard": 524288},
-                               "nice_priority": {"soft": 0, "hard": 0}}
+    assert (facts["rss_peak_bytes"], facts["pss_bytes"], facts["swap_bytes"], facts["oom_score"]) == (
+        921600,
+        716800,
+        12288,
+        979,
+    )
+    assert facts["limits"] == {
+        "address_space": {"soft": None, "hard": None},
+        "open_files": {"soft": 1024, "hard": 524288},
+        "nice_priority": {"soft": 0, "hard": 0},
+    }
     assert facts["started"] == "2026-09-21T14:38:20Z"
 
 
@@ -149,27 +173,46 @@ Rss:                   0 kB
 def test_memory_by_mapping_the_most_resident_first():
     maps = proc_maps.parse(SMAPS)
     assert [(group["name"], group["kind"], group["mappings"], group["rss_bytes"] // 1024) for group in maps] == [
-        ("[heap]", "heap", 1, 900), ("[anonymous]", "anonymous", 2, 30), ("[stack]", "stack", 1, 16),
-        ("/usr/bin/ruby 3.1", "file", 2, 12), ("[vdso]", "kernel", 1, 0)]
-    assert maps[3] == {"name": "/usr/bin/ruby 3.1", "kind": "file", "mappings": 2, "size_bytes": 16384, "rss_bytes": 12288,
-                       "pss_bytes": 10240, "private_bytes": 2048, "swap_bytes": 4096}
+        ("[heap]", "heap", 1, 900),
+        ("[anonymous]", "anonymous", 2, 30),
+        ("[stack]", "stack", 1, 16),
+        ("/usr/bin/ruby 3.1", "file", 2, 12),
+        ("[vdso]", "kernel", 1, 0),
+    ]
+    assert maps[3] == {
+        "name": "/usr/bin/ruby 3.1",
+        "kind": "file",
+        "mappings": 2,
+        "size_bytes": 16384,
+        "rss_bytes": 12288,
+        "pss_bytes": 10240,
+        "private_bytes": 2048,
+        "swap_bytes": 4096,
+    }
 
 
 def test_this_very_process_as_ps_shows_it():
     sources = _reader.read_files(page_size.SOURCES + processes.SOURCES)
     _reader.read_files(_reader.process_paths(processes.TABLE_FILES + processes.DETAIL_FILES, [os.getpid()]), sources)
     facts = processes.details(processes.parse_table(sources)[os.getpid()], sources, {})
-    shown = subprocess.run(["ps", "-o", "ppid=,uid=,nlwp=,comm=", "-p", str(os.getpid())], stdout=subprocess.PIPE, check=True)
+    shown = subprocess.run(
+        ["ps", "-o", "ppid=,uid=,nlwp=,comm=", "-p", str(os.getpid())], stdout=subprocess.PIPE, check=True
+    )
     ppid, uid, threads, name = shown.stdout.decode().split(None, 3)
     assert (facts["ppid"], facts["uid"], facts["threads"]) == (int(ppid), int(uid), int(threads))
     assert facts["name"] == name.strip()
     assert facts["rss_bytes"] > 1 << 20
 
 
-PATHS = st.sampled_from([*SYSTEM, *DETAILS, "/proc/7/stat", "/proc/7/cmdline", "/proc/7/oom_score_adj", "/proc/self/smaps"])
+PATHS = st.sampled_from(
+    [*SYSTEM, *DETAILS, "/proc/7/stat", "/proc/7/cmdline", "/proc/7/oom_score_adj", "/proc/self/smaps"]
+)
 
 
-@given(st.dictionaries(PATHS, st.text() | st.sampled_from([*DETAILS.values(), STAT % (7, "x", 1), STAT % (7, ") 1", 7)])), st.text())
+@given(
+    st.dictionaries(PATHS, st.text() | st.sampled_from([*DETAILS.values(), STAT % (7, "x", 1), STAT % (7, ") 1", 7)])),
+    st.text(),
+)
 def test_no_text_makes_it_raise(sources, maps):
     table = processes.parse_table(sources)
     processes.match(table, re.compile("x"))

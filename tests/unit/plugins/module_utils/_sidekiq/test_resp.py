@@ -8,18 +8,10 @@ import socket
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import (
-    Failure,
-    within,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import (
-    Connection,
-    Refusal,
-    encode,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure, within
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Connection, Refusal, encode
 
 
 def answer(parts, commands=1):
@@ -33,6 +25,7 @@ def answer(parts, commands=1):
         for part in parts:
             there.sendall(part)
         there.close()
+
     sender = threading.Thread(target=serve)
     sender.start()
     try:
@@ -53,8 +46,11 @@ def written(value):
     return b"$%d\r\n%s\r\n" % (len(data), data)
 
 
-VALUES = st.recursive(st.none() | st.integers(-2**63, 2**63 - 1) | st.text(alphabet=st.characters(blacklist_categories=("Cs",))),
-                      lambda inner: st.lists(inner, max_size=4), max_leaves=12)
+VALUES = st.recursive(
+    st.none() | st.integers(-(2**63), 2**63 - 1) | st.text(alphabet=st.characters(blacklist_categories=("Cs",))),
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=12,
+)
 
 
 @given(VALUES, st.lists(st.integers(1, 40), max_size=8))
@@ -78,8 +74,20 @@ def test_bytes_that_are_no_text_come_back_as_they_were():
     assert encode(["GET", name]) == b"*2\r\n$3\r\nGET\r\n$3\r\n\xff\x00a\r\n"
 
 
-@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\n", b"+OK", b"$5\r\nab", b"$x\r\n", b"*1\r\n" * 40, b"$-2\r\n",
-                                  b"\x15\x03\x01\x00\x02", b"*999999999999\r\n"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"+OK",
+        b"$5\r\nab",
+        b"$x\r\n",
+        b"*1\r\n" * 40,
+        b"$-2\r\n",
+        b"\x15\x03\x01\x00\x02",
+        b"*999999999999\r\n",
+    ],
+)
 def test_what_is_no_answer(data):
     with pytest.raises(Failure, match="is it Redis") as caught:
         answer([data])

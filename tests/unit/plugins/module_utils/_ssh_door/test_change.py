@@ -10,10 +10,12 @@ import subprocess
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import change as ssh_door_change
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import restore_units as where
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
+    change as ssh_door_change,
+    restore_units as where,
+)
 
-PROGRAM = "#!/bin/sh\necho \"$(basename \"$0\") $*\" >> %s\n%s\n"
+PROGRAM = '#!/bin/sh\necho "$(basename "$0") $*" >> %s\n%s\n'
 
 
 class Place:
@@ -26,7 +28,9 @@ class Place:
         for name, value in (("STATE", self.state), ("LOCK", folder / "lock")):
             monkeypatch.setattr(where, name, str(value))
         for name in ("ARMED", "FIREWALL", "LISTING"):
-            monkeypatch.setattr(ssh_door_change, name, str(self.state / {"ARMED": "armed"}.get(name, "firewall." + name.lower())))
+            monkeypatch.setattr(
+                ssh_door_change, name, str(self.state / {"ARMED": "armed"}.get(name, "firewall." + name.lower()))
+            )
         (folder / "main").write_text("old main\n")
         self.main, self.drop_in = str(folder / "main"), str(folder / "drop-in")
         self.program("systemctl", 'case "$*" in *is-failed*) exit 1 ;; esac')
@@ -39,7 +43,9 @@ class Place:
         path.chmod(0o755)
 
     def change(self, **options):
-        return ssh_door_change.Change({self.main: "new main\n", self.drop_in: "new\n"}, "table {\n}\n", "old table\n", "ssh.service", **options)
+        return ssh_door_change.Change(
+            {self.main: "new main\n", self.drop_in: "new\n"}, "table {\n}\n", "old table\n", "ssh.service", **options
+        )
 
     def armed(self):
         change = self.change()
@@ -48,7 +54,7 @@ class Place:
         return change
 
     def restore(self, *arguments):
-        script = where.files("/usr/sbin/nft")[where.RESTORE][0].replace("PATH=/usr", "PATH=%s:/usr" % self.bin)
+        script = where.files("/usr/sbin/nft")[where.RESTORE][0].replace("PATH=/usr", f"PATH={self.bin}:/usr")
         subprocess.run(["sh", "-c", script, "restore", *arguments], check=True, cwd="/")
         return self.calls.read_text().splitlines() if self.calls.exists() else []
 
@@ -85,7 +91,7 @@ def test_the_way_back_is_gone_once_the_change_is_confirmed(place):
 
 def test_a_way_back_that_was_broken_off_is_gone_to_its_end(place):
     place.armed()
-    os.rename(ssh_door_change.ARMED + "/old.%d" % sorted([place.main, place.drop_in]).index(place.main), place.main)
+    os.rename(ssh_door_change.ARMED + f"/old.{sorted([place.main, place.drop_in]).index(place.main)}", place.main)
     place.restore()
     assert place.texts() == OLD
 
@@ -129,6 +135,7 @@ def test_a_disk_that_fills_up_at_any_moment_changes_nothing(place, monkeypatch, 
             raise OSError(errno.ENOSPC, "No space left on device")
         left[0] -= 1
         fill(descriptor, text, mode)
+
     monkeypatch.setattr(ssh_door_change, "_fill", full)
     change = place.change()
     try:

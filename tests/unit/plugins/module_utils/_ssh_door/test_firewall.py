@@ -7,13 +7,13 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import firewall
 
 NETWORKS = st.tuples(st.ip_addresses(), st.integers(0, 128)).map(
-    lambda pair: str(ipaddress.ip_network((pair[0], min(pair[1], pair[0].max_prefixlen)), strict=False)))
+    lambda pair: str(ipaddress.ip_network((pair[0], min(pair[1], pair[0].max_prefixlen)), strict=False))
+)
 
 
 def test_without_a_list_there_is_no_table():
@@ -37,8 +37,16 @@ def test_repetition_and_order_make_no_difference():
     assert "tcp dport { 22, 2222 } counter drop" in first
 
 
-@pytest.mark.parametrize(("address", "allowed"), [
-    ("192.0.2.7", True), ("::ffff:192.0.2.7", True), ("198.51.100.1", False), ("2001:db8::1", True), ("2001:db9::1", False)])
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("192.0.2.7", True),
+        ("::ffff:192.0.2.7", True),
+        ("198.51.100.1", False),
+        ("2001:db8::1", True),
+        ("2001:db9::1", False),
+    ],
+)
 def test_who_is_allowed(address, allowed):
     assert firewall.allows(["192.0.2.0/24", "2001:db8::/32"], address) is allowed
 
@@ -48,7 +56,12 @@ def test_the_sets_hold_whom_the_list_allows(allowed, address):
     text = firewall.text(allowed, [22])
     if getattr(address, "ipv4_mapped", None):
         return
-    members = [word.strip(" {},") for line in text.splitlines() if "elements" in line for word in line.partition("=")[2].split(",")]
+    members = [
+        word.strip(" {},")
+        for line in text.splitlines()
+        if "elements" in line
+        for word in line.partition("=")[2].split(",")
+    ]
     inside = any(address in ipaddress.ip_network(member) for member in members)
-    everybody = "meta nfproto ipv%d accept" % address.version in text
+    everybody = f"meta nfproto ipv{address.version} accept" in text
     assert (inside or everybody) is firewall.allows(allowed, str(address))

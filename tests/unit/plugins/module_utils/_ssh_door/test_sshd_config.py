@@ -8,9 +8,14 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import sshd_config
 
-KEYS = {"/home/ops/.ssh/authorized_keys": "# old\nssh-ed25519 AAAA ops\n", "/home/new/.ssh/authorized_keys": "\n# none\n"}
-OPEN = ("permitrootlogin prohibit-password\npubkeyauthentication yes\npasswordauthentication yes\nkbdinteractiveauthentication no\n"
-        "authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\nauthorizedkeyscommand none\nauthenticationmethods any\n")
+KEYS = {
+    "/home/ops/.ssh/authorized_keys": "# old\nssh-ed25519 AAAA ops\n",
+    "/home/new/.ssh/authorized_keys": "\n# none\n",
+}
+OPEN = (
+    "permitrootlogin prohibit-password\npubkeyauthentication yes\npasswordauthentication yes\nkbdinteractiveauthentication no\n"
+    "authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\nauthorizedkeyscommand none\nauthenticationmethods any\n"
+)
 
 
 def user(name="ops", uid=1000, groups=("ops", "sudo"), password=True, address="192.0.2.7"):
@@ -23,36 +28,46 @@ def refused(changes="", **who):
     return sshd_config.login_refused(values, user(**who), KEYS.get)
 
 
-@pytest.mark.parametrize(("changes", "who"), [
-    ("", {}),
-    ("passwordauthentication no", {}),
-    ("pubkeyauthentication no", {}),
-    ("pubkeyauthentication no\npasswordauthentication no\nkbdinteractiveauthentication yes", {}),
-    ("passwordauthentication no\nauthorizedkeyscommand /usr/bin/keys", {"name": "new"}),
-    ("allowusers root\nallowusers o?s@192.0.2.0/24", {}),
-    ("allowgroups wheel sudo", {}),
-    ("authenticationmethods publickey,password publickey", {"password": False}),
-    ("permitrootlogin yes", {"name": "root", "uid": 0}),
-    ("authorizedkeysfile /home/ops/.ssh/%h none", {}),
-])
+@pytest.mark.parametrize(
+    ("changes", "who"),
+    [
+        ("", {}),
+        ("passwordauthentication no", {}),
+        ("pubkeyauthentication no", {}),
+        ("pubkeyauthentication no\npasswordauthentication no\nkbdinteractiveauthentication yes", {}),
+        ("passwordauthentication no\nauthorizedkeyscommand /usr/bin/keys", {"name": "new"}),
+        ("allowusers root\nallowusers o?s@192.0.2.0/24", {}),
+        ("allowgroups wheel sudo", {}),
+        ("authenticationmethods publickey,password publickey", {"password": False}),
+        ("permitrootlogin yes", {"name": "root", "uid": 0}),
+        ("authorizedkeysfile /home/ops/.ssh/%h none", {}),
+    ],
+)
 def test_who_can_log_in_is_not_refused(changes, who):
     assert refused(changes, **who) is None
 
 
-@pytest.mark.parametrize(("changes", "who", "why"), [
-    ("passwordauthentication no", {"name": "new"}, "there is no key in /home/new/.ssh/authorized_keys"),
-    ("pubkeyauthentication no", {"password": False}, "keys are off, and the user has no password"),
-    ("", {"name": "root", "uid": 0}, "there is no key"),
-    ("permitrootlogin no", {"name": "root", "uid": 0}, "PermitRootLogin no keeps root out"),
-    ("permitrootlogin forced-commands-only", {"name": "root", "uid": 0}, "PermitRootLogin forced-commands-only"),
-    ("allowusers root", {}, "AllowUsers root keeps ops out"),
-    ("allowusers ops@198.51.100.*", {}, "AllowUsers ops@198.51.100.* keeps ops out"),
-    ("denyusers o*", {}, "DenyUsers o* keeps ops out"),
-    ("allowgroups wheel", {}, "AllowGroups wheel keeps ops out"),
-    ("denygroups sudo", {}, "DenyGroups sudo keeps ops out"),
-    ("authenticationmethods publickey,password", {"password": False}, "AuthenticationMethods publickey,password"),
-    ("authorizedkeysfile /etc/keys/%u-%U%%\npasswordauthentication no", {}, "there is no key in /etc/keys/ops-1000%"),
-])
+@pytest.mark.parametrize(
+    ("changes", "who", "why"),
+    [
+        ("passwordauthentication no", {"name": "new"}, "there is no key in /home/new/.ssh/authorized_keys"),
+        ("pubkeyauthentication no", {"password": False}, "keys are off, and the user has no password"),
+        ("", {"name": "root", "uid": 0}, "there is no key"),
+        ("permitrootlogin no", {"name": "root", "uid": 0}, "PermitRootLogin no keeps root out"),
+        ("permitrootlogin forced-commands-only", {"name": "root", "uid": 0}, "PermitRootLogin forced-commands-only"),
+        ("allowusers root", {}, "AllowUsers root keeps ops out"),
+        ("allowusers ops@198.51.100.*", {}, "AllowUsers ops@198.51.100.* keeps ops out"),
+        ("denyusers o*", {}, "DenyUsers o* keeps ops out"),
+        ("allowgroups wheel", {}, "AllowGroups wheel keeps ops out"),
+        ("denygroups sudo", {}, "DenyGroups sudo keeps ops out"),
+        ("authenticationmethods publickey,password", {"password": False}, "AuthenticationMethods publickey,password"),
+        (
+            "authorizedkeysfile /etc/keys/%u-%U%%\npasswordauthentication no",
+            {},
+            "there is no key in /etc/keys/ops-1000%",
+        ),
+    ],
+)
 def test_who_could_not_log_in_is_refused_with_the_reason(changes, who, why):
     assert why in refused(changes, **who)
 
@@ -63,10 +78,15 @@ def test_a_bracket_is_no_pattern_to_sshd():
 
 def test_what_is_staged_includes_what_is_staged():
     text = sshd_config.staged(
-        "include sshd_config.d/*.conf\n  Include = \"/etc/ssh/sshd_config.d/a b.conf\" /etc/other/x.conf\nInclude more.conf\nPort 22\n",
-        "/stage/d")
+        'include sshd_config.d/*.conf\n  Include = "/etc/ssh/sshd_config.d/a b.conf" /etc/other/x.conf\nInclude more.conf\nPort 22\n',
+        "/stage/d",
+    )
     assert text.splitlines() == [
-        "include '/stage/d/*.conf'", "  Include = '/stage/d/a b.conf' /etc/other/x.conf", "Include more.conf", "Port 22"]
+        "include '/stage/d/*.conf'",
+        "  Include = '/stage/d/a b.conf' /etc/other/x.conf",
+        "Include more.conf",
+        "Port 22",
+    ]
 
 
 def test_our_file_is_included_once_and_first():
@@ -82,12 +102,21 @@ def test_what_holds_for_everybody_ends_where_match_begins():
 def test_a_setting_without_effect_is_found_and_others_are_added_to():
     own = sshd_config.effective("maxauthtries 3\nallowusers a\n")
     settings = {"MaxAuthTries": "3", "AllowUsers": "a"}
-    assert sshd_config.overridden(settings, own, sshd_config.effective("maxauthtries 3\nallowusers b\nallowusers a\n")) is None
-    assert sshd_config.overridden(settings, own, sshd_config.effective("maxauthtries 6\nallowusers a\n")) == ("MaxAuthTries", "6")
+    assert (
+        sshd_config.overridden(settings, own, sshd_config.effective("maxauthtries 3\nallowusers b\nallowusers a\n"))
+        is None
+    )
+    assert sshd_config.overridden(settings, own, sshd_config.effective("maxauthtries 6\nallowusers a\n")) == (
+        "MaxAuthTries",
+        "6",
+    )
 
 
 def test_newer_ones_print_keywords_as_the_manual_writes_them():
-    assert sshd_config.effective("PermitRootLogin no\nPort 22\nPort 2222\n") == {"permitrootlogin": ["no"], "port": ["22", "2222"]}
+    assert sshd_config.effective("PermitRootLogin no\nPort 22\nPort 2222\n") == {
+        "permitrootlogin": ["no"],
+        "port": ["22", "2222"],
+    }
 
 
 def test_ports_are_those_of_addresses_too():

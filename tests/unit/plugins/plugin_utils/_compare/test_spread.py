@@ -7,13 +7,14 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import spread
 
 numbers = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=3), st.integers(0, 1 << 40), max_size=12)
-state = st.dictionaries(st.sampled_from(["kernel", "package:x", "package:y", "gem:z"]), st.sampled_from(["1", "2", "3"]))
+state = st.dictionaries(
+    st.sampled_from(["kernel", "package:x", "package:y", "gem:z"]), st.sampled_from(["1", "2", "3"])
+)
 states = st.dictionaries(st.sampled_from([*"abcdef"]), state, min_size=1)
 
 
@@ -22,7 +23,7 @@ def boxes(found):
 
 
 def named(values):
-    return {"box%d" % number: value for number, value in enumerate(values)}
+    return {f"box{number}": value for number, value in enumerate(values)}
 
 
 def test_two_that_hide_each_other_from_a_plain_z_score():
@@ -32,7 +33,9 @@ def test_two_that_hide_each_other_from_a_plain_z_score():
     assert median == 2.45
     assert {outlier.box: round(outlier.score, 2) for outlier in found} == {"box8": 25.86, "box9": 26.31}
     assert found[0].box == "box9"
-    assert max(abs(value - statistics.mean(values.values())) for value in values.values()) < 3 * statistics.stdev(values.values())
+    assert max(abs(value - statistics.mean(values.values())) for value in values.values()) < 3 * statistics.stdev(
+        values.values()
+    )
 
 
 def test_where_most_are_the_same_each_that_differs_is_one():
@@ -67,7 +70,7 @@ def test_most_boxes_never_stand_out(values):
 def test_neither_order_nor_unit_matters(values, power):
     turned = dict(reversed(values.items()))
     assert boxes(spread.outliers(values)) == boxes(spread.outliers(turned))
-    scaled = {box: value * 2 ** power for box, value in values.items()}
+    scaled = {box: value * 2**power for box, value in values.items()}
     assert boxes(spread.outliers(values)) == boxes(spread.outliers(scaled))
 
 
@@ -85,7 +88,9 @@ def test_an_outlier_is_what_its_definition_says(values, score, floor):
 
 
 def difference(states, **options):
-    return {one.name: {value: list(boxes) for value, boxes in one.values} for one in spread.differences(states, **options)}
+    return {
+        one.name: {value: list(boxes) for value, boxes in one.values} for one in spread.differences(states, **options)
+    }
 
 
 def test_what_most_have_comes_first():
@@ -116,18 +121,21 @@ def test_parts_of_a_value_are_compared_by_themselves():
     assert difference(read) == {"filesystem:/:size_bytes": {20 << 30: ["a"], 40 << 30: ["b"]}}
 
 
-@pytest.mark.parametrize(("name", "one", "other", "same"), [
-    ("sysctl:kernel.threads-max", "192730", "192726", True),
-    ("sysctl:kernel.threads-max", "192730", "96365", False),
-    ("sysctl:net.ipv4.tcp_mem", "284424 379235 568848", "284500 379300 568900", True),
-    ("sysctl:net.ipv4.tcp_mem", "284424 379235 568848", "284424 379235", False),
-    ("sysctl:vm.swappiness", "60", "61", False),
-    ("limit:sshd:nproc", "96365:96365", "96300:96300", True),
-    ("limit:sshd:nproc", "96365:96365", "unlimited", False),
-    ("limit:sshd:nofile", "1024:524288", "1024:524287", False),
-    ("memory_bytes", 25 << 30, (25 << 30) - 4096, True),
-    ("memory_bytes", 25 << 30, None, False),
-])
+@pytest.mark.parametrize(
+    ("name", "one", "other", "same"),
+    [
+        ("sysctl:kernel.threads-max", "192730", "192726", True),
+        ("sysctl:kernel.threads-max", "192730", "96365", False),
+        ("sysctl:net.ipv4.tcp_mem", "284424 379235 568848", "284500 379300 568900", True),
+        ("sysctl:net.ipv4.tcp_mem", "284424 379235 568848", "284424 379235", False),
+        ("sysctl:vm.swappiness", "60", "61", False),
+        ("limit:sshd:nproc", "96365:96365", "96300:96300", True),
+        ("limit:sshd:nproc", "96365:96365", "unlimited", False),
+        ("limit:sshd:nofile", "1024:524288", "1024:524287", False),
+        ("memory_bytes", 25 << 30, (25 << 30) - 4096, True),
+        ("memory_bytes", 25 << 30, None, False),
+    ],
+)
 def test_what_comes_from_the_size_of_the_memory_is_alike(name, one, other, same):
     assert spread.alike(name, one, other) is same
     assert spread.alike(name, other, one) is same
@@ -152,8 +160,16 @@ def test_the_same_everywhere_is_no_difference(read):
 
 def test_changes_are_cut_as_differences_are():
     root = {"device": "/dev/sda1", "size_bytes": 20 << 30}
-    changed = [(1, "kernel", "1", "2"), (2, "sysctl:kernel.threads-max", "192730", "192726"), (3, "package:x", None, "1"),
-               (4, "filesystem:/", root, {**root, "device": "/dev/vda1"}), (5, "filesystem:/", root, {**root, "size_bytes": 40 << 30}),
-               (6, "filesystem:/data", {"size_bytes": 1}, None)]
+    changed = [
+        (1, "kernel", "1", "2"),
+        (2, "sysctl:kernel.threads-max", "192730", "192726"),
+        (3, "package:x", None, "1"),
+        (4, "filesystem:/", root, {**root, "device": "/dev/vda1"}),
+        (5, "filesystem:/", root, {**root, "size_bytes": 40 << 30}),
+        (6, "filesystem:/data", {"size_bytes": 1}, None),
+    ]
     assert spread.changes(changed, ["package:*"]) == [
-        (1, "kernel", "1", "2"), (5, "filesystem:/:size_bytes", 20 << 30, 40 << 30), (6, "filesystem:/data:size_bytes", 1, None)]
+        (1, "kernel", "1", "2"),
+        (5, "filesystem:/:size_bytes", 20 << 30, 40 << 30),
+        (6, "filesystem:/data:size_bytes", 1, None),
+    ]

@@ -7,15 +7,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
-    comparison,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
-    text as compare_text,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import comparison, text as compare_text
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare.comparison import Read
 
 WHOLE = ("package:", "gem:")
@@ -23,19 +17,31 @@ WHOLE = ("package:", "gem:")
 
 def fleet(count, **states):
     """So many boxes that are the same but for what V(states) says of some."""
-    return {"web%d" % number: Read(numbers={("memory_used_bytes", ""): (50 + number) << 20}, whole=WHOLE, state={
-        "kernel": "6.1", "package:openssl": "3.0.15", **states.get("web%d" % number, {})}) for number in range(1, count + 1)}
+    return {
+        f"web{number}": Read(
+            numbers={("memory_used_bytes", ""): (50 + number) << 20},
+            whole=WHOLE,
+            state={"kernel": "6.1", "package:openssl": "3.0.15", **states.get(f"web{number}", {})},
+        )
+        for number in range(1, count + 1)
+    }
 
 
 def told(boxes, width=100, since=None, unreachable=(), **settings):
-    report = {"made": None, "since": since, "unreachable": list(unreachable),
-              "groups": comparison.compare([("web", list(boxes))], boxes, **settings)}
+    report = {
+        "made": None,
+        "since": since,
+        "unreachable": list(unreachable),
+        "groups": comparison.compare([("web", list(boxes))], boxes, **settings),
+    }
     assert json.loads(json.dumps(report)) == report
     return "\n".join(compare_text.render(report, width)) + "\n"
 
 
 def test_boxes_that_are_alike():
-    assert told(fleet(4)) == """web: 4 boxes
+    assert (
+        told(fleet(4))
+        == """web: 4 boxes
 ============
                web1  web2  web3  web4
   memory used  51M   52M   53M   54M
@@ -44,13 +50,21 @@ Outliers: none
 
 What differs: nothing
 """
+    )
 
 
 def test_who_stands_out_and_who_differs():
-    boxes = fleet(17, web3={"package:openssl": "3.0.11", "package:htop": "3.2.2"}, web7={"kernel": "5.10"}, web9={"kernel": "5.10"})
+    boxes = fleet(
+        17,
+        web3={"package:openssl": "3.0.11", "package:htop": "3.2.2"},
+        web7={"kernel": "5.10"},
+        web9={"kernel": "5.10"},
+    )
     boxes["web3"].numbers["memory_used_bytes", ""] = 400 << 20
     text = told(boxes)
-    assert text == """web: 17 boxes
+    assert (
+        text
+        == """web: 17 boxes
 =============
                median  lowest    highest
   memory used  60M     51M web1  400M web3
@@ -67,6 +81,7 @@ What differs:
       htop     3.2.2 (others none)
       openssl  3.0.11 (others 3.0.15)
 """
+    )
 
 
 def test_two_boxes_are_equals():
@@ -81,15 +96,18 @@ def test_more_ways_than_two():
 
 
 def test_long_lists_are_counted():
-    packages = {"package:p%03d" % number: "1" for number in range(160)}
-    text = told(fleet(40, **{"web%d" % number: packages for number in range(1, 11)}))
-    assert "  packages: 160\n    web1, web10, web2, web3, web4, web5 and 4 more, unlike 30 others:\n      p000  1 (others none)\n" in text
+    packages = {f"package:p{int(number):03}": "1" for number in range(160)}
+    text = told(fleet(40, **{f"web{number}": packages for number in range(1, 11)}))
+    assert (
+        "  packages: 160\n    web1, web10, web2, web3, web4, web5 and 4 more, unlike 30 others:\n      p000  1 (others none)\n"
+        in text
+    )
     assert "      and 152 more\n" in text
     assert "p008" not in text
 
 
 def test_many_sides_are_counted():
-    text = told(fleet(20, **{"web%d" % number: {"package:p%02d" % number: "1"} for number in range(1, 11)}))
+    text = told(fleet(20, **{f"web{number}": {f"package:p{int(number):02}": "1"} for number in range(1, 11)}))
     assert "    and 4 more, between other boxes\n" in text
 
 
@@ -106,13 +124,16 @@ def test_changes_are_told_by_box_and_time():
     boxes["web2"].changed += [(1795266000.0, "unit:cron.service", "enabled, active", None)]
     boxes["web3"].known = 1795262400.0
     text = told(boxes, since="2026-11-20T00:00:00Z")
-    assert text.partition("Changed")[2] == """ since 2026-11-20T00:00:00Z (the time is when it was first seen):
+    assert (
+        text.partition("Changed")[2]
+        == """ since 2026-11-20T00:00:00Z (the time is when it was first seen):
   web2:
     2026-11-21 13:00  unit cron.service: enabled, active -> none
   all boxes:
     2026-11-21 12:00 to 12:02  package openssl: 3.0.11 -> 3.0.15
   Nothing is known of web3 before 2026-11-21T12:00:00Z, when they were first recorded
 """
+    )
 
 
 def test_no_changes():
@@ -128,12 +149,17 @@ def test_boxes_that_could_not_be_compared_are_named():
     assert text == "Not compared:\n  web9: Connection refused\n"
 
 
-@pytest.mark.parametrize(("metric", "value", "shown"), [
-    ("memory_used_bytes", 5 << 30, "5.0G"), ("steal_percent", 12.345, "12.3%"), ("load_per_cpu", 2.346, "2.35"),
-    ("processes", 1234, "1234"),
-])
+@pytest.mark.parametrize(
+    ("metric", "value", "shown"),
+    [
+        ("memory_used_bytes", 5 << 30, "5.0G"),
+        ("steal_percent", 12.345, "12.3%"),
+        ("load_per_cpu", 2.346, "2.35"),
+        ("processes", 1234, "1234"),
+    ],
+)
 def test_figures(metric, value, shown):
-    assert "  %s\n" % shown in told({"a": Read(numbers={(metric, ""): value})})
+    assert f"  {shown}\n" in told({"a": Read(numbers={(metric, ""): value})})
 
 
 def test_what_a_box_says_does_not_steer_the_terminal():
@@ -141,11 +167,18 @@ def test_what_a_box_says_does_not_steer_the_terminal():
 
 
 names = st.sampled_from(["kernel", "package:x", "unit-file:/etc/x", "limit:sshd:nofile", "filesystem:/", "odd:name"])
-values = st.one_of(st.text(max_size=200), st.integers(), st.booleans(),
-                   st.dictionaries(st.sampled_from(["type", "size_bytes"]), st.integers()))
+values = st.one_of(
+    st.text(max_size=200),
+    st.integers(),
+    st.booleans(),
+    st.dictionaries(st.sampled_from(["type", "size_bytes"]), st.integers()),
+)
 
 
-@given(st.dictionaries(st.text("abc", min_size=1, max_size=8), st.dictionaries(names, values), max_size=6), st.integers(40, 200))
+@given(
+    st.dictionaries(st.text("abc", min_size=1, max_size=8), st.dictionaries(names, values), max_size=6),
+    st.integers(40, 200),
+)
 def test_no_line_is_wider_than_the_terminal_where_its_words_allow(states, width):
     boxes = {box: Read(state=state, whole=WHOLE) for box, state in states.items()}
     for line in told(boxes, width).splitlines():

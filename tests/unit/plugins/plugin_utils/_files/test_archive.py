@@ -24,7 +24,9 @@ def test_it_holds_what_was_given(tmp_path):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and stat.S_IMODE(os.stat(folder).st_mode) == 0o700
     with tarfile.open(path) as archive:
         assert {member.name: (member.mode, member.mtime) for member in archive} == {
-            "b1-x/a/b": (0o600, NOW.timestamp()), "b1-x/odd": (0o600, NOW.timestamp())}
+            "b1-x/a/b": (0o600, NOW.timestamp()),
+            "b1-x/odd": (0o600, NOW.timestamp()),
+        }
         assert archive.extractfile("b1-x/a/b").read() == b"text\n"
         assert archive.extractfile("b1-x/odd").read() == b"\xff"
     assert os.listdir(folder) == ["b1-x.tar.gz"]
@@ -38,6 +40,7 @@ def test_no_archive_replaces_another(tmp_path):
 def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SettingsError, match="the evidence can't be kept in .*: No space left on device"):
         files_archive.write(str(tmp_path), "b1", {"a": "b"}, NOW)
@@ -50,8 +53,15 @@ def test_a_folder_that_is_none_is_named(tmp_path):
         files_archive.write(str(tmp_path / "file" / "below"), "b1", {"a": "b"}, NOW)
 
 
-@pytest.mark.parametrize(("box", "name"), [
-    ("crawler3", "crawler3"), ("../../etc/x", "_.._etc_x"), ("[::1]:22", "___1__22"), ("..", "box"), ("a b\n", "a_b_"),
-])
+@pytest.mark.parametrize(
+    ("box", "name"),
+    [
+        ("crawler3", "crawler3"),
+        ("../../etc/x", "_.._etc_x"),
+        ("[::1]:22", "___1__22"),
+        ("..", "box"),
+        ("a b\n", "a_b_"),
+    ],
+)
 def test_a_box_of_any_name_is_one_file(box, name):
     assert files_archive.file_name(box, NOW) == name + "-20261121T125208Z"

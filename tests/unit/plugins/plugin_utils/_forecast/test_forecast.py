@@ -10,10 +10,7 @@ from forecast import evaluate, recorded, traces
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import forecast
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    Point,
-    Sample,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Point, Sample
 
 
 def points(values, capacity=100, interval=60, started=None):
@@ -28,14 +25,18 @@ def test_a_straight_line_ends_when_it_is_at_the_capacity():
     assert (found.since, found.span) == (0, 9 * 60)
 
 
-@pytest.mark.parametrize("values", [
-    [50] * 20,
-    range(50, 30, -1),
-    [50, 51] * 10,
-    [30] * 10 + [60] * 10,
-    range(10, 17),
-    [10 + 40 * (1 - 0.8 ** number) for number in range(30)],
-], ids=["flat", "falling", "to and fro", "a step", "too few", "levelling off"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [50] * 20,
+        range(50, 30, -1),
+        [50, 51] * 10,
+        [30] * 10 + [60] * 10,
+        range(10, 17),
+        [10 + 40 * (1 - 0.8**number) for number in range(30)],
+    ],
+    ids=["flat", "falling", "to and fro", "a step", "too few", "levelling off"],
+)
 def test_no_trend(values):
     assert forecast(points(values)) is None
 
@@ -129,23 +130,28 @@ def foresee(values, metric, subject="", capacity=100 << 20, thresholds=None, int
     series = points(values, capacity, interval)
     thresholds = judge_thresholds.merge([("here", thresholds or {})])
     sample = Sample(metric, subject, series[-1].value, capacity)
-    return trends.foresee({(metric, subject): series[:-1]}, [sample], series[-1].taken, None, thresholds, lambda *_series: series[:-1])
+    return trends.foresee(
+        {(metric, subject): series[:-1]}, [sample], series[-1].taken, None, thresholds, lambda *_series: series[:-1]
+    )
 
 
 MEGABYTES = [(50 + number) << 20 for number in range(21)]
 
 
-@pytest.mark.parametrize(("metric", "subject", "message"), [
-    ("memory_used_bytes", "", "memory exhausted in about 30 minutes"),
-    ("slab_unreclaimable_bytes", "", "memory exhausted by the kernel's unreclaimable slab in about 30 minutes"),
-    ("fds_allocated", "", "the system out of descriptors in about 30 minutes"),
-    ("process_fds", "ruby", "ruby out of descriptors in about 30 minutes"),
-    ("worker_rss_bytes", "sidekiq", "sidekiq at the 100M that it may use in about 30 minutes"),
-    ("disk_used_bytes", "/", "/ full in about 30 minutes"),
-    ("inodes_used", "/srv", "/srv out of inodes in about 30 minutes"),
-])
+@pytest.mark.parametrize(
+    ("metric", "subject", "message"),
+    [
+        ("memory_used_bytes", "", "memory exhausted in about 30 minutes"),
+        ("slab_unreclaimable_bytes", "", "memory exhausted by the kernel's unreclaimable slab in about 30 minutes"),
+        ("fds_allocated", "", "the system out of descriptors in about 30 minutes"),
+        ("process_fds", "ruby", "ruby out of descriptors in about 30 minutes"),
+        ("worker_rss_bytes", "sidekiq", "sidekiq at the 100M that it may use in about 30 minutes"),
+        ("disk_used_bytes", "/", "/ full in about 30 minutes"),
+        ("inodes_used", "/srv", "/srv out of inodes in about 30 minutes"),
+    ],
+)
 def test_what_is_foretold_in_words(metric, subject, message):
-    found, = foresee(MEGABYTES, metric, subject)
+    (found,) = foresee(MEGABYTES, metric, subject)
     assert found["message"] == message
     assert found["subject"] == (subject or None)
     assert found["rate_per_hour"] == 60 << 20
@@ -156,16 +162,22 @@ def test_only_what_comes_before_the_threshold_is_foretold():
     assert foresee(MEGABYTES, "memory_used_bytes", interval=300) == []
     assert foresee(MEGABYTES, "disk_used_bytes", "/", interval=300)
     assert foresee(MEGABYTES, "memory_used_bytes", interval=300, thresholds={"forecast_minutes": {"warning": 200}})
-    assert foresee(MEGABYTES, "memory_used_bytes", thresholds={"forecast_minutes": {"warning": None, "critical": None}}) == []
+    assert (
+        foresee(MEGABYTES, "memory_used_bytes", thresholds={"forecast_minutes": {"warning": None, "critical": None}})
+        == []
+    )
     assert foresee(MEGABYTES, "load_per_cpu") == []
 
 
-@pytest.mark.parametrize(("times", "words"), [
-    ((59, 50, 70), "within a minute"),
-    ((60, 59, 63), "in about 1 minute"),
-    ((2400, 1500, 4200), "in about 40 minutes (25 to 70)"),
-    ((9000, 7200, 14400), "in about 2.5 hours (2 to 4)"),
-    ((200000, 100000, 900000), "in about 2.3 days (1.2 to 10)"),
-])
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ((59, 50, 70), "within a minute"),
+        ((60, 59, 63), "in about 1 minute"),
+        ((2400, 1500, 4200), "in about 40 minutes (25 to 70)"),
+        ((9000, 7200, 14400), "in about 2.5 hours (2 to 4)"),
+        ((200000, 100000, 900000), "in about 2.3 days (1.2 to 10)"),
+    ],
+)
 def test_times_for_people(times, words):
     assert trends.in_about(*times) == words

@@ -19,30 +19,27 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
-    prune,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
-    store as history_store,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    History,
-    Kill,
-    Reading,
-    Sample,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import prune, store as history_store
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Kill, Reading, Sample
 from paths import ROOT
 
 DAY = 86400
 # Not so long ago that it is forgotten.
 NOW = int(time.time()) - 1000
-FINDING = {"check": "disk_used_percent", "severity": "critical", "subject": "/", "value": 96, "threshold": 95, "unit": "%",
-           "message": "/ is 96 % full, 305M left"}
+FINDING = {
+    "check": "disk_used_percent",
+    "severity": "critical",
+    "subject": "/",
+    "value": 96,
+    "threshold": 95,
+    "unit": "%",
+    "message": "/ is 96 % full, 305M left",
+}
 
 # One run: a process that opens the history anew for each of its boxes, as the forks of Ansible do.
 RUN = """
 import sys
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import History, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Reading, Sample
 path, run, boxes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 sys.stdin.readline()
 for box in range(boxes):
@@ -85,8 +82,19 @@ def values(path, box="web1"):
 
 def test_a_reading_comes_back_as_it_was(path):
     taken = round(time.time(), 3)
-    sample, kill = Sample("worker_rss_bytes", "sidekiq", 5, 10, 7.5), Kill(taken - 60, 25910, "ruby", "kernel", "system", None, 1 << 30)
-    record(path, taken=taken, verdict="critical", booted=1000.0, samples=[*value(3), sample], findings=[FINDING], kills=[kill])
+    sample, kill = (
+        Sample("worker_rss_bytes", "sidekiq", 5, 10, 7.5),
+        Kill(taken - 60, 25910, "ruby", "kernel", "system", None, 1 << 30),
+    )
+    record(
+        path,
+        taken=taken,
+        verdict="critical",
+        booted=1000.0,
+        samples=[*value(3), sample],
+        findings=[FINDING],
+        kills=[kill],
+    )
     with History(path) as history:
         assert history.boxes() == ["web1"]
         latest = history.latest()["web1"]
@@ -96,9 +104,18 @@ def test_a_reading_comes_back_as_it_was(path):
         assert history.series("web1", "worker_rss_bytes", "sidekiq") == [(taken, 5, 10, 7.5)]
         # What doesn't say since when it counts has counted since the box was booted.
         assert history.recent("web1", ["memory_used_bytes"]) == {("memory_used_bytes", ""): [(taken, 3, 1000, 1000.0)]}
-        assert history.findings("web1") == history.findings(reading=latest.reading) == [dict(FINDING, box="web1", taken=taken)]
+        assert (
+            history.findings("web1")
+            == history.findings(reading=latest.reading)
+            == [dict(FINDING, box="web1", taken=taken)]
+        )
         assert history.kills(since=taken - 61) == [("web1", kill)]
-        assert history.kills(since=taken) == history.findings(since=taken + 1) == history.series("web2", "memory_used_bytes") == []
+        assert (
+            history.kills(since=taken)
+            == history.findings(since=taken + 1)
+            == history.series("web2", "memory_used_bytes")
+            == []
+        )
 
 
 def test_numbers_larger_than_any_of_sqlite(path):
@@ -122,11 +139,18 @@ def test_a_kill_is_kept_once_however_often_it_is_read(path):
     kill = Kill(NOW, 25910, "ruby")
     for killed in (NOW, NOW + 0.4, NOW + 1.0):
         record(path, kills=[kill._replace(killed=killed)])
-    record(path, kills=[kill._replace(pid=1), kill._replace(killed=NOW + 999), Kill(None, 5, "perl"), Kill(None, 5, "perl")])
+    record(
+        path,
+        kills=[kill._replace(pid=1), kill._replace(killed=NOW + 999), Kill(None, 5, "perl"), Kill(None, 5, "perl")],
+    )
     record(path, "web2", kills=[kill])
     with History(path) as history:
         assert sorted((box, kill.pid, kill.killed) for box, kill in history.kills() if kill.killed) == [
-            ("web1", 1, NOW), ("web1", 25910, NOW), ("web1", 25910, NOW + 999), ("web2", 25910, NOW)]
+            ("web1", 1, NOW),
+            ("web1", 25910, NOW),
+            ("web1", 25910, NOW + 999),
+            ("web2", 25910, NOW),
+        ]
         assert sum(kill.killed is None for _box, kill in history.kills()) == 1
 
 
@@ -135,12 +159,28 @@ def test_state_is_kept_where_it_has_changed(path):
     record(path, taken=NOW + 200, state={"kernel": "6.1.0", "package:a": "1", "package:b": "1"}, whole=("package:",))
     record(path, taken=NOW + 300, state={"kernel": "6.1.1"})
     record(path, taken=NOW + 400, state={"package:a": "2", "package:c": "1"}, whole=("package:",))
-    record(path, taken=NOW + 500, state={"package:b": "1", "package:a": "2", "package:c": "1", "cpus": 2}, whole=("package:",))
+    record(
+        path,
+        taken=NOW + 500,
+        state={"package:b": "1", "package:a": "2", "package:c": "1", "cpus": 2},
+        whole=("package:",),
+    )
     with History(path) as history:
         assert history.state("web1", NOW + 250) == {"kernel": "6.1.0", "package:a": "1", "package:b": "1"}
-        assert history.state("web1") == {"kernel": "6.1.1", "package:a": "2", "package:b": "1", "package:c": "1", "cpus": 2}
-        changes = [(NOW + 300, "kernel", "6.1.0", "6.1.1"), (NOW + 400, "package:a", "1", "2"), (NOW + 400, "package:b", "1", None),
-                   (NOW + 400, "package:c", None, "1"), (NOW + 500, "package:b", None, "1")]
+        assert history.state("web1") == {
+            "kernel": "6.1.1",
+            "package:a": "2",
+            "package:b": "1",
+            "package:c": "1",
+            "cpus": 2,
+        }
+        changes = [
+            (NOW + 300, "kernel", "6.1.0", "6.1.1"),
+            (NOW + 400, "package:a", "1", "2"),
+            (NOW + 400, "package:b", "1", None),
+            (NOW + 400, "package:c", None, "1"),
+            (NOW + 500, "package:b", None, "1"),
+        ]
         # Nobody had looked for packages before the first reading, nor ever for CPUs before the last.
         assert history.changes("web1", 0) == changes
         assert history.changes("web1", NOW + 350) == changes[1:]
@@ -150,8 +190,15 @@ def test_state_is_kept_where_it_has_changed(path):
 def test_fifty_runs_at_once_lose_nothing(path, tmp_path):
     runs, boxes = 50, 4
     (tmp_path / "run.py").write_text(RUN)
-    processes = [subprocess.Popen([sys.executable, tmp_path / "run.py", path, str(run), str(boxes)], stdin=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True) for run in range(runs)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, tmp_path / "run.py", path, str(run), str(boxes)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for run in range(runs)
+    ]
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
@@ -160,8 +207,10 @@ def test_fifty_runs_at_once_lose_nothing(path, tmp_path):
     with History(path) as history:
         assert len(history.readings()) == runs * boxes
         for box in range(boxes):
-            assert sorted(point.value for point in history.series("box%d" % box, "memory_used_bytes")) == list(range(runs))
-            assert all(history.series("box%d" % box, "disk_used_bytes", "/mnt/%d" % run) for run in range(runs))
+            assert sorted(point.value for point in history.series(f"box{box}", "memory_used_bytes")) == list(
+                range(runs)
+            )
+            assert all(history.series(f"box{box}", "disk_used_bytes", f"/mnt/{run}") for run in range(runs))
     assert ask(path, "PRAGMA integrity_check") == [("ok",)]
     assert [entry for entry in os.listdir(tmp_path) if "damaged" in entry] == []
 
@@ -224,8 +273,16 @@ def test_many_that_find_it_damaged_set_it_aside_once(path, tmp_path):
     damage_head(path)
     told = RUN.replace("assert not history.notes, history.notes", "[print(note) for note in history.notes]")
     (tmp_path / "run.py").write_text(told)
-    processes = [subprocess.Popen([sys.executable, tmp_path / "run.py", path, str(run), "3"], stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for run in range(12)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, tmp_path / "run.py", path, str(run), "3"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for run in range(12)
+    ]
     answers = [process.communicate("\n") for process in processes]
     assert not any(errors for _output, errors in answers), answers
     assert sum(output.count("was damaged") for output, _errors in answers) == 1
@@ -251,8 +308,9 @@ def test_the_history_of_a_later_release_is_left_alone(path):
         record(path)
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    (".", "name a file in it"), ("/dev/null", "is no file"), ("file/history.db", "can't be opened")])
+@pytest.mark.parametrize(
+    ("name", "words"), [(".", "name a file in it"), ("/dev/null", "is no file"), ("file/history.db", "can't be opened")]
+)
 def test_what_can_be_no_file_is_named(tmp_path, name, words):
     (tmp_path / "file").write_text("")
     with pytest.raises(HistoryError, match=words):
@@ -291,7 +349,7 @@ def as_nobody(action, *arguments):
             os.setresuid(65534, 65534, 65534)
             answer = str(action(*arguments))
         except BaseException as error:
-            answer = "%s: %s" % (type(error).__name__, error)
+            answer = f"{type(error).__name__}: {error}"
         os.write(writer, answer.encode())
         os._exit(0)
     os.close(writer)
@@ -303,7 +361,7 @@ def as_nobody(action, *arguments):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can try what another user may do")
 def test_who_may_not_write_is_told_and_may_read(public):
     path = os.path.join(public, "history.db")
-    refused = "HistoryError: the history %s can't be opened (Permission denied): name a file" % path
+    refused = f"HistoryError: the history {path} can't be opened (Permission denied): name a file"
     assert as_nobody(record, path).startswith(refused)
     record(path, samples=value(1))
     assert as_nobody(record, path).startswith(refused)
@@ -312,7 +370,7 @@ def test_who_may_not_write_is_told_and_may_read(public):
     assert as_nobody(values, path) == "[1]"
     os.chmod(path, 0o666)
     answer = as_nobody(record, path)
-    assert answer.startswith("HistoryError: the history %s can't be written" % path)
+    assert answer.startswith(f"HistoryError: the history {path} can't be written")
     assert "in a folder that you may write to" in answer
 
 
@@ -333,9 +391,15 @@ except _errors.HistoryError as error:
 def test_a_file_that_may_not_grow_is_said_and_nothing_is_half_written(path):
     record(path, samples=value(1))
     fold_in(path)
-    done = subprocess.run([sys.executable, "-c", GROW, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000)))
-    assert done.stdout.startswith("the history %s can't be used" % path) or "is full" in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", GROW, path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000)),
+    )
+    assert done.stdout.startswith(f"the history {path} can't be used") or "is full" in done.stdout
     with History(path) as history:
         assert {len(history.samples(reading.reading)) for reading in history.readings()} <= {1, 200}
     record(path, samples=value(2))
@@ -353,7 +417,7 @@ def test_a_disk_that_is_full(tmp_path):
         record(path, samples=value(1))
         with pytest.raises(HistoryError, match="is full: make room"):
             for number in range(500):
-                record(path, samples=[Sample("m%d" % metric, "", number) for metric in range(200)])
+                record(path, samples=[Sample(f"m{metric}", "", number) for metric in range(200)])
         assert values(path) == [1]
         assert ask(path, "PRAGMA integrity_check") == [("ok",)]
     finally:
@@ -364,7 +428,10 @@ def test_another_programs_lock_is_waited_for_and_then_named(path):
     record(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(HistoryError, match="is locked by another program"), History(path, create=True, wait=0.1) as history:
+    with (
+        pytest.raises(HistoryError, match="is locked by another program"),
+        History(path, create=True, wait=0.1) as history,
+    ):
         history.record(Reading("web1", "health"))
     # Who only reads isn't in the way of who writes, nor the other way round.
     assert values(path) == []
@@ -378,11 +445,25 @@ def test_what_is_too_old_is_forgotten(path, monkeypatch):
     kill = Kill(now - 40 * DAY, 1, "ruby")
     with History(path, create=True) as history:
         for number in range(600):
-            history.record(Reading("web1", "health", now - 40 * DAY + number, samples=value(number), findings=[FINDING]))
-        history.record(Reading("web1", "health", now - 40 * DAY, kills=[kill], state={"kernel": 1, "cpus": 2, "gone:a": 1},
-                               whole=("gone:",)))
+            history.record(
+                Reading("web1", "health", now - 40 * DAY + number, samples=value(number), findings=[FINDING])
+            )
+        history.record(
+            Reading(
+                "web1",
+                "health",
+                now - 40 * DAY,
+                kills=[kill],
+                state={"kernel": 1, "cpus": 2, "gone:a": 1},
+                whole=("gone:",),
+            )
+        )
         history.record(Reading("web1", "health", now - 39 * DAY, state={"kernel": 2}, whole=("gone:",)))
-        history.record(Reading("web1", "health", now - 5, samples=value(1), state={"kernel": 3}, kills=[kill._replace(killed=now - 9)]))
+        history.record(
+            Reading(
+                "web1", "health", now - 5, samples=value(1), state={"kernel": 3}, kills=[kill._replace(killed=now - 9)]
+            )
+        )
         assert len(history.readings()) > 1
     monkeypatch.setattr(prune, "_EVERY_SECONDS", 0)
     record(path, taken=now, samples=value(2))
@@ -409,8 +490,13 @@ def test_a_history_stays_below_its_size_and_keeps_the_newest(path):
     size = 1 << 19
     with History(path, size=size, create=True) as history:
         for number in range(1500):
-            history.record(Reading("web%d" % (number % 7), "health", samples=[
-                Sample("m%d" % metric, "", 1 << 40, number) for metric in range(20)]))
+            history.record(
+                Reading(
+                    f"web{number % 7}",
+                    "health",
+                    samples=[Sample(f"m{metric}", "", 1 << 40, number) for metric in range(20)],
+                )
+            )
             assert prune._used(history._database) <= size
         readings = [reading.reading for reading in history.readings()]
     assert 400 < len(readings) < 1000
@@ -427,12 +513,23 @@ def test_a_history_stays_below_its_size_and_keeps_the_newest(path):
 
 
 def test_any_sqlite_tool_can_read_it(path):
-    record(path, taken=NOW + 0.25, verdict="ok", samples=value(5), findings=[FINDING], kills=[Kill(NOW, 5, "ruby")],
-           state={"kernel": "6.1"})
+    record(
+        path,
+        taken=NOW + 0.25,
+        verdict="ok",
+        samples=value(5),
+        findings=[FINDING],
+        kills=[Kill(NOW, 5, "ruby")],
+        state={"kernel": "6.1"},
+    )
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW))
     assert ask(path, "SELECT box, time, source, verdict FROM reading_list") == [("web1", when, "health", "ok")]
-    assert ask(path, "SELECT box, time, metric, value, capacity FROM sample_list") == [("web1", when, "memory_used_bytes", 5, 1000)]
-    assert ask(path, "SELECT box, time, severity, message FROM finding_list") == [("web1", when, "critical", FINDING["message"])]
+    assert ask(path, "SELECT box, time, metric, value, capacity FROM sample_list") == [
+        ("web1", when, "memory_used_bytes", 5, 1000)
+    ]
+    assert ask(path, "SELECT box, time, severity, message FROM finding_list") == [
+        ("web1", when, "critical", FINDING["message"])
+    ]
     assert ask(path, "SELECT box, time, pid, killer FROM kill_list") == [("web1", when, 5, "kernel")]
     assert ask(path, "SELECT box, time, name, value FROM state_list") == [("web1", when, "kernel", '"6.1"')]
 
@@ -442,8 +539,14 @@ def test_the_examples_of_the_documentation(path):
     questions = [textwrap.dedent(question) for question in re.findall(r"(?m)^(    SELECT(?:.|\n    )*;)$", text)]
     assert len(questions) == 3
     for number in range(3):
-        record(path, "crawler2", NOW + 10 * number, samples=value(100 + number), findings=[FINDING],
-               kills=[Kill(NOW + 15, 5, "ruby", rss_bytes=5 << 20)])
+        record(
+            path,
+            "crawler2",
+            NOW + 10 * number,
+            samples=value(100 + number),
+            findings=[FINDING],
+            kills=[Kill(NOW + 15, 5, "ruby", rss_bytes=5 << 20)],
+        )
     dangers, hours, kills = (ask(path, question) for question in questions)
     seconds = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + after)) for after in (10, 15, 20)]
     assert dangers == [("crawler2", 3, seconds[2], FINDING["message"])]
@@ -457,5 +560,5 @@ def test_the_file_is_not_waited_for_at_each_reading(path):
     record(path, samples=value(0))
     assert os.path.getsize(path + "-wal") > 0
     for number in range(100):
-        record(path, samples=[Sample("m%d" % metric, "", number) for metric in range(20)])
+        record(path, samples=[Sample(f"m{metric}", "", number) for metric in range(20)])
     assert os.path.getsize(path + "-wal") < 2 * history_store._LOG_SIZE

@@ -15,12 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    evidence,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
-    health as health_probe,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import evidence, health as health_probe
 
 SHELLS = [shell for shell in (["dash"], ["bash"], ["busybox", "ash"]) if shutil.which(shell[0])]
 
@@ -28,8 +23,15 @@ SHELLS = [shell for shell in (["dash"], ["bash"], ["busybox", "ash"]) if shutil.
 def take(shell, *arguments, **options):
     """As Ansible with pipelining does it: the shell reads the script from its standard input."""
     script = evidence.script("w0rd", 2, 60, *arguments, **options)
-    done = subprocess.run(shell, input=script + "\n", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="surrogateescape",
-                          check=True)
+    done = subprocess.run(
+        shell,
+        input=script + "\n",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="surrogateescape",
+        check=True,
+    )
     return evidence.parts(done.stdout, done.stderr, "w0rd")
 
 
@@ -51,14 +53,14 @@ def test_it_tells_of_a_process_what_its_memory_and_its_files_are(shell):
         Path(held.name).touch()
     assert "/proc/meminfo" in sources
     pid = os.getpid()
-    assert "Rss:" in named["proc/%d/smaps_rollup" % pid] and "VmRSS:" in named["proc/%d/status" % pid]
-    assert held.name in named["descriptors/%d" % pid]
+    assert "Rss:" in named[f"proc/{pid}/smaps_rollup"] and "VmRSS:" in named[f"proc/{pid}/status"]
+    assert held.name in named[f"descriptors/{pid}"]
     found = evidence.read(sources, named, [{"name": "me", "pids": [pid]}])
     (entry,) = [entry for entry in found["deleted"] if entry["path"] == held.name]
     assert entry["pid"] == pid and entry["bytes"] >= 1 << 20
     assert found["titles"][str(pid)].startswith(" ".join(sys.orig_argv[:2]))
     members = evidence.members(sources, named, {"box": "me"})
-    assert "heap" in members["memory-map/%d.txt" % pid] or "anonymous" in members["memory-map/%d.txt" % pid]
+    assert "heap" in members[f"memory-map/{pid}.txt"] or "anonymous" in members[f"memory-map/{pid}.txt"]
     assert "pytest" in members["processes.txt"]
     # The parsers of a recorded box read it again.
     assert members["proc/meminfo"] == sources["/proc/meminfo"]
@@ -67,7 +69,7 @@ def test_it_tells_of_a_process_what_its_memory_and_its_files_are(shell):
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[-1])
 def test_a_box_that_is_short_of_memory_is_asked_for_less(shell):
     _sources, named = take(shell, [os.getpid()], lean=True)
-    assert {"kernel.log", "deleted", "units", "proc/%d/smaps" % os.getpid()} <= set(named)
+    assert {"kernel.log", "deleted", "units", f"proc/{os.getpid()}/smaps"} <= set(named)
     assert not {"redis", "units.log", "sockets", "monit.status"} & set(named)
 
 
@@ -83,7 +85,7 @@ def test_a_box_that_is_too_slow_still_ends():
     assert {text.strip() for text in named.values()} == {"not taken: the box is too slow"}
 
 
-PROBED = "==> /proc/meminfo <==\nMemTotal: 1 kB\n\n==> %s <==\n\n" % health_probe._END
+PROBED = f"==> /proc/meminfo <==\nMemTotal: 1 kB\n\n==> {health_probe._END} <==\n\n"
 
 
 def answer(**parts):
@@ -95,23 +97,33 @@ def test_nobody_can_forge_a_part():
     assert set(sources) == {"/proc/meminfo"} and set(named) == {"kernel.log"}
 
 
-@pytest.mark.parametrize("text", ["", "sudo: a password is required", PROBED, PROBED + "\n==> w0rd kernel.log <==\nx\n"])
+@pytest.mark.parametrize(
+    "text", ["", "sudo: a password is required", PROBED, PROBED + "\n==> w0rd kernel.log <==\nx\n"]
+)
 def test_half_an_answer_is_an_error(text):
     with pytest.raises(ProbeError):
         evidence.parts(text, "", "w0rd")
 
 
 def test_what_systemd_and_monit_say():
-    units = ("Id=a.service\nLoadState=loaded\nActiveState=active\nCanReload=yes\nRestart=always\n\n"
-             "Id=b.service\nLoadState=not-found\nActiveState=inactive\nCanReload=no\n\nId=c.socket\nLoadState=loaded\n")
-    monit = ("Monit 5.33.0 uptime: 3m\n Service Name                     Status                      Type          \n"
-             " sidekiq                          OK                          Process       \n"
-             " box                              OK                          System        \n")
-    found = evidence.read({}, {"units": units, "monit": monit, "space": "12\t/var/log/journal\ndu: error\n"},
-                           [{"name": "a", "pids": []}, {"name": "b", "pids": []}])
+    units = (
+        "Id=a.service\nLoadState=loaded\nActiveState=active\nCanReload=yes\nRestart=always\n\n"
+        "Id=b.service\nLoadState=not-found\nActiveState=inactive\nCanReload=no\n\nId=c.socket\nLoadState=loaded\n"
+    )
+    monit = (
+        "Monit 5.33.0 uptime: 3m\n Service Name                     Status                      Type          \n"
+        " sidekiq                          OK                          Process       \n"
+        " box                              OK                          System        \n"
+    )
+    found = evidence.read(
+        {},
+        {"units": units, "monit": monit, "space": "12\t/var/log/journal\ndu: error\n"},
+        [{"name": "a", "pids": []}, {"name": "b", "pids": []}],
+    )
     assert found["services"] == {
         "a.service": {"loaded": True, "active": "active", "can_reload": True, "restart": "always"},
-        "b.service": {"loaded": False, "active": "inactive", "can_reload": False, "restart": None}}
+        "b.service": {"loaded": False, "active": "inactive", "can_reload": False, "restart": None},
+    }
     assert found["workers"] == {"a.service": "a"}
     assert found["watched"] == ["sidekiq"] and found["space"] == {"/var/log/journal": 12 << 10}
 
@@ -119,13 +131,17 @@ def test_what_systemd_and_monit_say():
 def test_only_deleted_files_with_space_count_and_each_once(box):
     sources = box("debian-12")
     cgroups = "/proc/1/cgroup:0::/init.scope\n/proc/45/cgroup:0::/system.slice/logger.service\n"
-    deleted = ("0 8 512 801:7 /proc/45/fd/3 /data/a b.log (deleted)\n0 8 512 801:7 /proc/46/fd/3 /data/a b.log (deleted)\n"
-               "1 8 512 801:8 /proc/45/fd/4 /data/linked (deleted)\n0 0 512 801:9 /proc/45/fd/5 /data/empty (deleted)\n"
-               " /proc/45/fd/6 /data/gone (deleted)\n")
+    deleted = (
+        "0 8 512 801:7 /proc/45/fd/3 /data/a b.log (deleted)\n0 8 512 801:7 /proc/46/fd/3 /data/a b.log (deleted)\n"
+        "1 8 512 801:8 /proc/45/fd/4 /data/linked (deleted)\n0 0 512 801:9 /proc/45/fd/5 /data/empty (deleted)\n"
+        " /proc/45/fd/6 /data/gone (deleted)\n"
+    )
     assert "/proc/47/stat" in sources
     sources["/proc/45/stat"] = sources["/proc/47/stat"]
-    found = evidence.read({**sources, "/proc/45/stat": sources["/proc/47/stat"].replace("47", "45", 1)},
-                           {"cgroups": cgroups, "deleted": deleted})
+    found = evidence.read(
+        {**sources, "/proc/45/stat": sources["/proc/47/stat"].replace("47", "45", 1)},
+        {"cgroups": cgroups, "deleted": deleted},
+    )
     assert found["deleted"] == [{"path": "/data/a b.log", "bytes": 4096, "pid": 45, "unit": "logger.service"}]
     assert found["processes"]["45"]["unit"] == "logger.service"
 

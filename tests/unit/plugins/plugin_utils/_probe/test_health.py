@@ -12,29 +12,22 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     facts as disk_facts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     mounts as disks_mounts,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     statfs,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     fds,
+    listeners as proc_listeners,
     memory,
     page_size,
     processes,
-)
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
-    listeners as proc_listeners,
 )
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe
 from paths import HUNG_MOUNTS
@@ -63,8 +56,10 @@ def probed(request, server, tmp_path_factory):
     if request.param[0] == "busybox":
         tools = tmp_path_factory.mktemp("busybox")
         subprocess.run(["busybox", "--install", "-s", tools], check=True)
-        script = script.replace("PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin", "PATH=%s" % tools)
-    done = subprocess.run([*request.param, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=True)
+        script = script.replace("PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin", f"PATH={tools}")
+    done = subprocess.run(
+        [*request.param, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=True
+    )
     assert done.stderr == b""
     return health_probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
 
@@ -79,7 +74,12 @@ def test_it_crosses_any_login_shell_unharmed():
 
 
 def test_it_is_one_command_to_which_others_can_be_appended():
-    done = subprocess.run(["sh", "-c", "echo before && %s && echo after" % health_probe.script(2)], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        ["sh", "-c", f"echo before && {health_probe.script(2)} && echo after"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     assert done.stdout.startswith("before\n")
     assert done.stdout.endswith("==> lifeline-probe-end <==\nafter\n")
 
@@ -97,7 +97,8 @@ def test_it_finds_the_file_systems_that_the_reader_on_the_box_finds(probed):
     here = disk_facts.parse(dict(mounts, statfs=statfs.read(disks_mounts.parse(mounts["/proc/self/mountinfo"]), 2)))
     there = disk_facts.parse(probed)
     assert [(disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in there["filesystems"]] == [
-        (disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in here["filesystems"]]
+        (disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in here["filesystems"]
+    ]
 
 
 def test_it_knows_this_very_process(probed):
@@ -106,7 +107,7 @@ def test_it_knows_this_very_process(probed):
     assert me["rss_bytes"] > 1 << 20
     assert me["command_line"].startswith(" ".join(sys.orig_argv[:2]))
     assert me["fd_soft_limit"] > 0
-    (own,) = (line for line in probed["fds"].splitlines() if line.endswith(" /proc/%d/fd" % os.getpid()))
+    (own,) = (line for line in probed["fds"].splitlines() if line.endswith(f" /proc/{os.getpid()}/fd"))
     assert int(own.split()[0]) >= 3
 
 
@@ -127,8 +128,12 @@ def test_the_memory_ceiling_on_the_way_up_is_read(probed):
 
 def test_its_own_shells_are_no_workers(probed):
     table = processes.parse_table(probed)
-    assert not [process for process in table.values() if "/var/lib/docker" in (process["command_line"] or "") and process["name"] in (
-        "sh", "dash", "bash", "ash", "busybox")]
+    assert not [
+        process
+        for process in table.values()
+        if "/var/lib/docker" in (process["command_line"] or "")
+        and process["name"] in ("sh", "dash", "bash", "ash", "busybox")
+    ]
 
 
 def test_the_same_keys_as_the_modules_return(probed):
@@ -142,23 +147,32 @@ def test_the_same_keys_as_the_modules_return(probed):
 def test_a_mount_that_hangs_is_named_and_does_not_hold_up_the_rest(tmp_path):
     hung = tmp_path / "a silent server"
     hung.mkdir()
-    done = subprocess.run(["unshare", "--mount", sys.executable, HUNG_MOUNTS, hung, "--", "sh", "-c", health_probe.script(0.3)],
-                          stdout=subprocess.PIPE, check=True, timeout=60)
+    done = subprocess.run(
+        ["unshare", "--mount", sys.executable, HUNG_MOUNTS, hung, "--", "sh", "-c", health_probe.script(0.3)],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
     sources = health_probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
     disks = disk_facts.parse(sources)
     assert disks["hung"] == [str(hung)]
     assert [disk for disk in disks["filesystems"] if disk["mount"] == "/"][0]["size_bytes"] > 0
-    assert "/proc/%d/stat" % os.getpid() in sources
+    assert f"/proc/{os.getpid()}/stat" in sources
 
 
-ANSWER = ("==> /proc/meminfo <==\nMemTotal: 1 kB\n\n"
-          "==> lines <==\n/proc/7/limits:Max open files  5  6  files\n\n"
-          "==> lifeline-probe-end <==\n")
+ANSWER = (
+    "==> /proc/meminfo <==\nMemTotal: 1 kB\n\n"
+    "==> lines <==\n/proc/7/limits:Max open files  5  6  files\n\n"
+    "==> lifeline-probe-end <==\n"
+)
 
 
 def test_a_terminal_in_between_changes_nothing():
-    assert health_probe.sources(ANSWER.replace("\n", "\r\n")) == health_probe.sources(ANSWER) == {
-        "/proc/meminfo": "MemTotal: 1 kB\n", "/proc/7/limits": "Max open files  5  6  files\n"}
+    assert (
+        health_probe.sources(ANSWER.replace("\n", "\r\n"))
+        == health_probe.sources(ANSWER)
+        == {"/proc/meminfo": "MemTotal: 1 kB\n", "/proc/7/limits": "Max open files  5  6  files\n"}
+    )
 
 
 def test_greetings_around_the_answer_change_nothing():
@@ -171,12 +185,15 @@ def test_what_a_process_forges_is_not_believed():
     assert health_probe.sources(forged)["/proc/meminfo"] == "MemTotal: 1 kB\n"
 
 
-@pytest.mark.parametrize(("answer", "errors", "words"), [
-    ("", "", ["did not run the probe", "nothing"]),
-    ("This account is currently not available.\n", "", ["did not run the probe", "currently not available"]),
-    ("", "sudo: a password is required\n", ["did not run the probe", "a password is required"]),
-    (ANSWER.partition("\n==> lifeline")[0], "", ["in the middle of the probe", "2 of its sources"]),
-])
+@pytest.mark.parametrize(
+    ("answer", "errors", "words"),
+    [
+        ("", "", ["did not run the probe", "nothing"]),
+        ("This account is currently not available.\n", "", ["did not run the probe", "currently not available"]),
+        ("", "sudo: a password is required\n", ["did not run the probe", "a password is required"]),
+        (ANSWER.partition("\n==> lifeline")[0], "", ["in the middle of the probe", "2 of its sources"]),
+    ],
+)
 def test_an_answer_that_is_none_is_an_error_that_shows_it(answer, errors, words):
     with pytest.raises(ProbeError) as caught:
         health_probe.sources(answer, errors)

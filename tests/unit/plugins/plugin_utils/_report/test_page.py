@@ -20,21 +20,22 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store impo
 )
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
     gather as report_gather,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
     page as report_page,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
     series as report_series,
-)
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
     svg,
 )
 
 END = 1795257600.0
 HOUR = 3600
-FINDING = {"check": "disk_used_percent", "severity": "warning", "subject": "/", "value": 91, "threshold": 90, "unit": "%",
-           "message": "/ is 91 % full, 3.6G left"}
+FINDING = {
+    "check": "disk_used_percent",
+    "severity": "warning",
+    "subject": "/",
+    "value": 91,
+    "threshold": 90,
+    "unit": "%",
+    "message": "/ is 91 % full, 3.6G left",
+}
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def history(tmp_path):
 def record(history, box, verdicts, end=END, step=HOUR, **reading):
     """Readings of health up to V(end), one a V(step)."""
     for back, verdict in enumerate(reversed(verdicts)):
-        history.record(Reading(box, "health", taken=end - back * step, verdict=verdict, booted=END - 30 * 86400, **reading))
+        history.record(
+            Reading(box, "health", taken=end - back * step, verdict=verdict, booted=END - 30 * 86400, **reading)
+        )
 
 
 def gather(history, names, fresh=None, made=END, days=7, groups=None):
@@ -59,6 +62,7 @@ def buckets(*pairs):
 
 # What is gathered
 
+
 def test_the_last_reading_counts_and_the_worst_box_comes_first(history):
     record(history, "web10", ["ok", "ok"])
     record(history, "web9", ["critical", "ok"])
@@ -66,7 +70,12 @@ def test_the_last_reading_counts_and_the_worst_box_comes_first(history):
     record(history, "gone", ["ok", "down"])
     fleet = gather(history, ["web10", "db", "gone", "web9", "never"])
     assert [(box.name, box.verdict) for box in fleet.boxes] == [
-        ("gone", "down"), ("never", "unknown"), ("db", "warning"), ("web9", "ok"), ("web10", "ok")]
+        ("gone", "down"),
+        ("never", "unknown"),
+        ("db", "warning"),
+        ("web9", "ok"),
+        ("web10", "ok"),
+    ]
     assert [finding["message"] for finding in fleet.boxes[2].findings] == [FINDING["message"]]
     assert fleet.boxes[1].findings[0]["message"] == "nothing has been read of it"
 
@@ -85,13 +94,19 @@ def test_a_box_that_was_left_out_is_not_what_it_was(history):
     record(history, "left-out", ["ok"] * 6, end=END - 4 * HOUR)
     record(history, "twice-a-day", ["ok"] * 4, end=END - 12 * HOUR, step=12 * HOUR)
     found = {box.name: box for box in gather(history, ["asked", "left-out", "twice-a-day"]).boxes}
-    assert {name: box.verdict for name, box in found.items()} == {"asked": "ok", "left-out": "unknown", "twice-a-day": "ok"}
+    assert {name: box.verdict for name, box in found.items()} == {
+        "asked": "ok",
+        "left-out": "unknown",
+        "twice-a-day": "ok",
+    }
     assert found["left-out"].findings[0]["message"] == "last read 4 h before the others; it was ok then"
 
 
 def test_what_health_has_just_said_counts_more_than_the_history(history):
     record(history, "web", ["ok", "ok"], samples=[Sample("memory_used_bytes", "", 5, 10)])
-    (box,) = gather(history, ["web"], {"web": {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}}).boxes
+    (box,) = gather(
+        history, ["web"], {"web": {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}}
+    ).boxes
     assert (box.verdict, box.findings[0]["message"]) == ("down", "no route")
     # What was read of it last is better than nothing.
     assert box.samples["memory_used_bytes", ""].value == 5
@@ -108,14 +123,19 @@ def test_what_other_sources_found_makes_a_box_no_better(history):
     history.record(Reading("was-slow", "throughput_info", taken=END - 2 * HOUR, findings=[slow]))
     history.record(Reading("was-slow", "throughput_info", taken=END - HOUR))
     first, second = gather(history, ["was-slow", "slow"]).boxes
-    assert (first.name, first.verdict, [finding["message"] for finding in first.findings]) == ("slow", "critical", [slow["message"]])
+    assert (first.name, first.verdict, [finding["message"] for finding in first.findings]) == (
+        "slow",
+        "critical",
+        [slow["message"]],
+    )
     assert (second.verdict, second.findings) == ("ok", ())
 
 
 def test_a_kill_that_two_readings_tell_of_is_one(history):
     record(history, "web", ["ok"], kills=[Kill(END - 500, 7, "ruby"), Kill(END - 400, 8, "ruby")])
-    assert report_gather._united([Kill(END - 500, 7, "ruby")], [Kill(END - 498, 7, "ruby"), Kill(END - 498, 9, "ruby")]) == [
-        Kill(END - 500, 7, "ruby"), Kill(END - 498, 9, "ruby")]
+    assert report_gather._united(
+        [Kill(END - 500, 7, "ruby")], [Kill(END - 498, 7, "ruby"), Kill(END - 498, 9, "ruby")]
+    ) == [Kill(END - 500, 7, "ruby"), Kill(END - 498, 9, "ruby")]
     (box,) = gather(history, ["web"]).boxes
     assert [kill.pid for kill in box.kills] == [7, 8]
 
@@ -123,8 +143,15 @@ def test_a_kill_that_two_readings_tell_of_is_one(history):
 def test_the_peaks_of_a_sawtooth_stay(history):
     for number in range(600):
         value = 95 if number % 50 == 49 else 20 + number % 50
-        history.record(Reading("web", "health", taken=END - (600 - number) * 300, verdict="ok",
-                               samples=[Sample("memory_used_bytes", "", value, 100)]))
+        history.record(
+            Reading(
+                "web",
+                "health",
+                taken=END - (600 - number) * 300,
+                verdict="ok",
+                samples=[Sample("memory_used_bytes", "", value, 100)],
+            )
+        )
     (box,) = gather(history, ["web"]).boxes
     found = box.series["memory_used_bytes", ""]
     assert len(found) == report_gather.BUCKETS
@@ -134,16 +161,25 @@ def test_the_peaks_of_a_sawtooth_stay(history):
 
 def test_a_count_becomes_a_rate_and_a_restarted_count_none(history):
     for number, count in enumerate([0, 100, 200, 300, 10, 110, 210]):
-        history.record(Reading("web", "sidekiq_info", taken=END - (6 - number) * HOUR, samples=[Sample("sidekiq_processed", "", count)]))
+        history.record(
+            Reading(
+                "web", "sidekiq_info", taken=END - (6 - number) * HOUR, samples=[Sample("sidekiq_processed", "", count)]
+            )
+        )
     (box,) = gather(history, ["web"], made=END).boxes
     rates = [round(bucket.high) for bucket in box.series["sidekiq_processed", ""]]
     assert rates == [100, 100, 100, 100, 100]
 
 
 def test_a_recorded_rate_is_preferred_to_its_count():
-    assert report_series.wanted(["sidekiq_processed", "sidekiq_processed_per_hour", "sidekiq_failed", "processes", "rows_per_hour"]) == [
-        "sidekiq_processed_per_hour", "sidekiq_failed", "rows_per_hour"]
-    assert report_series.label("sidekiq_processed_per_hour", "") == report_series.label("sidekiq_processed", "") == "jobs an hour"
+    assert report_series.wanted(
+        ["sidekiq_processed", "sidekiq_processed_per_hour", "sidekiq_failed", "processes", "rows_per_hour"]
+    ) == ["sidekiq_processed_per_hour", "sidekiq_failed", "rows_per_hour"]
+    assert (
+        report_series.label("sidekiq_processed_per_hour", "")
+        == report_series.label("sidekiq_processed", "")
+        == "jobs an hour"
+    )
 
 
 def test_what_changed_and_what_differs(history):
@@ -167,6 +203,7 @@ def test_without_a_history_there_is_the_present(tmp_path):
 
 # What is drawn
 
+
 def test_a_line_goes_through_the_least_and_the_most():
     assert svg.line(buckets((0, 10), (5, 5), (10, 0)), 10, 10, 1) == "M0 10h0v-10l1 5l1-5v10"
 
@@ -188,8 +225,10 @@ def test_spans_and_steps():
     assert svg.steps([0, 0], [0, 0], 10, 1) == ""
 
 
-@pytest.mark.parametrize(("length", "first", "count"), [
-    (HOUR, "09:50", 6), (86400, "12:00", 8), (7 * 86400, "Sun 15", 7), (30 * 86400, "Mon 26", 4)])
+@pytest.mark.parametrize(
+    ("length", "first", "count"),
+    [(HOUR, "09:50", 6), (86400, "12:00", 8), (7 * 86400, "Sun 15", 7), (30 * 86400, "Mon 26", 4)],
+)
 def test_the_scale_names_times_that_people_would(length, first, count):
     marks = svg.scale(END - length, END, 8)
     assert (marks[0][1], len(marks)) == (first, count)
@@ -198,9 +237,17 @@ def test_the_scale_names_times_that_people_would(length, first, count):
 
 # The page
 
+
 def test_the_same_fleet_is_the_same_page(history):
     for box in ("b", "a", "c"):
-        record(history, box, ["ok", "warning"], findings=[FINDING], samples=[Sample("memory_used_bytes", "", 5, 10)], state={"kernel": box})
+        record(
+            history,
+            box,
+            ["ok", "warning"],
+            findings=[FINDING],
+            samples=[Sample("memory_used_bytes", "", 5, 10)],
+            state={"kernel": box},
+        )
     pages = {report_page.render(gather(history, names)) for names in (["a", "b", "c"], ["c", "b", "a", "a"])}
     assert len(pages) == 1
 
@@ -211,22 +258,33 @@ def test_only_the_page_s_own_script_and_style_may_run(history):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1).replace("&#39;", "'")
     assert "default-src 'none'" in policy and "unsafe" not in policy
     for tag, directive in (("style", "style-src"), ("script", "script-src")):
-        (text,) = re.findall("<%s>(.*?)</%s>" % (tag, tag), page, re.DOTALL)
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert "%s 'sha256-%s'" % (directive, digest) in policy
+        assert f"{directive} 'sha256-{digest}'" in policy
     assert not re.search(r"""(src|href)=["'](?!#|data:,)""", page)
     assert " style=" not in page
 
 
 def test_numbers_that_are_none_do_no_harm(history):
-    record(history, "odd", ["ok"] * 3, samples=[
-        Sample("memory_used_bytes", "", float("inf"), 10), Sample("disk_used_bytes", "/", 1, 0), Sample("worker_rss_bytes", "w", 5, None),
-        Sample("swap_used_bytes", "", -1, 10), Sample("load_per_cpu", "", 1e300)], kills=[Kill(None, None, None, None), Kill(1e18, 1, "x")])
+    record(
+        history,
+        "odd",
+        ["ok"] * 3,
+        samples=[
+            Sample("memory_used_bytes", "", float("inf"), 10),
+            Sample("disk_used_bytes", "/", 1, 0),
+            Sample("worker_rss_bytes", "w", 5, None),
+            Sample("swap_used_bytes", "", -1, 10),
+            Sample("load_per_cpu", "", 1e300),
+        ],
+        kills=[Kill(None, None, None, None), Kill(1e18, 1, "x")],
+    )
     page = report_page.render(gather(history, ["odd"]))
     assert "inf" not in re.sub("<(style|script)>.*?</", "", page, flags=re.DOTALL).replace("information", "")
 
 
 # The file
+
 
 def test_a_page_takes_the_place_of_the_old_one_as_a_whole(tmp_path):
     place, link = tmp_path / "new" / "page.html", tmp_path / "link.html"

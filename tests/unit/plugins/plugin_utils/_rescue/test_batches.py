@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue.batches import batches
 
 
 def boxes(count):
-    return ["b%d" % number for number in range(count)]
+    return [f"b{number}" for number in range(count)]
 
 
 def test_no_batch_is_larger_than_asked_for():
@@ -34,7 +33,10 @@ def test_boxes_that_are_down_count():
     assert (made, left) == ([["b0"]], {})
     made, left = batches(["b0"], ["b6", "b7"], {"web": boxes(8)}, 10, 25)
     assert made == []
-    assert left["b0"] == "2 of the 8 boxes of web are away already (b6, b7), and at most 2 may be (lifeline_rescue_share: 25 %)"
+    assert (
+        left["b0"]
+        == "2 of the 8 boxes of web are away already (b6, b7), and at most 2 may be (lifeline_rescue_share: 25 %)"
+    )
 
 
 def test_the_narrowest_group_decides():
@@ -49,11 +51,18 @@ def test_all_counts_only_for_who_is_in_no_other_group():
     assert batches(["b2", "b3"], [], groups, 10, 25)[0] == [["b2"], ["b3"]]
 
 
-@pytest.mark.parametrize(("serial", "share", "named"), [
-    (0, 25, "lifeline_rescue_serial is 0"), ("many", 25, "lifeline_rescue_serial is 'many'"), (True, 25, "lifeline_rescue_serial is True"),
-    (2, 0, "lifeline_rescue_share is 0"), (2, 101, "lifeline_rescue_share is 101"), (2, "a third", "lifeline_rescue_share is 'a third'"),
-    (2, float("nan"), "lifeline_rescue_share is nan"),
-])
+@pytest.mark.parametrize(
+    ("serial", "share", "named"),
+    [
+        (0, 25, "lifeline_rescue_serial is 0"),
+        ("many", 25, "lifeline_rescue_serial is 'many'"),
+        (True, 25, "lifeline_rescue_serial is True"),
+        (2, 0, "lifeline_rescue_share is 0"),
+        (2, 101, "lifeline_rescue_share is 101"),
+        (2, "a third", "lifeline_rescue_share is 'a third'"),
+        (2, float("nan"), "lifeline_rescue_share is nan"),
+    ],
+)
 def test_what_makes_no_sense_is_refused(serial, share, named):
     with pytest.raises(SettingsError, match=named):
         batches([], [], {}, serial, share)
@@ -68,7 +77,7 @@ def test_a_share_as_people_write_it(share):
 def test_never_more_than_allowed(data):
     fleet = boxes(data.draw(st.integers(1, 30)))
     some = st.lists(st.sampled_from(fleet), unique=True)
-    groups = {"all": fleet, **{"g%d" % number: data.draw(some) for number in range(3)}}
+    groups = {"all": fleet, **{f"g{number}": data.draw(some) for number in range(3)}}
     away, serial, share = data.draw(some), data.draw(st.integers(1, 5)), data.draw(st.integers(1, 100))
     wanted = [box for box in data.draw(some) if box not in away]
     made, left = batches(wanted, away, groups, serial, share)

@@ -64,7 +64,7 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path):
 
 def test_many_at_once_lose_nothing(path):
     with concurrent.futures.ProcessPoolExecutor(8, multiprocessing.get_context("fork")) as pool:
-        list(pool.map(down_since.note, [path] * 60, ["b%d" % number for number in range(60)], [True] * 60, [1000] * 60))
+        list(pool.map(down_since.note, [path] * 60, [f"b{number}" for number in range(60)], [True] * 60, [1000] * 60))
     with open(path) as stream:
         assert len(json.load(stream)) == 60
     assert sorted(os.listdir(os.path.dirname(path))) == ["down.json", "down.json.lock"]

@@ -14,8 +14,15 @@ MB = 1 << 20
 
 
 def finding(check, subject=None, severity="critical", value=3, threshold=10):
-    return {"check": check, "severity": severity, "subject": subject, "value": value, "threshold": threshold, "unit": "%",
-            "message": "%s of %s" % (check, subject)}
+    return {
+        "check": check,
+        "severity": severity,
+        "subject": subject,
+        "value": value,
+        "threshold": threshold,
+        "unit": "%",
+        "message": f"{check} of {subject}",
+    }
 
 
 def worker(name="sidekiq", pids=(59,), rss=200 * MB):
@@ -23,15 +30,28 @@ def worker(name="sidekiq", pids=(59,), rss=200 * MB):
 
 
 def looked(*findings, workers=None, memory=256 * MB, fds=(), mounts=("/", "/data")):
-    return {"findings": list(findings), "workers": [worker()] if workers is None else workers, "ansible_facts": {
-        "lifeline_memory": {"limit_bytes": memory}, "lifeline_fds": {"processes": list(fds)},
-        "lifeline_disks": {"filesystems": [{"mount": mount} for mount in mounts]}}}
+    return {
+        "findings": list(findings),
+        "workers": [worker()] if workers is None else workers,
+        "ansible_facts": {
+            "lifeline_memory": {"limit_bytes": memory},
+            "lifeline_fds": {"processes": list(fds)},
+            "lifeline_disks": {"filesystems": [{"mount": mount} for mount in mounts]},
+        },
+    }
 
 
 def evidence(**differs):
-    return {"processes": {"59": {"unit": "sidekiq.service", "name": "ruby", "rss_bytes": 200 * MB}},
-            "services": {}, "workers": {"sidekiq.service": "sidekiq"}, "titles": {"59": "sidekiq 7.3.2 app [1 of 5 busy]"},
-            "deleted": [], "watched": [], "space": {}, **differs}
+    return {
+        "processes": {"59": {"unit": "sidekiq.service", "name": "ruby", "rss_bytes": 200 * MB}},
+        "services": {},
+        "workers": {"sidekiq.service": "sidekiq"},
+        "titles": {"59": "sidekiq 7.3.2 app [1 of 5 busy]"},
+        "deleted": [],
+        "watched": [],
+        "space": {},
+        **differs,
+    }
 
 
 def names(*arguments, **options):
@@ -48,17 +68,28 @@ def test_a_worker_that_takes_the_memory_is_restarted_quietly_and_then_by_force()
     assert reasons == []
 
 
-@pytest.mark.parametrize(("title", "quiet"), [
-    ("sidekiq 6.4.1 app [1 of 5 busy]", "kill -TSTP 59; sleep 1; "), ("sidekiq 4.2.10 app [1 of 5 busy]", "kill -USR1 59; sleep 1; "),
-    ("resque-1.27: Waiting for *", ""), ("", ""),
-])
+@pytest.mark.parametrize(
+    ("title", "quiet"),
+    [
+        ("sidekiq 6.4.1 app [1 of 5 busy]", "kill -TSTP 59; sleep 1; "),
+        ("sidekiq 4.2.10 app [1 of 5 busy]", "kill -USR1 59; sleep 1; "),
+        ("resque-1.27: Waiting for *", ""),
+        ("", ""),
+    ],
+)
 def test_only_sidekiq_is_told_to_be_quiet(title, quiet):
-    steps, _reasons = rescue_plan.plan(looked(finding("worker_memory_percent", "sidekiq")), evidence(titles={"59": title}))
+    steps, _reasons = rescue_plan.plan(
+        looked(finding("worker_memory_percent", "sidekiq")), evidence(titles={"59": title})
+    )
     assert steps[0].command == quiet + "systemctl --no-block restart sidekiq.service"
 
 
 def test_several_findings_of_one_cause_are_one_step():
-    both = looked(finding("memory_available_percent"), finding("worker_memory_percent", "sidekiq"), finding("memory_pressure_percent"))
+    both = looked(
+        finding("memory_available_percent"),
+        finding("worker_memory_percent", "sidekiq"),
+        finding("memory_pressure_percent"),
+    )
     assert names(both, evidence()) == (["restart sidekiq.service", "kill and start sidekiq.service"], [])
 
 
@@ -72,14 +103,20 @@ def test_a_worker_that_holds_too_little_is_left_alone():
     assert names(light, evidence(processes=heavy)) == (["restart importer.service"], [])
 
 
-@pytest.mark.parametrize(("unit", "reason"), [
-    ("mariadb.service", "lifeline_rescue_spared"), ("ssh.service", "it is the way in"),
-    ("systemd-journald.service", "it is systemd itself"),
-    ("monit.service", "it is what watches this box"),
-])
+@pytest.mark.parametrize(
+    ("unit", "reason"),
+    [
+        ("mariadb.service", "lifeline_rescue_spared"),
+        ("ssh.service", "it is the way in"),
+        ("systemd-journald.service", "it is systemd itself"),
+        ("monit.service", "it is what watches this box"),
+    ],
+)
 def test_what_must_not_be_restarted_is_not(unit, reason):
     heavy = {"70": {"unit": unit, "name": "heavy", "rss_bytes": 200 * MB}}
-    steps, reasons = names(looked(finding("memory_available_percent"), workers=[]), evidence(processes=heavy, workers={}))
+    steps, reasons = names(
+        looked(finding("memory_available_percent"), workers=[]), evidence(processes=heavy, workers={})
+    )
     assert steps == []
     assert len(reasons) == 1 and unit in reasons[0] and reason in reasons[0]
 
@@ -100,7 +137,9 @@ def test_a_missing_worker_is_started():
     steps, reasons = rescue_plan.plan(missing, evidence())
     assert [(step.name, step.anew) for step in steps] == [("start sidekiq.service", "sidekiq")] and reasons == []
     assert names(missing, evidence(workers={})) == (
-        [], ["worker sidekiq is not running, and there is no sidekiq.service that could be started"])
+        [],
+        ["worker sidekiq is not running, and there is no sidekiq.service that could be started"],
+    )
 
 
 def test_a_worker_that_was_given_up_is_resumed():
@@ -110,40 +149,61 @@ def test_a_worker_that_was_given_up_is_resumed():
 
 def test_descriptors_are_the_workers_or_a_service_s():
     struck = [{"pid": 59, "name": "ruby"}]
-    assert names(looked(finding("process_fds_used_percent", "ruby"), fds=struck), evidence())[0][0] == "restart sidekiq.service"
+    assert (
+        names(looked(finding("process_fds_used_percent", "ruby"), fds=struck), evidence())[0][0]
+        == "restart sidekiq.service"
+    )
     other = evidence(processes={"80": {"unit": "proxy.service", "name": "proxy", "rss_bytes": MB}})
     assert names(looked(finding("process_fds_used_percent", "proxy"), fds=[{"pid": 80, "name": "proxy"}]), other) == (
-        ["restart proxy.service"], [])
+        ["restart proxy.service"],
+        [],
+    )
 
 
 def test_a_full_disk_loses_first_what_can_be_fetched_again():
-    full = evidence(space={"/var/cache/apt/archives": 100 * MB, "/var/log/journal": 200 * MB},
-                    deleted=[{"path": "/var/log/big.log", "bytes": 500 * MB, "pid": 81, "unit": "logger.service"}],
-                    services={"logger.service": {"can_reload": True}})
+    full = evidence(
+        space={"/var/cache/apt/archives": 100 * MB, "/var/log/journal": 200 * MB},
+        deleted=[{"path": "/var/log/big.log", "bytes": 500 * MB, "pid": 81, "unit": "logger.service"}],
+        services={"logger.service": {"can_reload": True}},
+    )
     assert names(looked(finding("disk_used_percent", "/")), full) == (
-        ["delete the packages that apt has downloaded", "shorten the journal to 64 MB", "reload logger.service",
-         "restart logger.service"], [])
+        [
+            "delete the packages that apt has downloaded",
+            "shorten the journal to 64 MB",
+            "reload logger.service",
+            "restart logger.service",
+        ],
+        [],
+    )
 
 
 def test_what_lies_on_another_disk_is_left():
-    other = evidence(space={"/var/cache/apt/archives": 100 * MB}, deleted=[
-        {"path": "/var/log/big.log", "bytes": 500 * MB, "pid": 81, "unit": "logger.service"}])
+    other = evidence(
+        space={"/var/cache/apt/archives": 100 * MB},
+        deleted=[{"path": "/var/log/big.log", "bytes": 500 * MB, "pid": 81, "unit": "logger.service"}],
+    )
     steps, reasons = names(looked(finding("disk_used_percent", "/data")), other)
     assert steps == [] and "nothing that may be done here" in reasons[0]
 
 
 def test_deleted_files_of_the_worker_and_of_nobody():
-    held = evidence(deleted=[{"path": "/data/a", "bytes": 500 * MB, "pid": 59, "unit": "sidekiq.service"},
-                             {"path": "/data/b", "bytes": 400 * MB, "pid": 90, "unit": None}])
+    held = evidence(
+        deleted=[
+            {"path": "/data/a", "bytes": 500 * MB, "pid": 59, "unit": "sidekiq.service"},
+            {"path": "/data/b", "bytes": 400 * MB, "pid": 90, "unit": None},
+        ]
+    )
     steps, reasons = names(looked(finding("disk_used_percent", "/data")), held)
     assert steps == ["restart sidekiq.service", "kill and start sidekiq.service"]
     assert reasons == ["a process that belongs to no service holds 400M of deleted files on /data"]
 
 
-@pytest.mark.parametrize("check", ["root_read_only", "inodes_used_percent", "slab_unreclaimable_percent", "fds_used_percent"])
+@pytest.mark.parametrize(
+    "check", ["root_read_only", "inodes_used_percent", "slab_unreclaimable_percent", "fds_used_percent"]
+)
 def test_what_no_step_mends_is_named(check):
     steps, reasons = names(looked(finding(check, "/")), evidence())
-    assert steps == [] and reasons == ["%s of /: nothing that may be done here would mend it" % check]
+    assert steps == [] and reasons == [f"{check} of /: nothing that may be done here would mend it"]
 
 
 def test_what_is_past_is_no_reason_to_go_on():
@@ -154,10 +214,17 @@ def test_what_is_past_is_no_reason_to_go_on():
 
 
 def test_every_command_is_one_for_any_shell():
-    all_of_them = looked(finding("memory_available_percent"), finding("workers_given_up", "sidekiq"), finding("disk_used_percent", "/"),
-                         finding("workers_missing", "other"), workers=[worker(), worker("other", pids=())])
-    steps, _reasons = rescue_plan.plan(all_of_them, evidence(space={"/var/cache/apt/archives": 100 * MB, "/var/log/journal": 200 * MB},
-                                                         watched=["other"]))
+    all_of_them = looked(
+        finding("memory_available_percent"),
+        finding("workers_given_up", "sidekiq"),
+        finding("disk_used_percent", "/"),
+        finding("workers_missing", "other"),
+        workers=[worker(), worker("other", pids=())],
+    )
+    steps, _reasons = rescue_plan.plan(
+        all_of_them,
+        evidence(space={"/var/cache/apt/archives": 100 * MB, "/var/log/journal": 200 * MB}, watched=["other"]),
+    )
     assert len(steps) == 6
     for step in steps:
         assert not set("'\n!\"") & set(step.command + step.name)
@@ -168,7 +235,9 @@ def test_a_name_that_systemd_escapes_reaches_it_as_it_is():
     unit = r"dev\x2dtools@a.service"
     heavy = evidence(processes={"70": {"unit": unit, "name": "heavy", "rss_bytes": 200 * MB}}, workers={})
     (step,), _reasons = rescue_plan.plan(looked(finding("memory_available_percent"), workers=[]), heavy)
-    echoed = subprocess.run(["sh", "-c", step.command.replace("systemctl", "printf %s.")], stdout=subprocess.PIPE, text=True, check=True)
+    echoed = subprocess.run(
+        ["sh", "-c", step.command.replace("systemctl", "printf %s.")], stdout=subprocess.PIPE, text=True, check=True
+    )
     assert echoed.stdout == "--no-block.restart." + unit + "."
 
 

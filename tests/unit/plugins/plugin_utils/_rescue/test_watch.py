@@ -8,22 +8,35 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import watch as rescue_watch
 
-DOWN = {"unreachable": True, "msg": "Task failed: Failed to connect to the host via ssh: connect to host b port 22: Connection timed out"}
+DOWN = {
+    "unreachable": True,
+    "msg": "Task failed: Failed to connect to the host via ssh: connect to host b port 22: Connection timed out",
+}
 BROKEN = {"failed": True, "msg": "lifeline_thresholds is 3: it must be a dictionary"}
 
 
 def finding(severity, check="memory_available_percent", subject=None, message="only 31M left"):
-    return {"check": check, "severity": severity, "subject": subject, "value": 6.0, "threshold": 10, "unit": "%", "message": message}
+    return {
+        "check": check,
+        "severity": severity,
+        "subject": subject,
+        "value": 6.0,
+        "threshold": 10,
+        "unit": "%",
+        "message": message,
+    }
 
 
 def judged(*severities):
     """What health returns of a box with findings of these severities, each of a check of its own."""
-    return {"verdict": "any", "findings": [finding(severity, "check%d" % number) for number, severity in enumerate(severities) if severity]}
+    return {
+        "verdict": "any",
+        "findings": [finding(severity, f"check{number}") for number, severity in enumerate(severities) if severity],
+    }
 
 
 class Watch:
@@ -68,15 +81,26 @@ def test_what_comes_and_goes_is_said_once(flapping):
 def test_the_worst_is_said_first_and_every_box_and_subject_stands_for_itself():
     watch = Watch()
     assert watch.look(a=judged("warning"), b=judged("warning", "critical"), c=DOWN) == [
-        ("c", "appeared", None, "down"), ("b", "appeared", None, "critical"), ("a", "appeared", None, "warning"),
-        ("b", "appeared", None, "warning")]
-    full = {"verdict": "critical", "findings": [finding("critical", "disk_used_percent", mount) for mount in ("/", "/data")]}
+        ("c", "appeared", None, "down"),
+        ("b", "appeared", None, "critical"),
+        ("a", "appeared", None, "warning"),
+        ("b", "appeared", None, "warning"),
+    ]
+    full = {
+        "verdict": "critical",
+        "findings": [finding("critical", "disk_used_percent", mount) for mount in ("/", "/data")],
+    }
     assert len(Watch().look(b=full)) == 2
 
 
 def test_of_two_processes_of_one_name_the_worse_counts():
-    twice = {"verdict": "critical", "findings": [finding("warning", "process_fds_used_percent", "ruby"),
-                                                 finding("critical", "process_fds_used_percent", "ruby")]}
+    twice = {
+        "verdict": "critical",
+        "findings": [
+            finding("warning", "process_fds_used_percent", "ruby"),
+            finding("critical", "process_fds_used_percent", "ruby"),
+        ],
+    }
     assert Watch().look(b=twice) == [("b", "appeared", None, "critical")]
 
 
@@ -110,7 +134,7 @@ def test_what_presses_is_said_again_now_and_then():
     assert watch.look(after=60, a=DOWN, b=judged("critical"), c=judged("warning")) == []
     never = Watch(remind=0)
     never.look(b=judged("critical"))
-    assert never.look(after=10 ** 6, b=judged("critical")) == []
+    assert never.look(after=10**6, b=judged("critical")) == []
 
 
 def test_a_clock_that_was_put_back_makes_it_no_quieter():
@@ -140,7 +164,9 @@ def test_what_was_said_is_what_a_reader_believes(results, settle):
 
     def look(result):
         watch.now += 60
-        said, watch.known = rescue_watch.changes(watch.known, {"b": rescue_watch.findings("b", result)}, watch.now, settle, 0)
+        said, watch.known = rescue_watch.changes(
+            watch.known, {"b": rescue_watch.findings("b", result)}, watch.now, settle, 0
+        )
         for change in said:
             key = change["check"], change["subject"]
             assert change["was"] == believed.get(key)
@@ -150,7 +176,9 @@ def test_what_was_said_is_what_a_reader_believes(results, settle):
             else:
                 assert believed.get(key) != change["severity"]
                 believed[key] = change["severity"]
-        assert believed == {(entry["check"], entry["subject"]): entry["severity"] for entry in watch.known["boxes"]["b"]["findings"]}
+        assert believed == {
+            (entry["check"], entry["subject"]): entry["severity"] for entry in watch.known["boxes"]["b"]["findings"]
+        }
 
     for result in results:
         look(result)
@@ -159,16 +187,27 @@ def test_what_was_said_is_what_a_reader_believes(results, settle):
     assert believed == {("check0", None): "critical"}
 
 
-@pytest.mark.parametrize(("change", "text"), [
-    ({"change": "appeared", "was": None, "severity": "critical"}, "b critical: only 31M left"),
-    ({"change": "worsened", "was": "warning", "severity": "critical"}, "b critical, was warning: only 31M left"),
-    ({"change": "eased", "was": "critical", "severity": "warning"}, "b warning, was critical: only 31M left"),
-    ({"change": "cleared", "was": "critical", "severity": "ok"}, "b no longer critical, as it was: only 31M left"),
-    ({"change": "lasts", "was": "critical", "severity": "critical"}, "b still critical after 30 min: only 31M left"),
-    ({"change": "cleared", "was": "down", "severity": "ok", "check": "unreachable"}, "b answers again"),
-])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"change": "appeared", "was": None, "severity": "critical"}, "b critical: only 31M left"),
+        ({"change": "worsened", "was": "warning", "severity": "critical"}, "b critical, was warning: only 31M left"),
+        ({"change": "eased", "was": "critical", "severity": "warning"}, "b warning, was critical: only 31M left"),
+        ({"change": "cleared", "was": "critical", "severity": "ok"}, "b no longer critical, as it was: only 31M left"),
+        (
+            {"change": "lasts", "was": "critical", "severity": "critical"},
+            "b still critical after 30 min: only 31M left",
+        ),
+        ({"change": "cleared", "was": "down", "severity": "ok", "check": "unreachable"}, "b answers again"),
+    ],
+)
 def test_a_change_in_words_is_one_line(change, text):
-    assert rescue_watch.tell({"box": "b", "check": "any", "message": "only 31M\n left", "since": 0, "time": 1800, **change}) == text
+    assert (
+        rescue_watch.tell(
+            {"box": "b", "check": "any", "message": "only 31M\n left", "since": 0, "time": 1800, **change}
+        )
+        == text
+    )
 
 
 def test_why_a_box_is_down_is_said_without_what_ansible_puts_before_it():
@@ -200,15 +239,32 @@ def test_so_many_rescues_begin_in_an_hour():
 
 
 def test_only_what_is_critical_is_rescued():
-    looks = {"a": [finding("warning")], "b": rescue_watch.findings("b", DOWN), "c": rescue_watch.findings("c", BROKEN), "d": []}
+    looks = {
+        "a": [finding("warning")],
+        "b": rescue_watch.findings("b", DOWN),
+        "c": rescue_watch.findings("c", BROKEN),
+        "d": [],
+    }
     assert rescue_watch.rescues(rescue_watch.empty(), looks, 0, 900, 9)[:2] == ([], {})
 
 
-@pytest.mark.parametrize("damaged", [
-    None, [], {}, {"boxes": {}}, {"boxes": {"b": {}}, "rescued": {}}, {"boxes": {"b": {"looked": 1, "findings": [{}]}}, "rescued": {}},
-    {"boxes": {}, "rescued": {"b": ["soon"]}}, {"boxes": {}, "rescued": {"b": 3}},
-    {"boxes": {"b": {"looked": 1, "findings": [{**finding("bad"), "since": 1, "said": 1, "better": 0}]}}, "rescued": {}},
-])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None,
+        [],
+        {},
+        {"boxes": {}},
+        {"boxes": {"b": {}}, "rescued": {}},
+        {"boxes": {"b": {"looked": 1, "findings": [{}]}}, "rescued": {}},
+        {"boxes": {}, "rescued": {"b": ["soon"]}},
+        {"boxes": {}, "rescued": {"b": 3}},
+        {
+            "boxes": {"b": {"looked": 1, "findings": [{**finding("bad"), "since": 1, "said": 1, "better": 0}]}},
+            "rescued": {},
+        },
+    ],
+)
 def test_what_is_damaged_is_told_from_what_is_not(damaged):
     with pytest.raises(ValueError):
         rescue_watch.check(damaged)

@@ -12,11 +12,13 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.addresses
 
 
 def test_all_layers_together_in_one_way_of_writing():
-    assert merged([
-        ("all", ["192.0.2.7/32", "2001:DB8:0::/48", " 198.51.100.0/24"]),
-        ("web", None),
-        ("here", [{"name": "office", "address": ["203.0.113.1", "2001:db8::"]}, "192.0.2.7"]),
-    ]) == ["192.0.2.7", "2001:db8::/48", "198.51.100.0/24", "203.0.113.1", "2001:db8::"]
+    assert merged(
+        [
+            ("all", ["192.0.2.7/32", "2001:DB8:0::/48", " 198.51.100.0/24"]),
+            ("web", None),
+            ("here", [{"name": "office", "address": ["203.0.113.1", "2001:db8::"]}, "192.0.2.7"]),
+        ]
+    ) == ["192.0.2.7", "2001:db8::/48", "198.51.100.0/24", "203.0.113.1", "2001:db8::"]
 
 
 def test_a_later_layer_takes_out_by_name_or_by_address():
@@ -26,26 +28,33 @@ def test_a_later_layer_takes_out_by_name_or_by_address():
 
 
 def test_a_later_layer_replaces_the_addresses_of_a_name():
-    assert merged([("all", [{"name": "office", "address": "203.0.113.1"}]), ("here", [{"name": "office", "address": "203.0.113.2"}])]) == [
-        "203.0.113.2"]
+    assert merged(
+        [
+            ("all", [{"name": "office", "address": "203.0.113.1"}]),
+            ("here", [{"name": "office", "address": "203.0.113.2"}]),
+        ]
+    ) == ["203.0.113.2"]
 
 
-@pytest.mark.parametrize(("entry", "words"), [
-    ("300.1.1.0/24", ["all[0] is '300.1.1.0/24'", "192.0.2.0/24"]),
-    ("192.0.2.1/24", ["bits set beyond its prefix", "192.0.2.0/24 or 192.0.2.1"]),
-    ("192.0.2.0/33", ["all[0] is '192.0.2.0/33'"]),
-    ("office.example.com", ["'office.example.com'"]),
-    ("fe80::1%eth0", ["without an interface"]),
-    ("::ffff:192.0.2.1", ["not IPv4 within IPv6"]),
-    ("", ["all[0] is ''"]),
-    (7, ["all[0] is 7"]),
-    (None, ["all[0] is None"]),
-    ({"name": "office"}, ["all[0] (office) has no address"]),
-    ({"name": "office", "address": "10.0.0.256"}, ["all[0] (office) is '10.0.0.256'"]),
-    ({"name": "office", "adress": "192.0.2.1"}, ["all[0] is {'name': 'office', 'adress': '192.0.2.1'}"]),
-    ({"address": "192.0.2.1"}, ["all[0] is {'address'"]),
-    ({"name": "office", "address": "192.0.2.1", "state": "gone"}, ["all[0].state is 'gone'"]),
-])
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("300.1.1.0/24", ["all[0] is '300.1.1.0/24'", "192.0.2.0/24"]),
+        ("192.0.2.1/24", ["bits set beyond its prefix", "192.0.2.0/24 or 192.0.2.1"]),
+        ("192.0.2.0/33", ["all[0] is '192.0.2.0/33'"]),
+        ("office.example.com", ["'office.example.com'"]),
+        ("fe80::1%eth0", ["without an interface"]),
+        ("::ffff:192.0.2.1", ["not IPv4 within IPv6"]),
+        ("", ["all[0] is ''"]),
+        (7, ["all[0] is 7"]),
+        (None, ["all[0] is None"]),
+        ({"name": "office"}, ["all[0] (office) has no address"]),
+        ({"name": "office", "address": "10.0.0.256"}, ["all[0] (office) is '10.0.0.256'"]),
+        ({"name": "office", "adress": "192.0.2.1"}, ["all[0] is {'name': 'office', 'adress': '192.0.2.1'}"]),
+        ({"address": "192.0.2.1"}, ["all[0] is {'address'"]),
+        ({"name": "office", "address": "192.0.2.1", "state": "gone"}, ["all[0].state is 'gone'"]),
+    ],
+)
 def test_a_typo_is_named(entry, words):
     with pytest.raises(SettingsError) as error:
         merged([("all", [entry])])
@@ -61,10 +70,14 @@ def test_a_list_must_be_one_and_a_name_stands_once():
 
 
 def test_settings_of_sshd_are_merged_by_keyword_without_regard_to_case():
-    assert sshd_settings.merged([
-        ("the defaults", {"LoginGraceTime": 30, "MaxStartups": "30:30:100"}), ("all", {"passwordauthentication": True}), ("web", None),
-        ("here", {"PasswordAuthentication": False, "MaxStartups": None}),
-    ]) == {"LoginGraceTime": 30, "PasswordAuthentication": False}
+    assert sshd_settings.merged(
+        [
+            ("the defaults", {"LoginGraceTime": 30, "MaxStartups": "30:30:100"}),
+            ("all", {"passwordauthentication": True}),
+            ("web", None),
+            ("here", {"PasswordAuthentication": False, "MaxStartups": None}),
+        ]
+    ) == {"LoginGraceTime": 30, "PasswordAuthentication": False}
 
 
 @pytest.mark.parametrize("settings", ["no", ["a"], {"Pass word": 1}, {7: 1}, {"Match": {"User": "x"}}])

@@ -9,8 +9,16 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import fail2ban as fail2ban_settings
 
-VALUES = {"maxretry": 5, "findtime": "10m", "bantime": "10m", "bantime_increment": True, "bantime_factor": 1, "bantime_maxtime": "1w",
-          "bantime_rndtime": "60s", "remember": "8d"}
+VALUES = {
+    "maxretry": 5,
+    "findtime": "10m",
+    "bantime": "10m",
+    "bantime_increment": True,
+    "bantime_factor": 1,
+    "bantime_maxtime": "1w",
+    "bantime_rndtime": "60s",
+    "remember": "8d",
+}
 
 
 def jail(**keys):
@@ -19,26 +27,53 @@ def jail(**keys):
 
 def test_settings_by_fail2ban_s_names():
     assert fail2ban_settings.settings(VALUES) == {
-        "maxretry": 5, "findtime": "10m", "bantime": "10m", "bantime.increment": True, "bantime.factor": 1, "bantime.maxtime": "1w",
-        "bantime.rndtime": "60s"}
+        "maxretry": 5,
+        "findtime": "10m",
+        "bantime": "10m",
+        "bantime.increment": True,
+        "bantime.factor": 1,
+        "bantime.maxtime": "1w",
+        "bantime.rndtime": "60s",
+    }
 
 
 def test_text_as_it_comes_from_a_command_line_or_an_ini_file():
-    given = fail2ban_settings.settings({**VALUES, "maxretry": "3", "bantime_increment": "false", "bantime_factor": "1.5", "bantime_rndtime": 0})
-    assert (given["maxretry"], given["bantime.increment"], given["bantime.factor"], given["bantime.rndtime"]) == (3, False, 1.5, 0)
+    given = fail2ban_settings.settings(
+        {**VALUES, "maxretry": "3", "bantime_increment": "false", "bantime_factor": "1.5", "bantime_rndtime": 0}
+    )
+    assert (given["maxretry"], given["bantime.increment"], given["bantime.factor"], given["bantime.rndtime"]) == (
+        3,
+        False,
+        1.5,
+        0,
+    )
 
 
-@pytest.mark.parametrize(("key", "value", "allowed"), [
-    ("maxretry", 0, "a number above 0"), ("maxretry", "many", "a number above 0"), ("maxretry", True, "a number above 0"),
-    ("maxretry", 2.5, "a number above 0"), ("maxretry", None, "a number above 0"), ("findtime", "10 parsecs", "seconds, or a span"),
-    ("findtime", -1, "seconds, or a span"), ("bantime", 0, "-1 for ever"), ("bantime", "-2", "-1 for ever"),
-    ("bantime_increment", "perhaps", "true or false"),
-    ("bantime_increment", [], "true or false"), ("bantime_factor", 0, "a number above 0"), ("bantime_factor", "nan", "a number above 0"),
-    ("bantime_maxtime", -1, "seconds"), ("bantime_rndtime", "1x", "or 0"), ("remember", "ever", "seconds")])
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("maxretry", 0, "a number above 0"),
+        ("maxretry", "many", "a number above 0"),
+        ("maxretry", True, "a number above 0"),
+        ("maxretry", 2.5, "a number above 0"),
+        ("maxretry", None, "a number above 0"),
+        ("findtime", "10 parsecs", "seconds, or a span"),
+        ("findtime", -1, "seconds, or a span"),
+        ("bantime", 0, "-1 for ever"),
+        ("bantime", "-2", "-1 for ever"),
+        ("bantime_increment", "perhaps", "true or false"),
+        ("bantime_increment", [], "true or false"),
+        ("bantime_factor", 0, "a number above 0"),
+        ("bantime_factor", "nan", "a number above 0"),
+        ("bantime_maxtime", -1, "seconds"),
+        ("bantime_rndtime", "1x", "or 0"),
+        ("remember", "ever", "seconds"),
+    ],
+)
 def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(key, value, allowed):
     with pytest.raises(SettingsError) as error:
         fail2ban_settings.settings({**VALUES, key: value})
-    assert str(error.value).startswith("fail2ban_%s is %r: it must be " % (key, value))
+    assert str(error.value).startswith(f"fail2ban_{key} is {value!r}: it must be ")
     assert allowed in str(error.value)
 
 
@@ -57,10 +92,21 @@ def test_a_jail_reads_the_journal_unless_it_has_a_file():
 
 
 def test_a_jail_s_keys_by_fail2ban_s_names():
-    assert jail(port=[80, "https", "6000:6010"], bantime_increment=False, maxretry="3", ignore=["192.0.2.0/24"],
-                options={"usedns": "no"}) == {
-        "enabled": True, "backend": "systemd", "port": "80,https,6000:6010", "bantime.increment": False, "maxretry": 3,
-        "ignoreip": ["192.0.2.0/24"], "usedns": "no"}
+    assert jail(
+        port=[80, "https", "6000:6010"],
+        bantime_increment=False,
+        maxretry="3",
+        ignore=["192.0.2.0/24"],
+        options={"usedns": "no"},
+    ) == {
+        "enabled": True,
+        "backend": "systemd",
+        "port": "80,https,6000:6010",
+        "bantime.increment": False,
+        "maxretry": 3,
+        "ignoreip": ["192.0.2.0/24"],
+        "usedns": "no",
+    }
 
 
 def test_the_mode_is_for_whatever_filter_the_jail_has():
@@ -73,24 +119,45 @@ def test_a_jail_that_is_not_to_run_is_said_not_to(keys):
     assert jail(**keys) == {"enabled": False}
 
 
-@pytest.mark.parametrize(("keys", "said"), [
-    ({"name": "DEFAULT"}, "a jail's name must be"), ({"name": "a]\n[b"}, "a jail's name must be"),
-    ({"name": "-x"}, "a jail's name must be"),
-    ({"state": "gone"}, "fail2ban_jails (web).state is 'gone': it must be present or absent"),
-    ({"maxretires": 3}, "fail2ban_jails (web) has the unknown key 'maxretires': known are name, state, ignore, action"),
-    ({"maxretry": "x"}, "fail2ban_jails (web).maxretry is 'x': it must be a number above 0"),
-    ({"filter": "a\nenabled = false"}, "fail2ban_jails (web).filter is "), ({"filter": ""}, "it must be a filter's name"),
-    ({"logpath": []}, "it must be a path or a list of them"), ({"logpath": [3]}, "it must be a path or a list of them"),
-    ({"port": 0}, "it must be a port"), ({"port": 65536}, "it must be a port"), ({"port": "20:10"}, "it must be a port"),
-    ({"port": "1:2:3"}, "it must be a port"), ({"port": True}, "it must be a port"),
-    ({"port": "a b"}, "it must be a port"), ({"port": "$(id)"}, "it must be a port"),
-    ({"port": []}, "it must be a port"), ({"protocol": "icmp"}, "it must be tcp, udp or tcp,udp"),
-    ({"ignore": "192.0.2.1"}, "it must be a list of addresses"), ({"ignore": ["192.0.2.1/24"]}, ".ignore[0] is '192.0.2.1/24'"),
-    ({"ignore": [7]}, ".ignore[0] is 7"), ({"options": {"a b": 1}}, "a dictionary of fail2ban's own settings"),
-    ({"options": {"a": "b\nc"}}, "a dictionary of fail2ban's own settings"), ({"options": []}, "a dictionary of fail2ban's own settings"),
-    ({"options": {"maxretry": 3}}, "fail2ban_jails (web).options has maxretry, for which the jail has a key of its own"),
-    ({"options": {"bantime.increment": True}}, "options has bantime.increment"),
-    ({"options": {"ignoreip": "0.0.0.0/0"}}, "options has ignoreip")])
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"name": "DEFAULT"}, "a jail's name must be"),
+        ({"name": "a]\n[b"}, "a jail's name must be"),
+        ({"name": "-x"}, "a jail's name must be"),
+        ({"state": "gone"}, "fail2ban_jails (web).state is 'gone': it must be present or absent"),
+        (
+            {"maxretires": 3},
+            "fail2ban_jails (web) has the unknown key 'maxretires': known are name, state, ignore, action",
+        ),
+        ({"maxretry": "x"}, "fail2ban_jails (web).maxretry is 'x': it must be a number above 0"),
+        ({"filter": "a\nenabled = false"}, "fail2ban_jails (web).filter is "),
+        ({"filter": ""}, "it must be a filter's name"),
+        ({"logpath": []}, "it must be a path or a list of them"),
+        ({"logpath": [3]}, "it must be a path or a list of them"),
+        ({"port": 0}, "it must be a port"),
+        ({"port": 65536}, "it must be a port"),
+        ({"port": "20:10"}, "it must be a port"),
+        ({"port": "1:2:3"}, "it must be a port"),
+        ({"port": True}, "it must be a port"),
+        ({"port": "a b"}, "it must be a port"),
+        ({"port": "$(id)"}, "it must be a port"),
+        ({"port": []}, "it must be a port"),
+        ({"protocol": "icmp"}, "it must be tcp, udp or tcp,udp"),
+        ({"ignore": "192.0.2.1"}, "it must be a list of addresses"),
+        ({"ignore": ["192.0.2.1/24"]}, ".ignore[0] is '192.0.2.1/24'"),
+        ({"ignore": [7]}, ".ignore[0] is 7"),
+        ({"options": {"a b": 1}}, "a dictionary of fail2ban's own settings"),
+        ({"options": {"a": "b\nc"}}, "a dictionary of fail2ban's own settings"),
+        ({"options": []}, "a dictionary of fail2ban's own settings"),
+        (
+            {"options": {"maxretry": 3}},
+            "fail2ban_jails (web).options has maxretry, for which the jail has a key of its own",
+        ),
+        ({"options": {"bantime.increment": True}}, "options has bantime.increment"),
+        ({"options": {"ignoreip": "0.0.0.0/0"}}, "options has ignoreip"),
+    ],
+)
 def test_a_wrong_jail_is_named_with_its_key_its_value_and_what_is_allowed(keys, said):
     with pytest.raises(SettingsError) as error:
         jail(**keys)
@@ -98,4 +165,7 @@ def test_a_wrong_jail_is_named_with_its_key_its_value_and_what_is_allowed(keys, 
 
 
 def test_who_lets_in_everybody_still_bans():
-    assert fail2ban_settings.somebody(["0.0.0.0/0", "192.0.2.0/24", "::/0", "2001:db8::1"]) == ["192.0.2.0/24", "2001:db8::1"]
+    assert fail2ban_settings.somebody(["0.0.0.0/0", "192.0.2.0/24", "::/0", "2001:db8::1"]) == [
+        "192.0.2.0/24",
+        "2001:db8::1",
+    ]

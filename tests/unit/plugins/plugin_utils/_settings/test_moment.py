@@ -12,10 +12,23 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.moment im
 NOW = 1795262400
 
 
-@pytest.mark.parametrize(("text", "seconds"), [
-    ("24h", 86400), ("2 days ago", 172800), ("1 day", 86400), ("90", None), ("15 minutes ago", 900), ("15 min", 900), ("an hour ago", 3600),
-    ("a week ago", 604800), ("1.5h", 5400), ("  3  Weeks  ago ", 1814400), ("30 seconds ago", 30), ("2d", 172800),
-])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("24h", 86400),
+        ("2 days ago", 172800),
+        ("1 day", 86400),
+        ("90", None),
+        ("15 minutes ago", 900),
+        ("15 min", 900),
+        ("an hour ago", 3600),
+        ("a week ago", 604800),
+        ("1.5h", 5400),
+        ("  3  Weeks  ago ", 1814400),
+        ("30 seconds ago", 30),
+        ("2d", 172800),
+    ],
+)
 def test_how_long_ago(text, seconds):
     if seconds is None:
         with pytest.raises(ValueError, match="'90' is no time"):
@@ -24,15 +37,21 @@ def test_how_long_ago(text, seconds):
         assert parse_moment(text, NOW) == NOW - seconds
 
 
-@pytest.mark.parametrize(("text", "moment"), [
-    ("2026-11-20T12:00:00Z", NOW - 86400), ("2026-11-20T14:00:00+02:00", NOW - 86400), ("2026-11-20 12:00:00+00:00", NOW - 86400),
-])
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-20T12:00:00Z", NOW - 86400),
+        ("2026-11-20T14:00:00+02:00", NOW - 86400),
+        ("2026-11-20 12:00:00+00:00", NOW - 86400),
+    ],
+)
 def test_a_time_with_an_offset(text, moment):
     assert parse_moment(text, NOW) == moment
 
 
 def test_a_time_without_an_offset_is_this_machines_own(monkeypatch):
     import time
+
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -43,7 +62,9 @@ def test_a_time_without_an_offset_is_this_machines_own(monkeypatch):
         time.tzset()
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "two days ago", "2 months ago", "-3h", "2026-13-01", "h", "24 h ago!", "h24"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "", "two days ago", "2 months ago", "-3h", "2026-13-01", "h", "24 h ago!", "h24"]
+)
 def test_what_is_no_time_is_named(text):
     with pytest.raises(ValueError, match="is no time: write how long ago"):
         parse_moment(text, NOW)

@@ -13,13 +13,20 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import mo
 
 def ready_made(*names, alarm="alert", workers=(), **levels):
     thresholds = judge_thresholds.merge([("a test", levels)])
-    return {check["name"]: monit_settings.text(check) for check in monit_settings.ready_made(names, thresholds, workers, alarm, 22)}
+    return {
+        check["name"]: monit_settings.text(check)
+        for check in monit_settings.ready_made(names, thresholds, workers, alarm, 22)
+    }
 
 
 def test_the_box_s_own_numbers_are_health_s():
     text = ready_made(
-        "system", memory_available_percent={"warning": 12, "critical": 4}, swap_used_percent={"warning": 50, "critical": None},
-        load_per_cpu={"warning": 4, "critical": None}, fds_used_percent={"warning": 70, "critical": 90})["lifeline_system"]
+        "system",
+        memory_available_percent={"warning": 12, "critical": 4},
+        swap_used_percent={"warning": 50, "critical": None},
+        load_per_cpu={"warning": 4, "critical": None},
+        fds_used_percent={"warning": 70, "critical": 90},
+    )["lifeline_system"]
     assert text.splitlines() == [
         "check system lifeline_system",
         "  if memory usage >= 88% for 2 cycles then alert",
@@ -27,11 +34,14 @@ def test_the_box_s_own_numbers_are_health_s():
         "  if swap usage >= 50% for 2 cycles then alert",
         "  if loadavg (5min) per core >= 4 for 2 cycles then alert",
         "  if filedescriptors >= 70% for 2 cycles then alert",
-        "  if filedescriptors >= 90% for 2 cycles then alert"]
+        "  if filedescriptors >= 90% for 2 cycles then alert",
+    ]
 
 
 def test_the_file_systems_program_gets_four_levels_and_a_dash_for_none():
-    text = ready_made("filesystems", disk_used_percent={"warning": 70, "critical": 80}, inodes_used_percent={"warning": None})
+    text = ready_made(
+        "filesystems", disk_used_percent={"warning": 70, "critical": 80}, inodes_used_percent={"warning": None}
+    )
     assert "check-filesystems 70 80 - 95" in text["lifeline_filesystems"]
 
 
@@ -49,24 +59,38 @@ def test_a_name_that_nothing_has_is_refused():
         ready_made("disc")
 
 
-@pytest.mark.parametrize(("size", "percent", "value"), [
-    ("300 MB", 80, "251658240 B"), ("1 GB", 100, "1073741824 B"), (1000, 33, "330 B"), (1001, 33, "331 B"), ("30%", 50, "15%"),
-    ("33.3%", 80, "26.6%"),
-])
+@pytest.mark.parametrize(
+    ("size", "percent", "value"),
+    [
+        ("300 MB", 80, "251658240 B"),
+        ("1 GB", 100, "1073741824 B"),
+        (1000, 33, "330 B"),
+        (1001, 33, "331 B"),
+        ("30%", 50, "15%"),
+        ("33.3%", 80, "26.6%"),
+    ],
+)
 def test_a_share_of_an_allowance(size, percent, value):
     assert monit_settings.share(size, percent) == value
 
 
-@pytest.mark.parametrize(("pattern", "posix"), [
-    (r"^\S*sidekiq \d+\.\d+", "^[^[:space:]]*sidekiq [0-9]+\\.[0-9]+"), (r"a\sb\w", "a[[:space:]]b[[:alnum:]_]"), ("x{2,3}|y", "x{2,3}|y"),
-])
+@pytest.mark.parametrize(
+    ("pattern", "posix"),
+    [
+        (r"^\S*sidekiq \d+\.\d+", "^[^[:space:]]*sidekiq [0-9]+\\.[0-9]+"),
+        (r"a\sb\w", "a[[:space:]]b[[:alnum:]_]"),
+        ("x{2,3}|y", "x{2,3}|y"),
+    ],
+)
 def test_a_pattern_in_posix_words(pattern, posix):
     assert monit_settings.extended(pattern, "w") == posix
 
 
 @pytest.mark.parametrize("pattern", [r"(?i)x", r"a.*?b", r"\bx", 'a"b', r"[\d]", r"(a)\1"])
 def test_a_pattern_that_posix_cannot_say_is_refused(pattern):
-    with pytest.raises(SettingsError, match="lifeline_workers: w: pattern .* has something that monit's regular expressions don't know"):
+    with pytest.raises(
+        SettingsError, match="lifeline_workers: w: pattern .* has something that monit's regular expressions don't know"
+    ):
         monit_settings.extended(pattern, "w")
 
 
@@ -76,16 +100,19 @@ def test_a_check_is_its_lines():
     assert monit_settings.checked([check, dict(check, name="y", state="absent")]) == [check]
 
 
-@pytest.mark.parametrize(("wrong", "complaint"), [
-    ({"name": "a b"}, "the name 'a b' must be letters"),
-    ({"name": "../x"}, "the name '../x' must be letters"),
-    ({"check": "thing"}, "monit_checks: x: check is 'thing': it must be one of process"),
-    ({"rulez": []}, "x has the unknown key 'rulez'"),
-    ({"state": "gone"}, "x: state is 'gone': it must be present or absent"),
-    ({"rules": "if x"}, "x: rules is 'if x': it must be a list"),
-    ({"rules": ["a\nb"]}, "it must be a list of statements of one line"),
-    ({"with": "a\nb"}, "it must be one line"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"name": "a b"}, "the name 'a b' must be letters"),
+        ({"name": "../x"}, "the name '../x' must be letters"),
+        ({"check": "thing"}, "monit_checks: x: check is 'thing': it must be one of process"),
+        ({"rulez": []}, "x has the unknown key 'rulez'"),
+        ({"state": "gone"}, "x: state is 'gone': it must be present or absent"),
+        ({"rules": "if x"}, "x: rules is 'if x': it must be a list"),
+        ({"rules": ["a\nb"]}, "it must be a list of statements of one line"),
+        ({"with": "a\nb"}, "it must be one line"),
+    ],
+)
 def test_what_is_no_check_is_refused(wrong, complaint):
     with pytest.raises(SettingsError, match=re.escape(complaint)):
         monit_settings.checked([{"name": "x", "check": "file", **wrong}])

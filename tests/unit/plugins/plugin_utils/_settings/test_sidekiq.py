@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
@@ -15,10 +14,26 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.box impor
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.sidekiq import resolve
 
 GB, MB = 1 << 30, 1 << 20
-FOUND = {"app_path_exists": True, "user": "app", "user_exists": True, "command": "/usr/bin/sidekiq", "command_error": None,
-         "version": "7.3.2", "notify": True, "pidfile_alive": False, "restarts": 0, "given_up": False, "paused": False}
+FOUND = {
+    "app_path_exists": True,
+    "user": "app",
+    "user_exists": True,
+    "command": "/usr/bin/sidekiq",
+    "command_error": None,
+    "version": "7.3.2",
+    "notify": True,
+    "pidfile_alive": False,
+    "restarts": 0,
+    "given_up": False,
+    "paused": False,
+}
 BOX = {"memory_bytes": 16 * GB, "systemd_version": 257, "workers": {"sidekiq": FOUND}}
-COMMANDS = {"manager": "command", "pidfile": "/var/run/app.pid", "start_command": "/opt/start", "stop_command": "/opt/stop"}
+COMMANDS = {
+    "manager": "command",
+    "pidfile": "/var/run/app.pid",
+    "start_command": "/opt/start",
+    "stop_command": "/opt/stop",
+}
 
 
 def worker(box=None, host="box1", defaults=None, **settings):
@@ -55,35 +70,43 @@ def test_each_timeout_is_longer_than_what_it_waits_for_whatever_is_given(job, st
     assert found["monit_restart_seconds"] >= found["monit_stop_seconds"] + found["monit_start_seconds"]
 
 
-@pytest.mark.parametrize("settings", [
-    {"timeout_seconds": 60, "stop_seconds": 60}, {"stop_seconds": 90, "monit_stop_seconds": 30},
-    {"monit_stop_seconds": 300, "monit_restart_seconds": 200}, {"start_seconds": 100, "monit_start_seconds": 100},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"timeout_seconds": 60, "stop_seconds": 60},
+        {"stop_seconds": 90, "monit_stop_seconds": 30},
+        {"monit_stop_seconds": 300, "monit_restart_seconds": 200},
+        {"start_seconds": 100, "monit_start_seconds": 100},
+    ],
+)
 def test_timeouts_in_the_wrong_order_are_refused(settings):
     assert "it must be more than" in refused(**settings)
 
 
-@pytest.mark.parametrize(("settings", "complaint"), [
-    ({"max_memory": "13 GBs"}, "max_memory: '13 GBs' is no size"),
-    ({"max_memory": "16 GB"}, "max_memory is '16 GB': it must be less than the memory of the box, which is 16G"),
-    ({"max_memory": 13312}, "max_memory is 13312: it must be 1 MB or more: write a unit"),
-    ({"max_memory": "10 GB", "ceiling": "9 GB"}, "ceiling is '9 GB': it must be more than max_memory"),
-    ({"max_memory": "10 GB", "ceiling": "17 GB"}, "ceiling is '17 GB': it must be at most the memory of the box"),
-    ({"threads": 0}, "threads is 0: it must be a whole number, 1 or more"),
-    ({"threads": "many"}, "threads is 'many'"),
-    ({"threads": True}, "threads is True"),
-    ({"restarts": 6, "within_cycles": 5}, "restarts is 6: it must be at most within_cycles, which is 5"),
-    ({"on_repeat": "panic"}, "on_repeat is 'panic': it must be give_up or alert"),
-    ({"manager": "upstart"}, "manager is 'upstart': it must be systemd or command"),
-    ({"app_path": None}, "app_path is None: it must be the directory of the application"),
-    ({"app_path": "/srv/my app"}, "app_path is '/srv/my app': it must be a path without blanks"),
-    ({"pidfile": "/run/x.pid"}, "pidfile is '/run/x.pid': it must be left out"),
-    ({"max_age": "5"}, "max_age is '5': it must be a minute or more"),
-    ({"max_age": "soon"}, "max_age: 'soon'"),
-    ({"memory": "1 GB"}, "sidekiq: memory is no key of a worker"),
-    ({**COMMANDS, "start_command": None}, "start_command is None: it must be given where manager is command"),
-    (COMMANDS, "pidfile is '/var/run/app.pid': it must be a file that the running worker writes its number to"),
-])
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"max_memory": "13 GBs"}, "max_memory: '13 GBs' is no size"),
+        ({"max_memory": "16 GB"}, "max_memory is '16 GB': it must be less than the memory of the box, which is 16G"),
+        ({"max_memory": 13312}, "max_memory is 13312: it must be 1 MB or more: write a unit"),
+        ({"max_memory": "10 GB", "ceiling": "9 GB"}, "ceiling is '9 GB': it must be more than max_memory"),
+        ({"max_memory": "10 GB", "ceiling": "17 GB"}, "ceiling is '17 GB': it must be at most the memory of the box"),
+        ({"threads": 0}, "threads is 0: it must be a whole number, 1 or more"),
+        ({"threads": "many"}, "threads is 'many'"),
+        ({"threads": True}, "threads is True"),
+        ({"restarts": 6, "within_cycles": 5}, "restarts is 6: it must be at most within_cycles, which is 5"),
+        ({"on_repeat": "panic"}, "on_repeat is 'panic': it must be give_up or alert"),
+        ({"manager": "upstart"}, "manager is 'upstart': it must be systemd or command"),
+        ({"app_path": None}, "app_path is None: it must be the directory of the application"),
+        ({"app_path": "/srv/my app"}, "app_path is '/srv/my app': it must be a path without blanks"),
+        ({"pidfile": "/run/x.pid"}, "pidfile is '/run/x.pid': it must be left out"),
+        ({"max_age": "5"}, "max_age is '5': it must be a minute or more"),
+        ({"max_age": "soon"}, "max_age: 'soon'"),
+        ({"memory": "1 GB"}, "sidekiq: memory is no key of a worker"),
+        ({**COMMANDS, "start_command": None}, "start_command is None: it must be given where manager is command"),
+        (COMMANDS, "pidfile is '/var/run/app.pid': it must be a file that the running worker writes its number to"),
+    ],
+)
 def test_what_could_never_work_is_named_with_host_key_value_and_what_would(settings, complaint):
     message = refused(**settings)
     assert message.startswith("box1: sidekiq_watchdog_workers: sidekiq: ")
@@ -103,8 +126,8 @@ def test_a_missing_application_and_a_program_that_is_not_there_are_refused():
 
 
 def test_boxes_of_a_fleet_do_not_restart_together_and_each_keeps_its_time():
-    ages = [worker(host="box%d" % number, max_age="30m")["max_age_seconds"] for number in range(200)]
-    assert ages == [worker(host="box%d" % number, max_age="30m")["max_age_seconds"] for number in range(200)]
+    ages = [worker(host=f"box{number}", max_age="30m")["max_age_seconds"] for number in range(200)]
+    assert ages == [worker(host=f"box{number}", max_age="30m")["max_age_seconds"] for number in range(200)]
     assert 1800 <= min(ages) < max(ages) <= 1800 * 1.2
     assert len(set(ages)) > 100
 
@@ -117,8 +140,10 @@ def rules(**settings):
 def test_monit_acts_through_systemd_only_and_leaves_the_dead_to_it():
     lines = rules(max_memory="10 GB")
     assert lines[0] == "check process sidekiq with pidfile /run/sidekiq/sidekiq.pid"
-    assert [line.split()[3].strip('"') for line in lines if " program = " in line] == ["/usr/local/sbin/sidekiq-watchdog"] * 3
-    assert "  if totalmem > %d B for 3 cycles then restart" % (10 * GB) in lines
+    assert [line.split()[3].strip('"') for line in lines if " program = " in line] == [
+        "/usr/local/sbin/sidekiq-watchdog"
+    ] * 3
+    assert f"  if totalmem > {10 * GB} B for 3 cycles then restart" in lines
     assert "  if does not exist for 3 cycles then alert" in lines
 
 
@@ -134,10 +159,15 @@ def test_a_worker_that_runs_out_of_descriptors_is_restarted_where_health_calls_i
 
 
 def test_what_happens_after_too_many_restarts():
-    assert [line.strip() for line in rules() if "restarts within" in line] == ["if 3 restarts within 5 cycles then alert"]
-    assert [line.strip() for line in rules(on_repeat="give_up", restarts=2, within_cycles=9) if "restarts within" in line] == [
+    assert [line.strip() for line in rules() if "restarts within" in line] == [
+        "if 3 restarts within 5 cycles then alert"
+    ]
+    assert [
+        line.strip() for line in rules(on_repeat="give_up", restarts=2, within_cycles=9) if "restarts within" in line
+    ] == [
         "if 2 restarts within 9 cycles then unmonitor",
-        'if 2 restarts within 9 cycles then exec "/usr/local/sbin/sidekiq-watchdog give-up sidekiq" repeat every 1 cycles']
+        'if 2 restarts within 9 cycles then exec "/usr/local/sbin/sidekiq-watchdog give-up sidekiq" repeat every 1 cycles',
+    ]
 
 
 def test_another_supervisor_s_worker_is_started_and_stopped_by_its_own_commands():
