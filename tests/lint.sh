@@ -5,7 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 run() { printf '==> %s\n' "$*"; "$@"; }
 
+run ruff format --check
 run ruff check
+run mypy
 run yamllint --strict .
 # Those whose first line says so: not all have a name that ends in .sh.
 # shellcheck disable=SC2046 # one word a script
