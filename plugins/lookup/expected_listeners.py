@@ -29,17 +29,13 @@ _raw:
   elements: list
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            return [box_settings.listeners(self._templar, variables)]
-        except SettingsError as error:
-            raise AnsibleLookupError(str(error)) from error
+class LookupModule(SettingsLookup):
+    """Return what may listen on the host."""
+
+    def find(self, terms, variables):
+        return [box_settings.listeners(self._templar, variables)]

@@ -41,10 +41,8 @@ _raw:
   elements: dict
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     addresses,
     box as box_settings,
@@ -64,29 +62,23 @@ _VARIABLES = (
 )
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
+class LookupModule(SettingsLookup):
+    """Return the rules of fail2ban for the host."""
+
+    def find(self, terms, variables):
         values = {name: self._templar.template(variables["fail2ban_" + name]) for name in _VARIABLES}
-        try:
-            settings = fail2ban_settings.settings(values)
-            jails = layers.by_name(
-                [
-                    ("the role's jails", self.get_option("defaults")),
-                    *box_settings.layers("fail2ban_jails", self._templar, variables),
-                ]
-            )
-            ignore = [
-                address
-                for name in ("fail2ban_ignore", "ssh_lifeline_allowed")
-                for address in addresses.merged(box_settings.layers(name, self._templar, variables))
-            ]
-            return [
-                {
-                    "settings": settings,
-                    "jails": fail2ban_settings.jails(jails),
-                    "ignore": fail2ban_settings.somebody(ignore),
-                }
-            ]
-        except SettingsError as error:
-            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from None
+        settings = fail2ban_settings.settings(values)
+        defaults = ("the role's jails", self.get_option("defaults"))
+        jails = layers.by_name([defaults, *box_settings.layers("fail2ban_jails", self._templar, variables)])
+        ignore = [
+            address
+            for name in ("fail2ban_ignore", "ssh_lifeline_allowed")
+            for address in addresses.merged(box_settings.layers(name, self._templar, variables))
+        ]
+        return [
+            {
+                "settings": settings,
+                "jails": fail2ban_settings.jails(jails),
+                "ignore": fail2ban_settings.somebody(ignore),
+            }
+        ]

@@ -41,24 +41,17 @@ _raw:
   elements: list
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
-    box as box_settings,
-    layers as settings_layers,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings, layers
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
+class LookupModule(SettingsLookup):
+    """Return a variable's list, merged by name over all layers."""
+
+    def find(self, terms, variables):
         if len(terms) != 1:
-            raise AnsibleLookupError(f"lifeline.fleet.merged wants the name of one variable, not {len(terms)}")
-        layers = [("the defaults", self.get_option("defaults"))]
-        layers += box_settings.layers(terms[0], self._templar, variables)
-        try:
-            return [settings_layers.by_name(layers)]
-        except SettingsError as error:
-            raise AnsibleLookupError(str(error)) from error
+            raise SettingsError(f"lifeline.fleet.merged: {len(terms)} terms were given; give the name of one variable")
+        defaults = ("the defaults", self.get_option("defaults"))
+        return [layers.by_name([defaults, *box_settings.layers(terms[0], self._templar, variables)])]

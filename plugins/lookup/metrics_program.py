@@ -40,15 +40,17 @@ _raw:
 
 from pathlib import Path
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _program
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
+class LookupModule(SettingsLookup):
+    """Return the files of a program."""
+
+    names_host = False
+
+    def find(self, terms, variables):
         folder = self.get_option("folder").rstrip("/")
         return [self._files(Path(term), folder) for term in terms]
 
@@ -57,6 +59,6 @@ class LookupModule(LookupBase):
         try:
             text = program.read_text(encoding="utf-8")
         except OSError as error:
-            raise AnsibleLookupError(f"{program}: {error.strerror}") from error
+            raise SettingsError(f"the program {program} cannot be read: {error.strerror}") from error
         texts = {"__main__.py": text, **_program.modules(text)}
         return [{"path": f"{folder}/{name}", "content": content} for name, content in texts.items()]

@@ -40,26 +40,22 @@ _raw:
   elements: str
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import settings as exporter_settings
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            return [
-                exporter_settings.text(
-                    box_settings.thresholds(self._templar, variables),
-                    box_settings.workers(self._templar, variables),
-                    self.get_option("interval"),
-                    self.get_option("oom_window"),
-                    self.get_option("timeout"),
-                )
-            ]
-        except SettingsError as error:
-            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from error
+class LookupModule(SettingsLookup):
+    """Return the settings of the metrics exporter."""
+
+    def find(self, terms, variables):
+        return [
+            exporter_settings.text(
+                box_settings.thresholds(self._templar, variables),
+                box_settings.workers(self._templar, variables),
+                self.get_option("interval"),
+                self.get_option("oom_window"),
+                self.get_option("timeout"),
+            )
+        ]

@@ -43,10 +43,8 @@ _raw:
   elements: list
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     box as box_settings,
     layers,
@@ -54,19 +52,17 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
 )
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            ready_made = monit_settings.ready_made(
-                terms,
-                box_settings.thresholds(self._templar, variables),
-                box_settings.workers(self._templar, variables),
-                self.get_option("alarm"),
-                self.get_option("sshd_port"),
-            )
-            inventory = box_settings.layers("monit_checks", self._templar, variables)
-            checks = monit_settings.checked(layers.by_name([("the ready-made checks", ready_made), *inventory]))
-        except SettingsError as error:
-            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from error
+class LookupModule(SettingsLookup):
+    """Return the monit checks of the host."""
+
+    def find(self, terms, variables):
+        ready_made = monit_settings.ready_made(
+            terms,
+            box_settings.thresholds(self._templar, variables),
+            box_settings.workers(self._templar, variables),
+            self.get_option("alarm"),
+            self.get_option("sshd_port"),
+        )
+        inventory = box_settings.layers("monit_checks", self._templar, variables)
+        checks = monit_settings.checked(layers.by_name([("the ready-made checks", ready_made), *inventory]))
         return [[{"name": check["name"], "text": monit_settings.text(check)} for check in checks]]

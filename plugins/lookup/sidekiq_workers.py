@@ -41,10 +41,8 @@ _raw:
   elements: list
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
     box as box_settings,
     monit as monit_settings,
@@ -52,21 +50,22 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
 )
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            declared, names = box_settings.sidekiq_workers(self._templar, variables)
-            workers = sidekiq_settings.resolve(
-                declared,
-                terms[0] if terms else {},
-                self.get_option("box"),
-                variables["inventory_hostname"],
-                names,
-                box_settings.thresholds(self._templar, variables),
-            )
-        except SettingsError as error:
-            raise AnsibleLookupError(str(error)) from error
+class LookupModule(SettingsLookup):
+    """Return the Sidekiq workers of the host."""
+
+    # The errors of the workers begin with the host and the worker's variable.
+    names_host = False
+
+    def find(self, terms, variables):
+        declared, names = box_settings.sidekiq_workers(self._templar, variables)
+        workers = sidekiq_settings.resolve(
+            declared,
+            terms[0] if terms else {},
+            self.get_option("box"),
+            variables["inventory_hostname"],
+            names,
+            box_settings.thresholds(self._templar, variables),
+        )
         return [
             [
                 {**worker, "check": {"name": worker["name"], "text": monit_settings.text(worker["check"])}}

@@ -32,17 +32,13 @@ _raw:
   elements: list
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import addresses, box as box_settings
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            return [addresses.merged(box_settings.layers("ssh_lifeline_allowed", self._templar, variables))]
-        except SettingsError as error:
-            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from None
+class LookupModule(SettingsLookup):
+    """Return the addresses and networks that may reach SSH."""
+
+    def find(self, terms, variables):
+        return [addresses.merged(box_settings.layers("ssh_lifeline_allowed", self._templar, variables))]

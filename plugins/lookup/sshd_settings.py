@@ -35,21 +35,14 @@ _raw:
   elements: dict
 """
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings, sshd as sshd_settings
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        layers = [
-            ("the defaults", self.get_option("defaults")),
-            *box_settings.layers("ssh_lifeline_sshd", self._templar, variables),
-        ]
-        try:
-            return [sshd_settings.merged(layers)]
-        except SettingsError as error:
-            raise AnsibleLookupError(f"{variables['inventory_hostname']}: {error}") from None
+class LookupModule(SettingsLookup):
+    """Return the settings of sshd, merged over all layers."""
+
+    def find(self, terms, variables):
+        defaults = ("the defaults", self.get_option("defaults"))
+        return [sshd_settings.merged([defaults, *box_settings.layers("ssh_lifeline_sshd", self._templar, variables)])]

@@ -45,40 +45,39 @@ _raw:
 """
 
 from ansible import constants
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _tmux
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 
 _FORMATS = {"tmuxinator": _tmux.tmuxinator, "script": _tmux.script}
 
 
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        hostvars = variables["hostvars"]
-        inventory = hostvars._inventory
+class LookupModule(SettingsLookup):
+    """Return the text of one file that makes the session."""
+
+    # The hosts of the session are the terms; the errors name them.
+    names_host = False
+
+    def find(self, terms, variables):
+        inventory = variables["hostvars"]._inventory
         order = {name: number for number, name in enumerate(inventory.groups)}
+        session = _tmux.session_name(self.get_option("session"))
         defaults = {"user": constants.DEFAULT_REMOTE_USER, "key": constants.DEFAULT_PRIVATE_KEY_FILE}
-        groups = {}
-        try:
-            session = _tmux.session_name(self.get_option("session"))
-            for name in terms:
-                found = [
-                    group for group in inventory.get_host(name).get_groups() if group.name not in ("all", "ungrouped")
-                ]
-                group = min(found, key=lambda group: (-group.depth, order.get(group.name, 0))).name if found else None
-                line = _tmux.command(name, hostvars[name], defaults)
-                if line is not None:
-                    groups.setdefault(group, []).append((_tmux.window_name(group, name), line))
-        except SettingsError as error:
-            raise AnsibleLookupError(str(error)) from None
-        if not groups:
-            raise AnsibleLookupError(f"none of the hosts {', '.join(terms)} is reached by SSH")
-        ordered = sorted(groups.items(), key=lambda item: order.get(item[0], -1))
-        return [
-            _FORMATS[self.get_option("format")](
-                session, [(group or "ungrouped", windows) for group, windows in ordered]
-            )
-        ]
+        windows = {}
+        for name in terms:
+            line = _tmux.command(name, variables["hostvars"][name], defaults)
+            if line is not None:
+                group = _most_specific_group(inventory.get_host(name), order)
+                windows.setdefault(group, []).append((_tmux.window_name(group, name), line))
+        if not windows:
+            raise SettingsError(f"none of the hosts {', '.join(terms)} is reached over SSH")
+        ordered = sorted(windows.items(), key=lambda item: order.get(item[0], -1))
+        groups = [(group or "ungrouped", group_windows) for group, group_windows in ordered]
+        return [_FORMATS[self.get_option("format")](session, groups)]
+
+
+def _most_specific_group(host, order):
+    """Return the name of the deepest group of a host, the first of the inventory if several are as deep, or None."""
+    groups = [group for group in host.get_groups() if group.name not in ("all", "ungrouped")]
+    return min(groups, key=lambda group: (-group.depth, order.get(group.name, 0))).name if groups else None

@@ -82,9 +82,9 @@ def test_a_variable_that_nobody_sets_is_its_defaults(merged):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("checks: {name: a}", "checks of web is {'name': 'a'}: it must be a list of dictionaries with a name each"),
-        ("checks: [{limit: 1}]", "checks of web[0] is {'limit': 1}: it must be a dictionary with a name"),
-        ("checks: [{name: a}, {name: a}]", "checks of web names 'a' twice"),
+        ("checks: {name: a}", "here: checks of web is {'name': 'a'}: it must be a list of dictionaries with a name each"),
+        ("checks: [{limit: 1}]", "here: checks of web[0] is {'limit': 1}: it must be a dictionary with a name"),
+        ("checks: [{name: a}, {name: a}]", "here: checks of web names 'a' twice"),
     ],
 )
 def test_what_is_no_list_of_names_is_named_with_its_layer(merged, text, complaint):
