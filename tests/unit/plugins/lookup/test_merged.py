@@ -82,7 +82,10 @@ def test_a_variable_that_nobody_sets_is_its_defaults(merged):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("checks: {name: a}", "here: checks of web is {'name': 'a'}: it must be a list of dictionaries with a name each"),
+        (
+            "checks: {name: a}",
+            "here: checks of web is {'name': 'a'}: it must be a list of dictionaries with a name each",
+        ),
         ("checks: [{limit: 1}]", "here: checks of web[0] is {'limit': 1}: it must be a dictionary with a name"),
         ("checks: [{name: a}, {name: a}]", "here: checks of web names 'a' twice"),
     ],
