@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
@@ -20,7 +21,6 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
     spread,
     text as compare_text,
 )
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import whole as files_whole
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.moment import parse_moment
 
@@ -133,6 +133,6 @@ class ActionModule(ActionBase):
 def _write(path, report):
     """The report as JSON in the place of the last one, as a whole. Raises SettingsError."""
     try:
-        files_whole.replace(path, (json.dumps(report, indent=1, sort_keys=True) + "\n").encode(), 0o600)
+        atomic.replace(path, json.dumps(report, indent=1, sort_keys=True) + "\n", 0o600, follow_links=True)
     except OSError as error:
         raise SettingsError(f"path: {path} can't be written: {error.strerror}") from error

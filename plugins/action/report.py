@@ -13,9 +13,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import groups as compare_groups
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import whole
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import settings
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gather, page as report_page
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
             fleet = self._gather(options, task_vars)
             page = report_page.render(fleet).encode()
             if not self._task.check_mode:
-                whole.replace(path, page, mode)
+                atomic.replace(path, page, mode, follow_links=True)
         except (HistoryError, SettingsError) as error:
             raise AnsibleActionFail(str(error)) from error
         except OSError as error:

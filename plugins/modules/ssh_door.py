@@ -114,6 +114,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     change as ssh_door_change,
     firewall as ssh_door_firewall,
@@ -170,7 +171,7 @@ class Sshd:
     def __init__(self, box, settings, session):
         self.box, self.session = box, session
         self.settings = self._words(settings)
-        self.present = {path: ssh_door_change.read(path) for path in (sshd_config.MAIN, sshd_config.DROP_IN)}
+        self.present = {path: atomic.read_text(path) for path in (sshd_config.MAIN, sshd_config.DROP_IN)}
         self.files = {}
         self.values = {}
 
@@ -240,7 +241,7 @@ class Sshd:
             return
         user = self._user()
         self.values = self._ask(main, drop_in)
-        refused = sshd_config.login_refused(self.values, user, ssh_door_change.read)
+        refused = sshd_config.login_refused(self.values, user, atomic.read_text)
         if refused and self.settings:
             raise DoorError("these settings would lock out the user of this connection: " + refused)
 
@@ -255,7 +256,7 @@ class Sshd:
                 groups.append(str(number))
         shadow = [
             line.split(":")
-            for line in (ssh_door_change.read("/etc/shadow") or "").splitlines()
+            for line in (atomic.read_text("/etc/shadow") or "").splitlines()
             if line.startswith(name + ":")
         ]
         # Who is not in the file has the password elsewhere, which only a login can tell.
@@ -270,7 +271,7 @@ class Sshd:
             os.mkdir(folder)
             others = os.listdir(sshd_config.FOLDER) if os.path.isdir(sshd_config.FOLDER) else []
             texts = {
-                name: ssh_door_change.read(os.path.join(sshd_config.FOLDER, name))
+                name: atomic.read_text(os.path.join(sshd_config.FOLDER, name))
                 for name in others
                 if os.path.isfile(os.path.join(sshd_config.FOLDER, name))
             }
@@ -306,7 +307,7 @@ class Firewall:
 
     def __init__(self, box, allowed, session):
         self.box, self.allowed, self.session = box, allowed, session
-        self.kept = ssh_door_change.read(ssh_door_change.FIREWALL)
+        self.kept = atomic.read_text(ssh_door_change.FIREWALL)
         self.text = None
         try:
             ssh_door_firewall.networks(allowed)
@@ -349,7 +350,7 @@ class Firewall:
     def changed(self, listing):
         if self.text != self.kept:
             return True
-        return listing is not None if self.text is None else listing != ssh_door_change.read(ssh_door_change.LISTING)
+        return listing is not None if self.text is None else listing != atomic.read_text(ssh_door_change.LISTING)
 
 
 class Door:
@@ -451,10 +452,10 @@ class Door:
 
     def _install(self):
         """Have the way back on the disk, and known to systemd, before anything is changed."""
-        changed = [path for path, (text, _mode) in self._files().items() if ssh_door_change.read(path) != text]
+        changed = [path for path, (text, _mode) in self._files().items() if atomic.read_text(path) != text]
         for path in changed:
             text, mode = self._files()[path]
-            ssh_door_change.write(path, text, mode)
+            atomic.replace(path, text, mode)
         if changed:
             self.box.must("systemctl", "daemon-reload")
         if self.box.units(where.BOOT_UNIT).get(where.BOOT_UNIT, {}).get("UnitFileState") != "enabled":
@@ -515,7 +516,7 @@ class Door:
             changed = self._install()
         else:
             changed = (
-                any(ssh_door_change.read(path) != text for path, (text, _mode) in self._files().items())
+                any(atomic.read_text(path) != text for path, (text, _mode) in self._files().items())
                 and firewall.text is not None
             )
         return self._enable(units, firewall.text is not None) or changed
@@ -547,9 +548,9 @@ class Door:
         ssh_door_change.keep_firewall()
         ssh_door_change.forget_armed()
         self.box.call("systemctl", "stop", where.RESTORE_TIMER)
-        closed = ssh_door_change.read(ssh_door_change.FIREWALL) is not None
+        closed = atomic.read_text(ssh_door_change.FIREWALL) is not None
         if closed:
-            ssh_door_change.write(ssh_door_change.LISTING, Firewall(self.box, [], None).listing() or "", 0o600)
+            atomic.replace(ssh_door_change.LISTING, Firewall(self.box, [], None).listing() or "", 0o600)
         self._enable(self.box.units(where.FIREWALL_UNIT), closed)
         return {"connection": self.describe(), "changed": True, "confirmed": True}
 

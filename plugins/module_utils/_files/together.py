@@ -8,6 +8,8 @@ import os
 import shutil
 import tempfile
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
+
 
 class File:
     """One file, as it is and as it is to be."""
@@ -50,18 +52,15 @@ class File:
 
     def prepare(self):
         """Put the new text beside the old one, where a full disk shows itself."""
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        descriptor, self.new = tempfile.mkstemp(prefix=".lifeline.", dir=os.path.dirname(self.path))
-        os.close(descriptor)
-        self._write(self.new)
+        self.new = atomic.Staged(self.path, self.content, self.mode)
 
     def replace(self):
-        os.rename(self.new, self.path)
+        self.new.place()
         self.new = None
 
     def clean(self):
         if self.new is not None:
-            os.unlink(self.new)
+            self.new.discard()
 
     def _write(self, path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self.mode)

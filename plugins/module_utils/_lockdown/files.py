@@ -14,7 +14,8 @@ import json
 import os
 import re
 import shutil
-import tempfile
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
 UNITS = "/etc/systemd/system"
 CRON = "/etc/cron.d"
@@ -186,19 +187,9 @@ class Files:
 
     def write(self, path, text, mode=0o644):
         """Write a file so that it is either the old or the new one, whenever the power fails or the disk is full."""
-        folder, new = os.path.dirname(self.path(path)), None
         try:
-            os.makedirs(folder, exist_ok=True)
-            handle, new = tempfile.mkstemp(dir=folder, prefix=".lifeline-")
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            os.replace(new, self.path(path))
+            atomic.replace(self.path(path), text, mode)
         except OSError as error:
-            if new:
-                _unlink(new)
             raise FilesError(f"{self.path(path)} can't be written ({error.strerror})") from error
 
     def remove(self, path):

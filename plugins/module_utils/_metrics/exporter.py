@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 import time
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     box_reader,
     families as metrics_families,
     prometheus,
     settings as exporter_settings,
-    textfile,
 )
 
 USAGE = "usage: lifeline-metrics SETTINGS [FILE]: writes to FILE, or to the standard output"
@@ -36,7 +36,8 @@ def main(arguments):
             print(text, end="")
             return 0
         path = arguments[1]
-        textfile.replace(path, text)
+        # The text is stale in a minute, and a disk that hangs is one of the things that it may have to report.
+        atomic.replace(path, text, mode=0o644, durable=False, folder_mode=None, name=path + ".new")
     except (OSError, ValueError) as error:
         print(f"lifeline-metrics: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import tempfile
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import restore_units as where
 
 ARMED = where.STATE + "/armed"
@@ -27,28 +28,6 @@ class DoorError(Exception):
 
 class Busy(Exception):
     """Another run is at it."""
-
-
-def read(path):
-    """A file's text, or None where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-
-
-def write(path, text, mode=0o644):
-    """Put a whole file in place or leave the old one."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    descriptor, new = tempfile.mkstemp(prefix=".lifeline.", dir=os.path.dirname(path))
-    try:
-        _fill(descriptor, text, mode)
-        os.rename(new, path)
-    except OSError:
-        os.unlink(new)
-        raise
-    _sync(os.path.dirname(path))
 
 
 @contextlib.contextmanager
@@ -84,7 +63,7 @@ class Change:
         try:
             manifest = []
             for number, (path, text) in enumerate(sorted(self.files.items())):
-                present = read(path)
+                present = atomic.read_text(path)
                 if present is None:
                     manifest.append(f"gone - {path}")
                 else:
@@ -101,18 +80,17 @@ class Change:
             if self.firewall is not None:
                 _create(os.path.join(folder, "previous.nft"), self.previous)
                 _create(os.path.join(folder, "firewall.nft"), self.firewall)
-            _sync(folder)
+            atomic.sync_folder(folder)
             os.rename(folder, ARMED)
-            _sync(where.STATE)
+            folder = ARMED
+            atomic.sync_folder(where.STATE)
         except OSError:
             self.discard()
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
     def _stage(self, path, text):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor, self.new[path] = tempfile.mkstemp(prefix=".lifeline.", dir=os.path.dirname(path))
-        _fill(descriptor, text, 0o644 if read(path) is None else os.stat(path).st_mode & 0o7777)
+        self.new[path] = atomic.Staged(path, text)
 
     def replace(self):
         """Put the new files in place."""
@@ -120,21 +98,20 @@ class Change:
             if text is None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
+                atomic.sync_folder(os.path.dirname(path))
             else:
-                os.rename(self.new.pop(path), path)
-            _sync(os.path.dirname(path))
+                self.new.pop(path).place()
 
     def discard(self):
         """Remove new files that didn't come into place."""
-        for path in self.new.values():
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        for staged in self.new.values():
+            staged.discard()
         self.new = {}
 
 
 def noted(name):
     """What was noted under V(name) of the change that waits to be confirmed; None where none waits."""
-    text = read(os.path.join(ARMED, name))
+    text = atomic.read_text(os.path.join(ARMED, name))
     return None if text is None else text.strip()
 
 
@@ -150,14 +127,14 @@ def forget_armed():
     """The change is there to stay: from here on nothing puts it back."""
     kept = tempfile.mkdtemp(prefix="confirmed.", dir=where.STATE)
     os.rename(ARMED, os.path.join(kept, "armed"))
-    _sync(where.STATE)
+    atomic.sync_folder(where.STATE)
     shutil.rmtree(kept, ignore_errors=True)
 
 
 def keep_firewall():
     """Have boots load the firewall of the change that waits to be confirmed."""
     new = os.path.join(ARMED, "firewall.nft")
-    text = read(new)
+    text = atomic.read_text(new)
     if text is None:
         return
     if text.rstrip().endswith("}"):
@@ -166,7 +143,7 @@ def keep_firewall():
         for path in (FIREWALL, LISTING):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-    _sync(where.STATE)
+    atomic.sync_folder(where.STATE)
 
 
 def _remove_stale(folders):
@@ -175,7 +152,7 @@ def _remove_stale(folders):
         if name.startswith(("arming.", "confirmed.")):
             shutil.rmtree(os.path.join(where.STATE, name), ignore_errors=True)
     for folder in folders:
-        for path in glob.glob(os.path.join(glob.escape(folder), ".lifeline.*")):
+        for path in glob.glob(os.path.join(glob.escape(folder), atomic.PREFIX + "*")):
             os.unlink(path)
 
 
@@ -189,11 +166,3 @@ def _fill(descriptor, text, mode):
         stream.flush()
         os.fsync(stream.fileno())
         os.fchmod(stream.fileno(), mode)
-
-
-def _sync(folder):
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,9 +8,9 @@ import io
 import os
 import re
 import tarfile
-import tempfile
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
 
 def file_name(box, now):
@@ -23,25 +23,21 @@ def write(folder, name, members, now):
 
     Raises SettingsError where the folder can't be written.
     """
-    # Two runs in the same second are two archives.
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for path, text in sorted(members.items()):
+            _add(archive, f"{name}/{path}", text, now)
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(prefix="." + name, dir=folder)
+        staged = atomic.Staged(
+            os.path.join(folder, name + ".tar.gz"), content.getvalue(), mode=0o600, folder_mode=0o700
+        )
+        try:
+            # Two runs in the same second are two archives.
+            return _place(staged.name, folder, name)
+        finally:
+            staged.discard()
     except OSError as error:
         raise SettingsError(f"the evidence can't be kept in {folder}: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-                for path, text in sorted(members.items()):
-                    _add(archive, f"{name}/{path}", text, now)
-            stream.flush()
-            os.fsync(stream.fileno())
-        return _place(unfinished, folder, name)
-    except OSError as error:
-        raise SettingsError(f"the evidence can't be kept in {folder}: {error.strerror}") from error
-    finally:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
 
 
 def _add(archive, path, text, now):

@@ -6,27 +6,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
 
 def write(path, value):
     """Put V(value) into the file, for its owner only. Raises SettingsError."""
-    folder, name = os.path.split(os.path.abspath(path))
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(value, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(unfinished, path)
-        except BaseException:
-            os.unlink(unfinished)
-            raise
+        atomic.replace(path, json.dumps(value), mode=0o600, folder_mode=0o700)
     except OSError as error:
         raise SettingsError(f"{path} can't be written: {error.strerror}") from error
 

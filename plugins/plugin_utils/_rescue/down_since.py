@@ -11,9 +11,9 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
 # Who looks more seldom doesn't know that a box was down in between.
 LONGEST_GAP = 3600
@@ -71,11 +71,4 @@ def _locked(path):
 
 
 def _write(path, boxes):
-    descriptor, unfinished = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path) or ".")
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(boxes, stream, indent=1, sort_keys=True)
-        os.replace(unfinished, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+    atomic.replace(path, json.dumps(boxes, indent=1, sort_keys=True), mode=0o600)

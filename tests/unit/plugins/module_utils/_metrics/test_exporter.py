@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
-import signal
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +18,6 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     box_reader,
     prometheus,
     settings as exporter_settings,
-    textfile,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.prometheus import Family
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _program
@@ -55,60 +51,6 @@ def test_values_labels_and_help_are_written_as_prometheus_reads_them():
 def test_two_samples_of_one_series_are_an_error():
     with pytest.raises(ValueError, match=r'two of the sample a\{b="c"\}'):
         prometheus.text([Family("a", "gauge", "A.", [({"b": "c"}, 1), ({"b": "c"}, 2)])])
-
-
-# --- file ---------------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_file_is_replaced_and_others_may_read_it(tmp_path):
-    path = tmp_path / "lifeline.prom"
-    before = os.umask(0o077)
-    try:
-        textfile.replace(str(path), "old\n")
-        inode = path.stat().st_ino
-        textfile.replace(str(path), "new \u00e9\n")
-    finally:
-        os.umask(before)
-    assert path.read_bytes() == "new \u00e9\n".encode()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert path.stat().st_ino != inode, "whoever reads the old file goes on doing so"
-    assert os.listdir(tmp_path) == ["lifeline.prom"]
-
-
-def test_what_lies_where_the_new_text_goes_is_not_written_through(tmp_path):
-    (tmp_path / "precious").write_text("precious")
-    (tmp_path / "lifeline.prom.new").symlink_to("precious")
-    textfile.replace(str(tmp_path / "lifeline.prom"), "new\n")
-    assert (tmp_path / "precious").read_text() == "precious"
-    assert (tmp_path / "lifeline.prom").read_text() == "new\n"
-
-
-_WRITE = (
-    "import sys; from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.textfile import replace\n"
-    "import signal; signal.signal(signal.SIGXFSZ, getattr(signal, sys.argv[2]))\nreplace(sys.argv[1], 'new' * 100000)"
-)
-
-
-@pytest.mark.parametrize(
-    ("disposition", "left"), [("SIG_DFL", ["lifeline.prom", "lifeline.prom.new"]), ("SIG_IGN", ["lifeline.prom"])]
-)
-def test_cut_off_in_the_middle_the_old_file_is_there_as_it_was(tmp_path, disposition, left):
-    """The kernel lets it write no more than 4 KB: it is killed there, or told so as by a full disk."""
-    path = tmp_path / "lifeline.prom"
-    path.write_text("old\n")
-    done = subprocess.run(
-        [sys.executable, "-c", _WRITE, str(path), disposition],
-        check=False,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
-    )
-    assert done.returncode == (-signal.SIGXFSZ if disposition == "SIG_DFL" else 1), done.stderr
-    assert path.read_text() == "old\n"
-    assert sorted(os.listdir(tmp_path)) == left
-    textfile.replace(str(path), "next\n")
-    assert path.read_text() == "next\n"
-    assert os.listdir(tmp_path) == ["lifeline.prom"]
 
 
 # --- the box -------------------------------------------------------------------------------------------------------------------------

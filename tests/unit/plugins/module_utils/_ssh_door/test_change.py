@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     change as ssh_door_change,
     restore_units as where,
@@ -59,7 +60,7 @@ class Place:
         return self.calls.read_text().splitlines() if self.calls.exists() else []
 
     def texts(self):
-        return [ssh_door_change.read(path) for path in (self.main, self.drop_in)]
+        return [atomic.read_text(path) for path in (self.main, self.drop_in)]
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_the_way_back_is_gone_once_the_change_is_confirmed(place):
     ssh_door_change.keep_firewall()
     ssh_door_change.forget_armed()
     assert place.restore() == [] and place.texts() == NEW
-    assert ssh_door_change.read(ssh_door_change.FIREWALL) == "table {\n}\n"
+    assert atomic.read_text(ssh_door_change.FIREWALL) == "table {\n}\n"
     assert sorted(os.listdir(place.state)) == ["firewall.firewall"]
 
 
@@ -125,18 +126,17 @@ def test_the_files_come_back_while_nothing_else_works(place):
     assert place.texts() == OLD and not os.path.exists(ssh_door_change.ARMED)
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(14))
 def test_a_disk_that_fills_up_at_any_moment_changes_nothing(place, monkeypatch, number):
-    fill, left = ssh_door_change._fill, [number]
+    sync, left = os.fsync, [number]
 
-    def full(descriptor, text, mode):
+    def full(descriptor):
         if not left[0]:
-            os.close(descriptor)
             raise OSError(errno.ENOSPC, "No space left on device")
         left[0] -= 1
-        fill(descriptor, text, mode)
+        sync(descriptor)
 
-    monkeypatch.setattr(ssh_door_change, "_fill", full)
+    monkeypatch.setattr(os, "fsync", full)
     change = place.change()
     try:
         change.prepare("1 2 3 4")
@@ -144,7 +144,7 @@ def test_a_disk_that_fills_up_at_any_moment_changes_nothing(place, monkeypatch, 
         assert os.listdir(place.state) == []
         assert not [name for name in os.listdir(place.folder) if name.startswith(".lifeline.")]
     else:
-        assert number >= 9 and ssh_door_change.noted("token") == change.token
+        assert number >= 11 and ssh_door_change.noted("token") == change.token
     assert place.texts() == OLD
 
 

@@ -10,7 +10,6 @@ import re
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import whole
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
     Bucket,
     History,
@@ -281,19 +280,3 @@ def test_numbers_that_are_none_do_no_harm(history):
     )
     page = report_page.render(gather(history, ["odd"]))
     assert "inf" not in re.sub("<(style|script)>.*?</", "", page, flags=re.DOTALL).replace("information", "")
-
-
-# The file
-
-
-def test_a_page_takes_the_place_of_the_old_one_as_a_whole(tmp_path):
-    place, link = tmp_path / "new" / "page.html", tmp_path / "link.html"
-    link.symlink_to(place)
-    whole.replace(link, b"one", 0o644)
-    whole.replace(link, b"two", 0o600)
-    assert (place.read_bytes(), place.stat().st_mode & 0o777, link.is_symlink()) == (b"two", 0o600, True)
-    place.unlink()
-    place.mkdir()
-    with pytest.raises(OSError):
-        whole.replace(place, b"three", 0o644)
-    assert [path.name for path in place.parent.iterdir()] == ["page.html"]
