@@ -28,7 +28,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def synced(monkeypatch):
-    """What was synced to the disk: "file" or "folder", in order."""
+    """Record each sync to the disk: "file" or "folder", in order."""
     found, sync = [], os.fsync
 
     def note(descriptor):
