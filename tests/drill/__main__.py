@@ -15,8 +15,8 @@ import shutil
 import signal
 import sys
 import tempfile
-
 import tomllib
+
 from lab.machine import LabError, require, say
 
 from . import figure, image, summary

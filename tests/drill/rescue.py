@@ -17,8 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-
 import tomllib
+
 from lab.machine import say
 
 from . import image, probes, virtual

@@ -32,8 +32,8 @@ import subprocess
 import sys
 import threading
 import time
-
 import tomllib
+
 from machine import UNPACKED_NOT, LabError, bootstrap_command, require, run, say, ssh_arguments
 
 HERE = pathlib.Path(__file__).resolve().parent
