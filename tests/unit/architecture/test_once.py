@@ -1,0 +1,90 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Some things are easy to get subtly wrong, so they stand in one place each: this finds a second one by its text."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from source_tree import python_files, text
+
+NOT_YET = "does not use it yet"
+
+
+class Primitive(NamedTuple):
+    """The file that does it, the text that gives a second one away, and the files that may have that text."""
+
+    home: str
+    pattern: str
+    allowed: dict[str, str]
+
+
+PRIMITIVES = {
+    "replace a file": Primitive(
+        "plugins/module_utils/_files/atomic.py",
+        r"\bos\.(replace|rename)\(|\bshutil\.move\(|\batomic_move\(",
+        {
+            "plugins/module_utils/_files/together.py": NOT_YET,
+            #
+            "plugins/module_utils/_lockdown/files.py": NOT_YET,
+            #
+            "plugins/module_utils/_metrics/textfile.py": NOT_YET,
+            #
+            "plugins/module_utils/_ssh_door/change.py": NOT_YET,
+            #
+            "plugins/modules/monit_config.py": NOT_YET,
+            #
+            "plugins/plugin_utils/_files/json_file.py": NOT_YET,
+            #
+            "plugins/plugin_utils/_files/whole.py": NOT_YET,
+            #
+            "plugins/plugin_utils/_history/file.py": NOT_YET,
+            #
+            "plugins/plugin_utils/_rescue/down_since.py": NOT_YET,
+        },
+    ),
+    # A process's name may hold spaces and parentheses: the fields begin after the last one.
+    "parse /proc/PID/stat": Primitive(
+        "plugins/module_utils/_proc/stat.py",
+        r'\.r(partition|index|find|split)\(b?"\) ?"\)',
+        {
+            "plugins/module_utils/_disks/deleted_reader.py": NOT_YET,
+            #
+            "plugins/module_utils/_lockdown/choice.py": NOT_YET,
+            #
+            "plugins/module_utils/_proc/processes.py": NOT_YET,
+            #
+            "plugins/module_utils/_ssh_door/session.py": NOT_YET,
+            #
+            "plugins/plugin_utils/_rescue/only_run.py": NOT_YET,
+        },
+    ),
+    "parse `systemctl show`": Primitive(
+        "plugins/module_utils/_systemd/units.py",
+        r'(?s)systemctl.*split\("=", 1\)|split\("=", 1\).*systemctl',
+        {
+            "plugins/module_utils/_lockdown/protection.py": NOT_YET,
+            #
+            "plugins/modules/fail2ban_config.py": NOT_YET,
+            #
+            "plugins/modules/ssh_door.py": NOT_YET,
+            #
+            "plugins/plugin_utils/_probe/evidence.py": NOT_YET,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PRIMITIVES)
+def test_a_primitive_stands_in_one_place(what):
+    primitive = PRIMITIVES[what]
+    found = {
+        path
+        for path in python_files("plugins", "roles", "extensions/eda")
+        if path != primitive.home and re.search(primitive.pattern, text(path))
+    }
+    assert found - primitive.allowed.keys() == set(), f"use {primitive.home} to {what}, or list the file with a reason"
+    assert primitive.allowed.keys() - found == set(), "needless by now: remove it from the list"

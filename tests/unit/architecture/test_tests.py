@@ -1,0 +1,141 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each utility has a unit test of its own name at the same place below tests/unit."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from source_tree import functions, python_files
+
+NOT_YET = "has none yet"
+# Each with the reason why it needs none.
+WITHOUT = {
+    "plugins/module_utils/_asking.py": NOT_YET,
+    #
+    "plugins/module_utils/_database/database.py": NOT_YET,
+    #
+    "plugins/module_utils/_disks/deleted.py": NOT_YET,
+    #
+    "plugins/module_utils/_disks/deleted_reader.py": NOT_YET,
+    #
+    "plugins/module_utils/_errors.py": NOT_YET,
+    #
+    "plugins/module_utils/_files/together.py": NOT_YET,
+    #
+    "plugins/module_utils/_judge/facts.py": NOT_YET,
+    #
+    "plugins/module_utils/_kernel_log/escapes.py": NOT_YET,
+    #
+    "plugins/module_utils/_kernel_log/prefix.py": NOT_YET,
+    #
+    "plugins/module_utils/_kernel_log/records.py": NOT_YET,
+    #
+    "plugins/module_utils/_kernel_log/shippers.py": NOT_YET,
+    #
+    "plugins/module_utils/_kernel_log/stamps.py": NOT_YET,
+    #
+    "plugins/module_utils/_metrics/box_reader.py": NOT_YET,
+    #
+    "plugins/module_utils/_metrics/families.py": NOT_YET,
+    #
+    "plugins/module_utils/_metrics/prometheus.py": NOT_YET,
+    #
+    "plugins/module_utils/_metrics/textfile.py": NOT_YET,
+    #
+    "plugins/module_utils/_oom/events.py": NOT_YET,
+    #
+    "plugins/module_utils/_oom/logs.py": NOT_YET,
+    #
+    "plugins/module_utils/_oom/messages.py": NOT_YET,
+    #
+    "plugins/module_utils/_oom/runs.py": NOT_YET,
+    #
+    "plugins/module_utils/_oom/userspace.py": NOT_YET,
+    #
+    "plugins/module_utils/_packages.py": NOT_YET,
+    #
+    "plugins/module_utils/_proc/cgroup.py": NOT_YET,
+    #
+    "plugins/module_utils/_proc/container.py": NOT_YET,
+    #
+    "plugins/module_utils/_proc/descriptor_reader.py": NOT_YET,
+    #
+    "plugins/module_utils/_proc/maps.py": NOT_YET,
+    #
+    "plugins/module_utils/_proc/page_size.py": NOT_YET,
+    #
+    "plugins/module_utils/_proc/sockets.py": NOT_YET,
+    #
+    "plugins/module_utils/_reader.py": NOT_YET,
+    #
+    "plugins/module_utils/_sidekiq/watchdog.py": NOT_YET,
+    #
+    "plugins/module_utils/_ssh_door/restore_units.py": NOT_YET,
+    #
+    "plugins/module_utils/_systemd/systemctl.py": NOT_YET,
+    #
+    "plugins/module_utils/_tls.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_compare/comparison.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_files/action_log.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_files/json_file.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_files/whole.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_forecast/trends.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_history/facts_action.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_history/file.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_history/prune.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_history/recorder.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_history/samples.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_history/schema.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_history/throughput.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_probe/deadline.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_probe/forks.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_probe/shell.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_probe/state_script.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_program.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_report/gather.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_report/series.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_report/svg.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_rescue/only_run.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_settings/layers.py": NOT_YET,
+    #
+    "plugins/plugin_utils/_settings/sshd.py": NOT_YET,
+}
+
+
+def place_of_test(path):
+    """Return the path that the test of a utility has: `_proc/test_maps.py` for `_proc/maps.py`."""
+    utility = PurePath(path)
+    return str(PurePath("tests/unit", utility.parent, f"test_{utility.name.lstrip('_')}"))
+
+
+def test_every_utility_has_a_test():
+    utilities = python_files("plugins/module_utils", "plugins/plugin_utils")
+    tests = {
+        path for path in python_files("tests/unit") if any(name.startswith("test_") for name, _ in functions(path))
+    }
+    without = {path for path in utilities if place_of_test(path) not in tests}
+    assert without - WITHOUT.keys() == set(), "write its test, or list it with a reason"
+    assert WITHOUT.keys() - without == set(), "tested by now: remove it from the list"

@@ -1,0 +1,260 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every function of the controller's utilities says its types, and every public one of what may run on a host."""
+
+from __future__ import annotations
+
+import re
+
+from source_tree import functions, python_files
+
+# Files with functions that have no types yet: whoever annotates the last one removes the line.
+NOT_YET = {
+    "plugins/module_utils/_asking.py",
+    #
+    "plugins/module_utils/_database/database.py",
+    #
+    "plugins/module_utils/_database/row_count.py",
+    #
+    "plugins/module_utils/_database/throughput.py",
+    #
+    "plugins/module_utils/_disks/deleted.py",
+    #
+    "plugins/module_utils/_disks/deleted_reader.py",
+    #
+    "plugins/module_utils/_disks/facts.py",
+    #
+    "plugins/module_utils/_disks/mounts.py",
+    #
+    "plugins/module_utils/_disks/statfs.py",
+    #
+    "plugins/module_utils/_fail2ban/config.py",
+    #
+    "plugins/module_utils/_fail2ban/control_socket.py",
+    #
+    "plugins/module_utils/_files/together.py",
+    #
+    "plugins/module_utils/_judge/facts.py",
+    #
+    "plugins/module_utils/_judge/thresholds.py",
+    #
+    "plugins/module_utils/_judge/verdict.py",
+    #
+    "plugins/module_utils/_judge/workers.py",
+    #
+    "plugins/module_utils/_kernel_log/escapes.py",
+    #
+    "plugins/module_utils/_kernel_log/prefix.py",
+    #
+    "plugins/module_utils/_kernel_log/reader.py",
+    #
+    "plugins/module_utils/_kernel_log/records.py",
+    #
+    "plugins/module_utils/_kernel_log/shippers.py",
+    #
+    "plugins/module_utils/_kernel_log/stamps.py",
+    #
+    "plugins/module_utils/_lockdown/choice.py",
+    #
+    "plugins/module_utils/_lockdown/files.py",
+    #
+    "plugins/module_utils/_lockdown/protection.py",
+    #
+    "plugins/module_utils/_metrics/box_reader.py",
+    #
+    "plugins/module_utils/_metrics/exporter.py",
+    #
+    "plugins/module_utils/_metrics/families.py",
+    #
+    "plugins/module_utils/_metrics/prometheus.py",
+    #
+    "plugins/module_utils/_metrics/settings.py",
+    #
+    "plugins/module_utils/_metrics/textfile.py",
+    #
+    "plugins/module_utils/_monit/status.py",
+    #
+    "plugins/module_utils/_oom/events.py",
+    #
+    "plugins/module_utils/_oom/facts.py",
+    #
+    "plugins/module_utils/_oom/logs.py",
+    #
+    "plugins/module_utils/_oom/messages.py",
+    #
+    "plugins/module_utils/_oom/runs.py",
+    #
+    "plugins/module_utils/_oom/userspace.py",
+    #
+    "plugins/module_utils/_packages.py",
+    #
+    "plugins/module_utils/_proc/cgroup.py",
+    #
+    "plugins/module_utils/_proc/container.py",
+    #
+    "plugins/module_utils/_proc/descriptor_reader.py",
+    #
+    "plugins/module_utils/_proc/fds.py",
+    #
+    "plugins/module_utils/_proc/listeners.py",
+    #
+    "plugins/module_utils/_proc/maps.py",
+    #
+    "plugins/module_utils/_proc/memory.py",
+    #
+    "plugins/module_utils/_proc/page_size.py",
+    #
+    "plugins/module_utils/_proc/pressure.py",
+    #
+    "plugins/module_utils/_proc/processes.py",
+    #
+    "plugins/module_utils/_proc/sockets.py",
+    #
+    "plugins/module_utils/_quantities.py",
+    #
+    "plugins/module_utils/_reader.py",
+    #
+    "plugins/module_utils/_sidekiq/redis.py",
+    #
+    "plugins/module_utils/_sidekiq/resp.py",
+    #
+    "plugins/module_utils/_sidekiq/state.py",
+    #
+    "plugins/module_utils/_sidekiq/watchdog.py",
+    #
+    "plugins/module_utils/_ssh_door/change.py",
+    #
+    "plugins/module_utils/_ssh_door/firewall.py",
+    #
+    "plugins/module_utils/_ssh_door/restore_units.py",
+    #
+    "plugins/module_utils/_ssh_door/session.py",
+    #
+    "plugins/module_utils/_ssh_door/sshd_config.py",
+    #
+    "plugins/module_utils/_systemd/cgroup_units.py",
+    #
+    "plugins/module_utils/_systemd/systemctl.py",
+    #
+    "plugins/module_utils/_tls.py",
+    #
+    "plugins/plugin_utils/_compare/comparison.py",
+    #
+    "plugins/plugin_utils/_compare/groups.py",
+    #
+    "plugins/plugin_utils/_compare/peers.py",
+    #
+    "plugins/plugin_utils/_compare/spread.py",
+    #
+    "plugins/plugin_utils/_compare/text.py",
+    #
+    "plugins/plugin_utils/_files/action_log.py",
+    #
+    "plugins/plugin_utils/_files/archive.py",
+    #
+    "plugins/plugin_utils/_files/json_file.py",
+    #
+    "plugins/plugin_utils/_files/whole.py",
+    #
+    "plugins/plugin_utils/_forecast/forecast.py",
+    #
+    "plugins/plugin_utils/_forecast/trends.py",
+    #
+    "plugins/plugin_utils/_history/facts_action.py",
+    #
+    "plugins/plugin_utils/_history/file.py",
+    #
+    "plugins/plugin_utils/_history/prune.py",
+    #
+    "plugins/plugin_utils/_history/recorder.py",
+    #
+    "plugins/plugin_utils/_history/samples.py",
+    #
+    "plugins/plugin_utils/_history/store.py",
+    #
+    "plugins/plugin_utils/_history/throughput.py",
+    #
+    "plugins/plugin_utils/_probe/answer.py",
+    #
+    "plugins/plugin_utils/_probe/deadline.py",
+    #
+    "plugins/plugin_utils/_probe/evidence.py",
+    #
+    "plugins/plugin_utils/_probe/forks.py",
+    #
+    "plugins/plugin_utils/_probe/health.py",
+    #
+    "plugins/plugin_utils/_probe/shell.py",
+    #
+    "plugins/plugin_utils/_probe/state.py",
+    #
+    "plugins/plugin_utils/_probe/state_script.py",
+    #
+    "plugins/plugin_utils/_program.py",
+    #
+    "plugins/plugin_utils/_report/gather.py",
+    #
+    "plugins/plugin_utils/_report/page.py",
+    #
+    "plugins/plugin_utils/_report/series.py",
+    #
+    "plugins/plugin_utils/_report/svg.py",
+    #
+    "plugins/plugin_utils/_rescue/batches.py",
+    #
+    "plugins/plugin_utils/_rescue/down_since.py",
+    #
+    "plugins/plugin_utils/_rescue/only_run.py",
+    #
+    "plugins/plugin_utils/_rescue/plan.py",
+    #
+    "plugins/plugin_utils/_rescue/watch.py",
+    #
+    "plugins/plugin_utils/_settings/addresses.py",
+    #
+    "plugins/plugin_utils/_settings/box.py",
+    #
+    "plugins/plugin_utils/_settings/fail2ban.py",
+    #
+    "plugins/plugin_utils/_settings/layers.py",
+    #
+    "plugins/plugin_utils/_settings/moment.py",
+    #
+    "plugins/plugin_utils/_settings/monit.py",
+    #
+    "plugins/plugin_utils/_settings/sidekiq.py",
+    #
+    "plugins/plugin_utils/_settings/sshd.py",
+    #
+    "plugins/plugin_utils/_table.py",
+    #
+    "plugins/plugin_utils/_tmux.py",
+}
+
+
+def unannotated(path):
+    """Return the names of the functions of a file that lack the type of an argument or of the result."""
+    public_only = path.startswith("plugins/module_utils/")
+    return [name for name, function in functions(path) if not (public_only and _private(name)) and _lacks(function)]
+
+
+def _private(name):
+    return "<locals>" in name or any(re.match("_(?!_)", part) for part in name.split("."))
+
+
+def _lacks(function):
+    arguments = function.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    if named and named[0].arg in ("self", "cls"):
+        named = named[1:]
+    named += [extra for extra in (arguments.vararg, arguments.kwarg) if extra]
+    # As for mypy, a constructor with annotated arguments needs no result.
+    result = function.returns is not None or (function.name == "__init__" and bool(named))
+    return not result or any(argument.annotation is None for argument in named)
+
+
+def test_functions_are_annotated():
+    files = python_files("plugins/module_utils", "plugins/plugin_utils")
+    lacking = {path: names for path in files if (names := unannotated(path))}
+    assert {path: names for path, names in lacking.items() if path not in NOT_YET} == {}
+    assert NOT_YET - lacking.keys() == set(), "annotated by now: remove it from the list"
