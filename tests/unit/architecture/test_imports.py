@@ -44,6 +44,7 @@ FLOORS = (
     {"module_utils/_metrics"},
     {
         "plugin_utils/_files",
+        "plugin_utils/_lookup",
         "plugin_utils/_probe",
         "plugin_utils/_program",
         "plugin_utils/_settings",

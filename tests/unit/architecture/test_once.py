@@ -27,11 +27,7 @@ PRIMITIVES = {
         "plugins/module_utils/_files/atomic.py",
         r"\bos\.(replace|rename)\(|\bshutil\.move\(|\batomic_move\(",
         {
-            "plugins/module_utils/_files/together.py": NOT_YET,
-            #
             "plugins/module_utils/_lockdown/files.py": NOT_YET,
-            #
-            "plugins/module_utils/_metrics/textfile.py": NOT_YET,
             #
             "plugins/module_utils/_ssh_door/change.py": NOT_YET,
             #
@@ -39,11 +35,7 @@ PRIMITIVES = {
             #
             "plugins/plugin_utils/_files/json_file.py": NOT_YET,
             #
-            "plugins/plugin_utils/_files/whole.py": NOT_YET,
-            #
             "plugins/plugin_utils/_history/file.py": NOT_YET,
-            #
-            "plugins/plugin_utils/_rescue/down_since.py": NOT_YET,
         },
     ),
     # A process's name may hold spaces and parentheses: the fields begin after the last one.

@@ -41,8 +41,6 @@ WITHOUT = {
     #
     "plugins/module_utils/_metrics/prometheus.py": NOT_YET,
     #
-    "plugins/module_utils/_metrics/textfile.py": NOT_YET,
-    #
     "plugins/module_utils/_oom/events.py": NOT_YET,
     #
     "plugins/module_utils/_oom/logs.py": NOT_YET,
@@ -82,8 +80,6 @@ WITHOUT = {
     "plugins/plugin_utils/_files/action_log.py": NOT_YET,
     #
     "plugins/plugin_utils/_files/json_file.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_files/whole.py": NOT_YET,
     #
     "plugins/plugin_utils/_forecast/trends.py": NOT_YET,
     #

@@ -70,8 +70,6 @@ NOT_YET = {
     #
     "plugins/module_utils/_metrics/settings.py",
     #
-    "plugins/module_utils/_metrics/textfile.py",
-    #
     "plugins/module_utils/_monit/status.py",
     #
     "plugins/module_utils/_oom/events.py",
@@ -153,8 +151,6 @@ NOT_YET = {
     "plugins/plugin_utils/_files/archive.py",
     #
     "plugins/plugin_utils/_files/json_file.py",
-    #
-    "plugins/plugin_utils/_files/whole.py",
     #
     "plugins/plugin_utils/_forecast/forecast.py",
     #
