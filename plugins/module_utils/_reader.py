@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import Dict, Iterable, Optional
 
 
 def decode(data):
@@ -18,15 +19,29 @@ def decode(data):
     return data.decode("utf-8", "backslashreplace")
 
 
-def read_files(paths, sources=None, limit=None):
-    """Add the text of each of V(paths) that can be read to V(sources), at most V(limit) bytes of each."""
+def read(path: str, limit: Optional[int] = None) -> str:
+    """Return the text of a file, at most `limit` bytes of it. Raises OSError, and ValueError if the path holds a NUL."""
+    with open(path, "rb", buffering=0) as stream:
+        return decode(stream.read() if limit is None else stream.read(limit))
+
+
+def read_or_none(path: str, limit: Optional[int] = None) -> Optional[str]:
+    """Return the text of a file, at most `limit` bytes of it, or None if it cannot be read."""
+    try:
+        return read(path, limit)
+    except (OSError, ValueError):
+        return None
+
+
+def read_files(
+    paths: Iterable[str], sources: Optional[Dict[str, str]] = None, limit: Optional[int] = None
+) -> Dict[str, str]:
+    """Add the text of each of the files that can be read to `sources`, at most `limit` bytes of each; return it."""
     sources = {} if sources is None else sources
     for path in paths:
-        try:
-            with open(path, "rb", buffering=0) as stream:
-                sources[path] = decode(stream.read() if limit is None else stream.read(limit))
-        except (OSError, ValueError):
-            continue
+        text = read_or_none(path, limit)
+        if text is not None:
+            sources[path] = text
     return sources
 
 

@@ -10,9 +10,9 @@ import stat
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat as proc_stat
 
 _MARK = " (deleted)"
-_KERNEL_THREAD = 0x00200000
 
 
 def read(mounts):
@@ -42,11 +42,13 @@ class _Scan:
     def process(self, pid):
         try:
             links = _links(f"/proc/{pid}/fd")
-            state, kernel_thread = _state(pid)
+            process = _stat(pid)
             # Who reads the mappings of a process that waits for a dead mount may have to wait with it.
-            maps = "" if kernel_thread or state == "D" else _read(f"/proc/{pid}/maps")
+            skip = process is not None and (process.is_kernel_thread or process.state == "D")
+            maps = "" if skip else _reader.read(f"/proc/{pid}/maps")
         except PermissionError:
-            self.unreadable += not _state(pid)[1]
+            process = _stat(pid)
+            self.unreadable += process is None or not process.is_kernel_thread
             return
         except OSError:
             return
@@ -63,12 +65,12 @@ class _Scan:
     def loop_devices(self):
         """A loop device holds its file as no process does, and the kernel doesn't tell what the file takes."""
         for path in glob.glob("/sys/block/loop*/loop/backing_file"):
-            link = _read_or_none(path)
+            link = _reader.read_or_none(path)
             if link and link.endswith(_MARK + "\n"):
                 self._add_by_path(link[: -len(_MARK) - 1], "-", path.split("/")[3])
 
     def swap_files(self):
-        for line in (_read_or_none("/proc/swaps") or "").splitlines()[1:]:
+        for line in (_reader.read_or_none("/proc/swaps") or "").splitlines()[1:]:
             fields = line.split()
             path = disks_mounts.unescape(fields[0]) if fields else ""
             if path.endswith(_MARK) and fields[2].isdigit():
@@ -82,7 +84,7 @@ class _Scan:
             return
         if namespace not in self._namespaces:
             self._namespaces.add(namespace)
-            self._learn(disks_mounts.parse(_read_or_none(f"/proc/{pid}/mountinfo")))
+            self._learn(disks_mounts.parse(_reader.read_or_none(f"/proc/{pid}/mountinfo")))
 
     def _learn(self, mounts):
         # The numbers of mounts are unique over all namespaces.
@@ -167,32 +169,18 @@ def _deleted_mappings(maps):
 
 
 def _mount_id(pid, descriptor):
-    for line in (_read_or_none(f"/proc/{pid}/fdinfo/{descriptor}") or "").splitlines():
+    for line in (_reader.read_or_none(f"/proc/{pid}/fdinfo/{descriptor}") or "").splitlines():
         if line.startswith("mnt_id:"):
             return int(line[7:])
     return None
 
 
 def _comm(pid):
-    return (_read_or_none(f"/proc/{pid}/comm") or "").rstrip("\n")
+    return (_reader.read_or_none(f"/proc/{pid}/comm") or "").rstrip("\n")
 
 
-def _state(pid):
-    """The letter of a process's state, and whether it is a thread of the kernel, which has no files of its own."""
-    fields = (_read_or_none(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    return (fields[0], bool(int(fields[6]) & _KERNEL_THREAD)) if len(fields) > 6 else ("", False)
-
-
-def _read(path):
-    with open(path, "rb", buffering=0) as stream:
-        return _reader.decode(stream.read())
-
-
-def _read_or_none(path):
-    try:
-        return _read(path)
-    except OSError:
-        return None
+def _stat(pid):
+    return proc_stat.parse(_reader.read_or_none(f"/proc/{pid}/stat"))
 
 
 def _escape(text):

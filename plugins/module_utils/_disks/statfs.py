@@ -12,10 +12,11 @@ import signal
 import time
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 
 _ANSWER_LIMIT = 4096
-# What the process that asks a mount calls itself: statfs and the mount's number.
-_ASKER = re.compile(r"\d+ \(statfs (\d{1,8})\) ")
+# The process that asks a mount has this name, with the mount's number.
+_ASKER = re.compile(r"statfs ([0-9]{1,8})\Z")
 
 
 def read(mounts, timeout, network=True, waiting=()):
@@ -36,9 +37,10 @@ def read(mounts, timeout, network=True, waiting=()):
     return "".join(f"{answers[mount.id]} {mount.point}\n" for mount in asked if mount.id in answers)
 
 
-def mount_waited_for(stat):
-    """The number of the mount that a process waits for, which C(/proc/PID/stat) tells of; None where it is no such process."""
-    asker = _ASKER.match(stat)
+def mount_waited_for(text):
+    """Return the number of the mount that a process waits for, from the text of its stat file; None for any other."""
+    process = stat.parse(text) if "(statfs " in text else None
+    asker = _ASKER.match(process.name) if process else None
     return int(asker.group(1)) if asker else None
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import fds, memory, pressure, processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, fds, memory, pressure, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog as sidekiq_watchdog
 
 
@@ -15,7 +15,7 @@ def parse(sources, oom_window, expected=None):
 
     V(oom_window) is in seconds. V(expected) is what may listen; without it nobody has looked who does.
     """
-    read_at = oom_facts.boot_and_now(sources)[1]
+    read_at = clock.read_at(sources)
     since = None if read_at is None else read_at - oom_window
     facts = {
         "lifeline_memory": memory.parse(sources),
@@ -38,7 +38,7 @@ def watchdog(sources):
 
 def boot_time(sources):
     """When the box's kernel was booted, in seconds since 1970 by its own clock, or None."""
-    return oom_facts.boot_and_now(sources)[0]
+    return clock.boot_time(sources)
 
 
 def process_table(sources):

@@ -8,6 +8,7 @@ import os
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files, protection
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
 _FOLDERS = (
@@ -178,8 +179,8 @@ def carrying():
     while pid > 1:
         _reader.read_files(_reader.process_paths(("cgroup", "stat"), [pid]), sources)
         units.add(cgroup_units.system_unit(sources, pid))
-        fields = sources.get(f"/proc/{pid}/stat", "").rpartition(")")[2].split()
-        pid = int(fields[1]) if len(fields) > 1 else 0
+        process = stat.parse(sources.get(f"/proc/{pid}/stat"))
+        pid = process.ppid if process else 0
     units.discard(None)
     # An instance of its own for each connection comes from a socket.
     return units | {unit.partition("@")[0] + ".socket" for unit in units if "@" in unit}

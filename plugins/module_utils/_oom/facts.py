@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, container
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, clock, container
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 
-SOURCES = ("/proc/vmstat", "/proc/stat", "/proc/uptime") + container.SOURCES + cgroup.SOURCES
+SOURCES = ("/proc/vmstat",) + clock.SOURCES + container.SOURCES + cgroup.SOURCES
 
 # Fixed strings: the lines of a log that have one of them are enough to find every kill and to join what belongs to it, but
 # for the table of processes (which alone tells uid and oom_score_adj before kernel 5.1).
@@ -24,19 +24,9 @@ ANCHORS = (
 
 LOGS = ("journal", "kmsg", "dmesg")
 
+_KILLS = re.compile(r"^oom_kill ([0-9]{1,19})\b", re.MULTILINE)
+
 DEFAULT_WORKERS = ("(?i)sidekiq", "^ruby")
-
-
-def _first_number(text, key):
-    match = re.search(r"^%s (\d{1,19})\b" % key, text or "", re.MULTILINE)
-    return int(match.group(1)) if match else None
-
-
-def boot_and_now(sources):
-    """Seconds since 1970 of the boot and of the reading, out of /proc/stat and /proc/uptime; None where they do not tell."""
-    boot = _first_number(sources.get("/proc/stat"), "btime")
-    match = re.match(r"(\d{1,12}\.?\d{0,6})", sources.get("/proc/uptime") or "")
-    return boot, (boot + float(match.group(1)) if boot is not None and match else None)
 
 
 def paths(sources):
@@ -46,7 +36,8 @@ def paths(sources):
 
 def kernel_count(sources):
     """The kernel's own count since boot. Where it is 0, the kernel's log has no kill."""
-    return _first_number(sources.get("/proc/vmstat"), "oom_kill")
+    match = _KILLS.search(sources.get("/proc/vmstat", ""))
+    return int(match.group(1)) if match else None
 
 
 def _kills_since_boot(sources):
@@ -87,7 +78,7 @@ def parse(
     read, by its name. Only V(workers) that are no regular expressions make this raise ValueError.
     """
     patterns = _searches(workers)
-    booted, read_at = boot_and_now(sources)
+    booted, read_at = clock.boot_time(sources), clock.read_at(sources)
     names = [name for name in LOGS if name in sources] if logs is None else list(logs)
     texts = {name: sources[name] for name in names if sources.get(name)}
     events, other_kills, idle = [], [], 0

@@ -9,7 +9,7 @@ import ipaddress
 import re
 import socket
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import page_size, processes as proc_processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, page_size, processes as proc_processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_size, timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
@@ -125,7 +125,7 @@ class _Known:
         self.sources = sources
         self.table = table
         self.page = page_size.page_size(sources)
-        self.booted = proc_processes.boot_time(sources)
+        self.booted = clock.boot_time(sources)
         self.executables = {int(pid): path for pid, path in _EXECUTABLE.findall(sources.get("exes", ""))}
         self.owners = {}
         for package, path in _OWNER.findall(sources.get("packages", "")):

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import page_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, page_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
-COUNTERS = ("/proc/stat", "/proc/vmstat", "/proc/uptime")
+COUNTERS = clock.SOURCES + ("/proc/vmstat",)
 SOURCES = ("/proc/loadavg", "/proc/pressure/cpu", "/proc/pressure/memory", "/proc/pressure/io") + COUNTERS
 
 _CPU_STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
@@ -60,7 +60,7 @@ def _counters(sources):
     stat, vmstat = dict(_COUNTER.findall(text)), dict(_COUNTER.findall(sources.get("/proc/vmstat", "")))
     page = page_size.page_size(sources)
     return {
-        "uptime": _float(sources.get("/proc/uptime", "").split(" ")[0]),
+        "uptime": clock.uptime(sources),
         "cpu": _cpu_times(text),
         "cpus": len(_CPUS.findall(text)) or None,
         "forks": _number(stat.get("processes")),

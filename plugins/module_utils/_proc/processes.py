@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import page_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, page_size, stat
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
-SOURCES = ("/proc/stat", "/proc/uptime") + page_size.SOURCES
+SOURCES = clock.SOURCES + page_size.SOURCES
 
 # What the table of all processes is made of, a file each; cheap even with thousands of them.
 TABLE_FILES = ("stat", "oom_score_adj", "limits", "cmdline")
@@ -18,20 +18,15 @@ TABLE_FILES = ("stat", "oom_score_adj", "limits", "cmdline")
 DETAIL_FILES = ("status", "cgroup", "oom_score", "smaps_rollup")
 
 _PATH = re.compile(r"^/proc/(\d{1,10})/stat$")
-# The kernel counts CPU time and starts in these for user space, whatever its own clock.
-_TICKS_PER_SECOND = 100
-_KERNEL_THREAD = 0x00200000
 _LIMIT = re.compile(r"^Max (.+?) {2,}(\d{1,20}|unlimited) +(\d{1,20}|unlimited) *(\w*) *$", re.MULTILINE)
 _NUMBER = re.compile(r"^-?\d{1,20}$")
-_BOOT = re.compile(r"^btime (\d{1,15})$", re.MULTILINE)
-_UPTIME = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ")
 _KILOBYTES = re.compile(r"\s*(\d{1,17}) kB")
 
 
 def parse_table(sources):
     """All processes by their number, from the files TABLE_FILES; a value is None where it could not be read."""
     page = page_size.page_size(sources)
-    uptime = _uptime(sources)
+    uptime = clock.uptime(sources)
     table = {}
     for path, text in sources.items():
         found = _PATH.match(path)
@@ -88,7 +83,7 @@ def tree(table, pids):
 def details(process, sources, users):
     """The facts of one process of the table, with what DETAIL_FILES add. V(users) maps user ids to names."""
     folder = f"/proc/{process['pid']}/"
-    booted = boot_time(sources)
+    booted = clock.boot_time(sources)
     status = dict(line.split(":", 1) for line in sources.get(folder + "status", "").splitlines() if ":" in line)
     rollup = sources.get(folder + "smaps_rollup")
     uid = _integer("".join(status.get("Uid", "").split()[1:2]))
@@ -118,42 +113,28 @@ def parse_limits(text):
     }
 
 
-def boot_time(sources):
-    """Seconds since the epoch at which the box was booted, or None."""
-    found = _BOOT.search(sources.get("/proc/stat", ""))
-    return int(found.group(1)) if found else None
-
-
 def _process(pid, text, page, uptime):
-    # The name may hold anything, blanks and parentheses included, so its end is sought from behind.
-    name, closed, rest = text.partition("(")[2].rpartition(")")
-    fields = rest.split()
-    if not closed or len(fields) < 22 or not all(_NUMBER.match(field) for field in fields[1:22]):
+    found = stat.parse(text)
+    if found is None:
         return None
-    state, numbers = fields[0], [0] + [int(field) for field in fields[1:22]]
-    started = numbers[19] / _TICKS_PER_SECOND
+    started = found.start_ticks / stat.TICKS_PER_SECOND
     return {
         "pid": pid,
-        "ppid": numbers[1],
-        "name": name,
-        "state": state,
-        "threads": numbers[17],
-        "rss_bytes": numbers[21] * page,
-        "virtual_bytes": numbers[20],
-        "cpu_seconds": round((numbers[11] + numbers[12]) / _TICKS_PER_SECOND, 2),
+        "ppid": found.ppid,
+        "name": found.name,
+        "state": found.state,
+        "threads": found.threads,
+        "rss_bytes": found.rss_pages * page,
+        "virtual_bytes": found.virtual_bytes,
+        "cpu_seconds": round((found.user_ticks + found.system_ticks) / stat.TICKS_PER_SECOND, 2),
         "started_seconds": started,
         "age_seconds": None if uptime is None else round(max(0.0, uptime - started), 2),
-        "kernel_thread": bool(numbers[6] & _KERNEL_THREAD),
+        "kernel_thread": found.is_kernel_thread,
     }
 
 
 def _searched(process):
     return process["command_line"] or process["name"]
-
-
-def _uptime(sources):
-    found = _UPTIME.match(sources.get("/proc/uptime", ""))
-    return float(found.group(1)) if found else None
 
 
 def _named_limits(limits):

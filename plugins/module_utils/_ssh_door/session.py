@@ -8,6 +8,8 @@ import os
 import pwd
 import time
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
+
 
 class Session:
     """A connection. C(start) is when its sshd process began, in the clock ticks of /proc/PID/stat."""
@@ -28,10 +30,10 @@ def find(pid, proc="/proc"):
     """The session that process V(pid) runs in, or None. sudo takes SSH_CONNECTION away, but not from the shell it was called in."""
     connection = user = start = None
     while pid > 0:
-        stat = _stat(proc, pid)
-        if stat is None:
+        found = _stat(proc, pid)
+        if found is None:
             break
-        name, parent, began = stat
+        name, parent, began = found
         # The server's own process doesn't have the variable in its environment, and is as old as the connection.
         if connection is not None and name.startswith("sshd"):
             start = began
@@ -83,9 +85,8 @@ def _stat(proc, pid):
             text = stream.read()
     except OSError:
         return None
-    name, _paren, rest = text.partition("(")[2].rpartition(")")
-    fields = rest.split()
-    return name, int(fields[1]), int(fields[19])
+    found = stat.parse(text)
+    return None if found is None else (found.name, found.ppid, found.start_ticks)
 
 
 def _connection(proc, pid):

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 
 
 def take(path, pid):
@@ -58,7 +59,7 @@ def _birth(pid):
     except (OSError, OverflowError):
         return None
     try:
-        # The name, in brackets, may contain anything; the start is the 20th field after it.
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "unknown"
+        found = stat.parse(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
+    except OSError:
+        found = None
+    return "unknown" if found is None else str(found.start_ticks)

@@ -23,7 +23,7 @@ def proc(tmp_path):
         for pid, parent, name, start, connection in processes:
             folder = tmp_path / str(pid)
             folder.mkdir()
-            fields = ["S", str(parent), *["0"] * 17, str(start), "0"]
+            fields = ["S", str(parent), *["0"] * 17, str(start), "0", "0", "0"]
             (folder / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
             variables = ["PATH=/bin", *(["SSH_CONNECTION=" + connection] if connection else []), "LANG=C"]
             (folder / "environ").write_bytes("\0".join(variables).encode() + b"\0")
