@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import floor, log10, sqrt
-from statistics import median
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._statistics import median, slopes
 
 CHECK = "throughput_times_slower"
 # How many times slower than its best hour a worker must have become.
@@ -110,10 +111,8 @@ def is_fewer(count, expected):
 
 def slope(counts):
     """By how much the rows per hour change in an hour (Theil and Sen: the median over all pairs); None for fewer than two hours."""
-    slopes = [
-        (later - earlier) / (there - here) for (here, earlier), (there, later) in combinations(enumerate(counts), 2)
-    ]
-    return round(median(slopes), 2) if slopes else None
+    found = slopes(range(len(counts)), counts)
+    return round(median(found), 2) if found else None
 
 
 def tau(counts):

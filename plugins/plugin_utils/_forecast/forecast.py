@@ -15,6 +15,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._statistics import median, slopes
+
 # Fewer points than these say nothing of what is growth and what is noise.
 LEAST_POINTS = 8
 # So many pairs of points take a millisecond; more points are put together.
@@ -139,10 +141,10 @@ def _may_end(points, capacity, within):
     """Whether it could end in this time at a rate that is roughly taken."""
     third = max(2, len(points) // 3)
     first, last = points[:third], points[-third:]
-    grown = _median([point.value for point in last]) - _median([point.value for point in first])
+    grown = median([point.value for point in last]) - median([point.value for point in first])
     if grown <= 0:
         return False
-    took = _median([point.taken for point in last]) - _median([point.taken for point in first])
+    took = median([point.taken for point in last]) - median([point.taken for point in first])
     return (capacity - points[-1].value) * took <= within * grown
 
 
@@ -200,30 +202,19 @@ def _thinned(times, values):
         return times, values
     edges = [round(number * count / _MOST_POINTS) for number in range(_MOST_POINTS + 1)]
     groups = [slice(start, stop) for start, stop in zip(edges, edges[1:])]
-    return [_median(times[group]) for group in groups], [_median(values[group]) for group in groups]
+    return [median(times[group]) for group in groups], [median(values[group]) for group in groups]
 
 
 def _slope(times, values):
     """The median of all slopes, and its interval."""
-    slopes = sorted(
-        (values[later] - values[earlier]) / (times[later] - times[earlier])
-        for later in range(1, len(times))
-        for earlier in range(later)
-        if times[later] > times[earlier]
-    )
-    if not slopes:
+    found = slopes(times, values)
+    if not found:
         return 0.0, 0.0, 0.0
     count = len(times)
     reach = _DEVIATIONS * math.sqrt(count * (count - 1) * (2 * count + 5) / 18) / 2
-    middle = (len(slopes) - 1) / 2
-    low, high = slopes[max(0, math.floor(middle - reach))], slopes[min(len(slopes) - 1, math.ceil(middle + reach))]
-    return _median(slopes), low, high
-
-
-def _median(values):
-    """As that of C(statistics), whose import takes an eighth of the time in which all of health is loaded."""
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    middle = (len(found) - 1) / 2
+    low, high = found[max(0, math.floor(middle - reach))], found[min(len(found) - 1, math.ceil(middle + reach))]
+    return median(found), low, high
 
 
 def _quantile(ordered, share):
