@@ -111,6 +111,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config as fail2ban_config
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import together
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import session, sshd_config
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show, stream_addresses
 
 # fail2ban itself tries each command that would configure its daemon. Nothing is started, and no file of the daemon is opened.
 _TRIAL = r"""
@@ -156,16 +157,10 @@ class Box:
             _code, out, _err = self.module.run_command(
                 [systemctl, "show", "-p", "ActiveState", "-p", "Listen", "ssh.socket"]
             )
-            lines = out.splitlines()
-            if "ActiveState=active" in lines:
-                listens = [
-                    line.split("=", 1)[1].split()[0]
-                    for line in lines
-                    if line.startswith("Listen=") and "(Stream)" in line
-                ]
-                ports.update(
-                    int(listen.rpartition(":")[2]) for listen in listens if listen.rpartition(":")[2].isdecimal()
-                )
+            for properties in parse_show(out):
+                if properties.get("ActiveState") == "active":
+                    listened = (address.rpartition(":")[2] for address in stream_addresses(properties))
+                    ports.update(int(port) for port in listened if port.isdecimal())
         if self.session is not None:
             ports.add(int(self.session.server_port))
         return sorted(ports or {22})

@@ -172,6 +172,13 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
     protection,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import systemctl
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import (
+    is_template,
+    matches,
+    runs,
+    stem,
+    template_of,
+)
 
 _LOCK = "/run/lifeline-service_lockdown.lock"
 _LOCK_SECONDS = 120
@@ -200,7 +207,7 @@ class Lockdown:
         plan = {unit_id: self.plan(unit, record) for unit_id, unit in sorted(choice.units.items())}
         jobs = self.files.jobs(
             {
-                protection.stem(name)
+                stem(name)
                 for unit in choice.units.values()
                 for name in (unit["Id"], *unit["Names"])
                 if name.endswith(".service")
@@ -221,9 +228,9 @@ class Lockdown:
         unit_id = unit["Id"]
         masked, kept = self.files.is_masked(unit_id), record["units"].get(unit_id, {})
         # The mask of a template holds all of its instances.
-        wants_mask = self.choice.masked[unit_id] and protection.template_of(unit_id) not in self.choice.units
+        wants_mask = self.choice.masked[unit_id] and template_of(unit_id) not in self.choice.units
         return {
-            "stop": protection.runs(unit),
+            "stop": runs(unit),
             "links": self.files.links(unit),
             "start_links": self.files.start_links(unit_id),
             "mask": wants_mask and not masked,
@@ -275,8 +282,7 @@ class Lockdown:
         allowed = [
             unit
             for unit in scripts
-            if unit not in stopped
-            and (unit in before or protection.matches(unit, known) or protection.protection([unit], (), ()))
+            if unit not in stopped and (unit in before or matches(unit, known) or protection.protection([unit], (), ()))
         ]
         guarded = [unit for unit in _START_THEMSELVES if unit in stopped]
         return lockdown_files.guards(protection.preset(started), allowed, guarded)
@@ -341,10 +347,10 @@ class Lockdown:
 
     def verify(self, plan):
         """Ask systemd itself whether it is so."""
-        names = [unit_id for unit_id in plan if not protection.is_template(unit_id)]
+        names = [unit_id for unit_id in plan if not is_template(unit_id)]
         wrong = []
         for name, unit in zip(names, self.systemd.show(names)):
-            if protection.runs(unit):
+            if runs(unit):
                 wrong.append(f"{name} has started again: something else starts it; mask it")
             elif (plan[name]["mask"] and unit["LoadState"] != "masked") or unit["UnitFileState"] == "enabled":
                 wrong.append(f"{name} is {unit['LoadState']}, {unit['UnitFileState']}")
@@ -355,11 +361,11 @@ class Lockdown:
 
     def revert(self):
         record = self.files.load()
-        names = [unit_id for unit_id in sorted(record["units"]) if not protection.is_template(unit_id)]
+        names = [unit_id for unit_id in sorted(record["units"]) if not is_template(unit_id)]
         now = dict(zip(names, self.systemd.show(names)))
         for unit_id, kept in sorted(record["units"].items()):
             enabled = bool(kept["links"] or kept["start_links"])
-            running = unit_id in now and protection.runs(now[unit_id])
+            running = unit_id in now and runs(now[unit_id])
             self.changes.append(f"{unit_id}: put back")
             self.before.append(f"{unit_id}: {_words(running, False, self.files.is_masked(unit_id))}")
             self.after.append(f"{unit_id}: {_words(kept['active'] or running, enabled, kept['masked'])}")
@@ -386,7 +392,7 @@ class Lockdown:
             for name, unit in zip(names, self.systemd.show(names))
             if unit["LoadState"] not in ("not-found", "masked")
         }
-        there |= {unit_id for unit_id in record["units"] if protection.is_template(unit_id)}
+        there |= {unit_id for unit_id in record["units"] if is_template(unit_id)}
         for unit_id in there:
             self.files.put_back_links(record["units"][unit_id]["links"])
             self.files.enable_script(record["units"][unit_id]["start_links"])
@@ -399,7 +405,7 @@ class Lockdown:
         if not start:
             return
         _rc, out, err = self.systemd.call("start", "--", *start, check=False)
-        left = [unit["Id"] for unit in self.systemd.show(start) if not protection.runs(unit)]
+        left = [unit["Id"] for unit in self.systemd.show(start) if not runs(unit)]
         # What runs once and is done was not running for long either.
         left = [unit_id for unit_id in left if not unit_id.endswith(".timer")] if not _rc else left
         if left:

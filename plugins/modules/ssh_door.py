@@ -123,6 +123,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     sshd_config,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import Busy, DoorError
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show, stream_addresses
 
 # They would move the door, or make of the next line something that it isn't.
 _REFUSED = {"port", "listenaddress", "addressfamily", "match", "include"}
@@ -155,13 +156,9 @@ class Box:
         out = self.call(
             "systemctl", "show", "--property=Id,LoadState,ActiveState,UnitFileState,MainPID,Listen", "--", *names
         )[1]
-        for name, block in zip(names, out.strip("\n").split("\n\n")):
-            properties = dict(
-                line.split("=", 1) for line in block.splitlines() if "=" in line and not line.startswith("Listen=")
-            )
-            properties["Listen"] = re.findall(r"^Listen=(\S+) \(Stream\)", block, re.MULTILINE)
+        for name, properties in zip(names, parse_show(out)):
             if properties.get("LoadState") == "loaded":
-                found[name] = properties
+                found[name] = dict(properties, Listen=stream_addresses(properties))
         return found
 
 

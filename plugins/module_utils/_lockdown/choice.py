@@ -10,6 +10,13 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files, protection
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import (
+    exists,
+    is_template,
+    parse_units,
+    runs,
+    unit_name,
+)
 
 _FOLDERS = (
     lockdown_files.UNITS,
@@ -64,7 +71,7 @@ class Choice:
                 continue
             masked = self._options["masked"] if entry["masked"] is None else entry["masked"]
             try:
-                unit = protection.unit_name(entry["name"])
+                unit = unit_name(entry["name"])
             except ValueError as error:
                 problems.append(str(error))
                 continue
@@ -85,7 +92,7 @@ class Choice:
     def _find_templates(self):
         for name, entry in self._entries.items():
             template = entry["unit"]
-            if not protection.is_template(template):
+            if not is_template(template):
                 continue
             path = next(
                 (path for path in (f"{folder}/{template}" for folder in _FOLDERS) if os.path.lexists(path)), None
@@ -94,7 +101,7 @@ class Choice:
                 self.absent.append(name)
                 continue
             # systemctl shows no templates.
-            self.units[template] = protection.parse_show(f"Id={template}\nLoadState=loaded\nFragmentPath={path}\n")[0]
+            self.units[template] = parse_units(f"Id={template}\nLoadState=loaded\nFragmentPath={path}\n")[0]
             self.masked[template] = entry["masked"]
             self._led.append((name, template))
 
@@ -106,9 +113,7 @@ class Choice:
         for name, entry in self._entries.items():
             unit = entry["unit"]
             instances = (
-                self._systemd.loaded([unit.replace("@.", "@*.")])
-                if protection.is_template(unit)
-                else [remembered.get(unit, unit)]
+                self._systemd.loaded([unit.replace("@.", "@*.")]) if is_template(unit) else [remembered.get(unit, unit)]
             )
             for one in instances:
                 waiting.setdefault(one, []).append(name)
@@ -117,9 +122,9 @@ class Choice:
             partners = {}
             for names, unit in zip(waiting.values(), self._systemd.show(list(waiting))):
                 unit_id = unit["Id"]
-                asked = [name for name in names if not protection.is_template(self._entries[name]["unit"])]
+                asked = [name for name in names if not is_template(self._entries[name]["unit"])]
                 self._led += [(name, unit_id) for name in asked]
-                if not protection.exists(unit):
+                if not exists(unit):
                     self.absent += asked if is_first else []
                     continue
                 self.units[unit_id] = unit
@@ -135,12 +140,10 @@ class Choice:
         """The worker's units that are on the box, those that run first."""
         patterns = [pattern if "." in pattern else pattern + ".service" for pattern in self._options["workers"]]
         names = {
-            name
-            for name in self._systemd.installed(patterns) + self._systemd.loaded(patterns)
-            if not protection.is_template(name)
+            name for name in self._systemd.installed(patterns) + self._systemd.loaded(patterns) if not is_template(name)
         }
         units = [unit for unit in self._systemd.show(sorted(names)) if unit["LoadState"] == "loaded"]
-        return sorted(units, key=lambda unit: (not protection.runs(unit), unit["Id"]))
+        return sorted(units, key=lambda unit: (not runs(unit), unit["Id"]))
 
     def _spare(self):
         """Leave what the worker needs."""

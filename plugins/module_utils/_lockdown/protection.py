@@ -4,29 +4,7 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
-
-# What is asked of each unit. The blocks come in the order of the names, with an empty line between them.
-PROPERTIES = (
-    "Id",
-    "Names",
-    "LoadState",
-    "ActiveState",
-    "UnitFileState",
-    "FragmentPath",
-    "TriggeredBy",
-    "Triggers",
-    "RequiredBy",
-    "RequisiteOf",
-    "BoundBy",
-    "ConsistsOf",
-    "Requires",
-    "Requisite",
-    "BindsTo",
-    "Wants",
-)
-KINDS = (".service", ".socket", ".timer", ".path")
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import KINDS, matches, runs, unit_name
 
 # A box without one of these can't be reached, doesn't boot, isn't watched or doesn't do its work. Patterns of unit names.
 PROTECTED = {
@@ -106,64 +84,9 @@ STARTED = (
     "irqbalance.service",
 )
 
-_NAME = re.compile(r"^[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\-]*)?$")
-_RUNS = ("active", "activating", "reloading", "refreshing", "deactivating", "maintenance")
-
 
 class Refused(Exception):
     """What was asked for would do harm; the text names it."""
-
-
-def unit_name(name):
-    """The whole name of a unit: what has no kind is a service. Raises ValueError with a sentence."""
-    if not isinstance(name, str) or not _NAME.match(name) or len(name) > 250:
-        raise ValueError(
-            f"{name!r} is no name of a unit: write varnish, varnish.service, apache2@.service or cups.socket"
-        )
-    if name.endswith(KINDS):
-        return name
-    kind = re.search(r"\.(target|slice|scope|mount|automount|swap|device)$", name)
-    if kind:
-        raise ValueError(f"{name!r} is a {kind.group(1)}: only services, sockets, timers and paths are stopped")
-    return name + ".service"
-
-
-def is_template(name):
-    return "@." in name
-
-
-def template_of(unit):
-    """The template that an instance is made of, or None."""
-    name, at, rest = unit.partition("@")
-    return f"{name}@.{rest.rpartition('.')[2]}" if at and not is_template(unit) else None
-
-
-def stem(unit):
-    """A unit's name without its kind."""
-    return unit.rpartition(".")[0]
-
-
-def parse_show(text):
-    """The units that C(systemctl show) printed, each a dictionary; what is a list of names is a list."""
-    units = []
-    for block in text.split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if "Id" not in values:
-            continue
-        unit = {key: values.get(key, "") for key in PROPERTIES}
-        for key in PROPERTIES[1:2] + PROPERTIES[6:]:
-            unit[key] = unit[key].split()
-        units.append(unit)
-    return units
-
-
-def exists(unit):
-    """Whether there is such a unit. One that is masked may have nothing behind the mask, which is as good."""
-    return unit["LoadState"] not in ("not-found", "")
-
-
-def runs(unit):
-    return unit["ActiveState"] in _RUNS
 
 
 def protection(names, workers, carrying):
@@ -177,11 +100,6 @@ def protection(names, workers, carrying):
             if matches(name, patterns):
                 return "it is " + reason
     return None
-
-
-def matches(unit, patterns):
-    """Whether a unit is meant by one of V(patterns): of its whole name, or of its name without its kind."""
-    return any(fnmatch.fnmatchcase(unit, pattern) or fnmatch.fnmatchcase(stem(unit), pattern) for pattern in patterns)
 
 
 def partners(unit):

@@ -12,6 +12,7 @@ import socket
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, page_size, processes as proc_processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_size, timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import listens, parse_show
 
 TABLES = ("tcp", "tcp6", "udp", "udp6")
 SOURCES = tuple("/proc/net/" + name for name in TABLES)
@@ -58,8 +59,6 @@ _LISTENS = {"tcp": "0A", "udp": "07"}
 _HOLDER = re.compile(r"^(\d{1,20}) (\d{1,10})$", re.MULTILINE)
 _EXECUTABLE = re.compile(r"^(\d{1,10}) (/.*)$", re.MULTILINE)
 _OWNER = re.compile(r"^([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?(?:, [^:/]+(?::[a-z0-9-]+)?)*: (/.*)$", re.MULTILINE)
-_SOCKET_ADDRESS = re.compile(r"^Listen(?:Stream|Datagram)?=(.*?)(?: \((?:Stream|Datagram)\))?$", re.MULTILINE)
-_SOCKET_ID = re.compile(r"^Id=(.+)$", re.MULTILINE)
 _PORT = re.compile(r"^(?:.*:)?(\d{1,5})$")
 _EXPECTED_PORT = re.compile(r"^(tcp|udp)/(\d{1,5})$")
 
@@ -342,14 +341,11 @@ def _text(service):
 def _socket_units(text):
     """Address and port to the unit that systemd listens there for; the address is None where it is every address."""
     units = {}
-    for block in text.split("\n\n"):
-        unit = _SOCKET_ID.search(block)
-        if unit is None:
-            continue
-        for listed in _SOCKET_ADDRESS.findall(block):
+    for shown in parse_show(text):
+        for _kind, listed in listens(shown) if shown.get("Id") else ():
             port = _PORT.match(listed)
             if port:
-                units[_listed_address(listed), int(port.group(1))] = unit.group(1)
+                units[_listed_address(listed), int(port.group(1))] = shown["Id"]
     return units
 
 

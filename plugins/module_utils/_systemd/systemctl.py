@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import protection
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import PROPERTIES, parse_units, runs
 
 # After it was told to kill, systemd has this long to see the last process go.
 _KILL_SECONDS = 10
@@ -28,8 +28,8 @@ class Systemd:
         """What systemd knows of each of V(names), in their order."""
         if not names:
             return []
-        out = self.call("show", "--property=" + ",".join(protection.PROPERTIES), "--", *names)[1]
-        units = protection.parse_show(out)
+        out = self.call("show", "--property=" + ",".join(PROPERTIES), "--", *names)[1]
+        units = parse_units(out)
         if len(units) != len(names):
             self.module.fail_json(
                 msg=f"systemctl show told of {len(units)} units where it was asked for {' '.join(names)}"
@@ -71,7 +71,7 @@ class Systemd:
         """The units that still run when the time is over."""
         deadline = time.monotonic() + seconds
         while True:
-            left = [unit["Id"] for unit in self.show(unit_ids) if protection.runs(unit)]
+            left = [unit["Id"] for unit in self.show(unit_ids) if runs(unit)]
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(0.1)

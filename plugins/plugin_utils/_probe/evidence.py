@@ -18,6 +18,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Prob
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import maps, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.shell import sections
 
@@ -204,8 +205,7 @@ def _workers(workers, units, services):
 def _services(text):
     """What C(systemctl show) said of services, by name."""
     services = {}
-    for block in text.split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    for values in parse_show(text):
         if values.get("Id", "").endswith(_SERVICE):
             services[values["Id"]] = {
                 "loaded": values.get("LoadState") == "loaded",

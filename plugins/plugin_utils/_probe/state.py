@@ -12,6 +12,7 @@ import re
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
 
 _FILE = re.compile(r"^==> (/\S+) <==\n", re.MULTILINE)
 
@@ -253,8 +254,7 @@ def _units(parts):
         if len(fields) > 1 and fields[0].endswith(_KINDS) and fields[1] != "alias":
             states[fields[0]] = fields[1]
     found = {name: state for name, state in states.items() if not _PASSING.match(name)}
-    for block in _text(parts, "units").split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    for values in parse_show(_text(parts, "units")):
         name = values.get("Id", "")
         state = values.get("UnitFileState", "") or states.get(name, "")
         if not name or _PASSING.match(name) or state in _NO_UNIT_FILE:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import protection
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import matches
 
 # What is never restarted, besides what the lockdown protects: its data may not survive, or somebody else's work depends on it.
 SPARED = (
@@ -251,7 +252,7 @@ class _Plan:
     def _why_not(self, unit):
         if not unit or not _SERVICE.match(unit):
             return "it is no service"
-        if protection.matches(unit, self._spared):
+        if matches(unit, self._spared):
             return "it is in lifeline_rescue_spared"
         return protection.protection([unit], (), ())
 

@@ -9,6 +9,7 @@ import fnmatch
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import choice as lockdown_choice, protection
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_units
 
 
 class Systemd:
@@ -23,10 +24,10 @@ class Systemd:
     def _one(self, name):
         for unit_id, lines in self.units.items():
             text = f"Id={unit_id}\nLoadState=loaded\nActiveState=active\n{lines}"
-            (unit,) = protection.parse_show(text)
+            (unit,) = parse_units(text)
             if name in (unit_id, *unit["Names"]):
                 return unit
-        return protection.parse_show(f"Id={name}\nLoadState=not-found\nActiveState=inactive\n")[0]
+        return parse_units(f"Id={name}\nLoadState=not-found\nActiveState=inactive\n")[0]
 
     def loaded(self, patterns):
         return [name for name in self.units if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
@@ -94,7 +95,7 @@ def test_what_carries_this_very_process_is_refused(monkeypatch):
 
 
 def test_every_name_that_is_none_is_told_at_once():
-    with pytest.raises(protection.Refused, match=r"'a b' is no name of a unit.*; 'x.target' is a target"):
+    with pytest.raises(protection.Refused, match=r"'a b' is not a name of a unit.*; 'x.target' is a target"):
         choose(Systemd({}), "a b", "x.target")
 
 

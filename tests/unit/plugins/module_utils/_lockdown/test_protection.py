@@ -3,72 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import protection
-
-SHOWN = """\
-Id=redis-server.service
-Names=redis.service redis-server.service
-Requires=system.slice sysinit.target
-RequiredBy=
-LoadState=loaded
-ActiveState=active
-FragmentPath=/lib/systemd/system/redis-server.service
-UnitFileState=enabled
-
-Id=nothing.service
-Names=nothing.service
-LoadState=not-found
-ActiveState=inactive
-"""
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_units
 
 
 def unit(name, **more):
-    values = {key: [] if key in ("Names", *protection.PROPERTIES[6:]) else "" for key in protection.PROPERTIES}
-    values.update({"Id": name, "Names": [name], "LoadState": "loaded", "ActiveState": "active", **more})
-    return values
-
-
-def test_what_systemctl_shows():
-    redis, nothing = protection.parse_show(SHOWN)
-    assert (redis["Id"], redis["Names"], redis["RequiredBy"]) == (
-        "redis-server.service",
-        ["redis.service", "redis-server.service"],
-        [],
-    )
-    assert (protection.exists(redis), protection.runs(redis)) == (True, True)
-    assert (protection.exists(nothing), protection.runs(nothing)) == (False, False)
-
-
-@given(st.text())
-def test_no_text_makes_the_parser_raise(text):
-    protection.parse_show(text)
-    protection.parse_show(SHOWN + text)
-
-
-@pytest.mark.parametrize(
-    ("name", "whole"),
-    [
-        ("varnish", "varnish.service"),
-        ("cups.socket", "cups.socket"),
-        ("postfix@-", "postfix@-.service"),
-        ("php7.4-fpm", "php7.4-fpm.service"),
-        ("lab@.service", "lab@.service"),
-        ("exim4-base.timer", "exim4-base.timer"),
-    ],
-)
-def test_the_whole_name_of_a_unit(name, whole):
-    assert protection.unit_name(name) == whole
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", " ", "a b", "a/b", "multi-user.target", "system.slice", "-.mount", "x*", "a\nb", None, 5, "\xfc", "x" * 300],
-)
-def test_what_is_no_name_is_refused(name):
-    with pytest.raises(ValueError):
-        protection.unit_name(name)
+    (found,) = parse_units(f"Id={name}\nNames={name}\nLoadState=loaded\nActiveState=active\n")
+    return {**found, **more}
 
 
 @pytest.mark.parametrize(
@@ -175,14 +117,6 @@ def test_what_the_worker_needs():
     assert protection.needed_by(redis, [], ["redis*"]) is None
     assert protection.needed_by(redis, [unit("sidekiq.service", Wants=["redis.service"])], []) == "sidekiq.service"
     assert protection.needed_by(unit("varnish.service"), [sidekiq], ["redis*", "valkey*"]) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "template"),
-    [("a@b.service", "a@.service"), ("a@b.c.service", "a@.service"), ("a@.service", None), ("a.service", None)],
-)
-def test_the_template_of_an_instance(name, template):
-    assert protection.template_of(name) == template
 
 
 def test_the_preset_names_before_it_refuses():

@@ -12,9 +12,7 @@ from hypothesis import example, given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 
-REST = (
-    "S 1 808 808 0 -1 4194560 1000 0 4 0 7 11 0 0 20 0 3 0 2345 10000000 512 18446744073709551615 1 1 0 0 0 0 0 0\n"
-)
+REST = "S 1 808 808 0 -1 4194560 1000 0 4 0 7 11 0 0 20 0 3 0 2345 10000000 512 18446744073709551615 1 1 0 0 0 0 0 0\n"
 
 
 def test_a_line_of_the_kernel():
