@@ -319,7 +319,8 @@ def _worker(parts, worker):
             # Its package was upgraded, and it still runs the old one.
             found.setdefault("program:" + name, []).append(program)
         for variable, value in _assignments(_text(parts, f"environment/{pid}")).items():
-            found.setdefault(f"environment:{name}:{variable}", []).append(value)
+            if value:
+                found.setdefault(f"environment:{name}:{variable}", []).append(value)
     state.update((key, " and ".join(sorted(set(values)))) for key, values in found.items())
     return state
 
