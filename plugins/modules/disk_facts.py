@@ -238,9 +238,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
     deleted,
     deleted_reader,
     facts as disk_facts,
-    mounts as disks_mounts,
     statfs,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 
 
 def main():
@@ -257,7 +257,7 @@ def main():
     if not 0 < timeout <= 3600:
         module.fail_json(msg=f"timeout is {timeout:g}: it must be more than 0 and at most 3600 seconds")
     sources = _reader.read_files(disk_facts.SOURCES)
-    mounts = disks_mounts.parse(sources.get(disks_mounts.SOURCES[0]))
+    mounts = mountinfo.parse(sources.get(mountinfo.SOURCES[0]))
     sources["statfs"] = statfs.read(mounts, timeout, module.params["network"])
     facts = disk_facts.parse(sources)
     if module.params["deleted"]:

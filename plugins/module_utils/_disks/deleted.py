@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks.mounts import unescape
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import unescape
 
 _HELD = re.compile(
     r"([0-9]{1,20}:[0-9]{1,20}|-) ([0-9]{1,20}|-) ([0-9]{1,10}|-) ([0-9]{1,10}|-) ([^ ]*) ([^ ]*) ([^ ]*)\Z"

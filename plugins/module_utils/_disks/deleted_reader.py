@@ -10,7 +10,7 @@ import stat
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat as proc_stat
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo, stat as proc_stat
 
 _MARK = " (deleted)"
 
@@ -72,7 +72,7 @@ class _Scan:
     def swap_files(self):
         for line in (_reader.read_or_none("/proc/swaps") or "").splitlines()[1:]:
             fields = line.split()
-            path = disks_mounts.unescape(fields[0]) if fields else ""
+            path = mountinfo.unescape(fields[0]) if fields else ""
             if path.endswith(_MARK) and fields[2].isdigit():
                 self._add_by_path(path[: -len(_MARK)], str(int(fields[2]) * 1024), "swap")
 
@@ -84,7 +84,7 @@ class _Scan:
             return
         if namespace not in self._namespaces:
             self._namespaces.add(namespace)
-            self._learn(disks_mounts.parse(_reader.read_or_none(f"/proc/{pid}/mountinfo")))
+            self._learn(mountinfo.parse(_reader.read_or_none(f"/proc/{pid}/mountinfo")))
 
     def _learn(self, mounts):
         # The numbers of mounts are unique over all namespaces.

@@ -8,8 +8,9 @@ import re
 from typing import NamedTuple, Optional
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 
-SOURCES = mounts.SOURCES
+SOURCES = mountinfo.SOURCES
 
 _ANSWER = re.compile(r"(?:(?P<failure>hung|error)|(?P<figures>(?:\S{1,20} ){6}\S{1,20})) (?P<point>/.*)\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,20}\Z")
@@ -43,7 +44,7 @@ def parse(sources):
     """The facts. What the mounts answered is in the source C(statfs), a line each: fragment size, block size, blocks,
     free ones, free ones for users, inodes, free ones, and the mount point; or C(hung) or C(error), and the mount point.
     A mount that wasn't asked has no line."""
-    groups = mounts.file_systems(mounts.parse(sources.get(SOURCES[0])))
+    groups = mounts.file_systems(mountinfo.parse(sources.get(SOURCES[0])))
     answers = parse_statfs(sources.get("statfs"), [group[0].point for group in groups])
     shown = []
     for group in groups:

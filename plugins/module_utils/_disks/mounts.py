@@ -4,11 +4,7 @@
 
 from __future__ import annotations
 
-import functools
-import re
-from typing import NamedTuple, Tuple
-
-SOURCES = ("/proc/self/mountinfo",)
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import unescape
 
 # Names of types may end in a star, as in a shell's case: the shell reader makes its cases of them.
 
@@ -151,74 +147,6 @@ _FILE_MOUNTS = (
     "/etc/timezone",
     "/run/.containerenv",
 )
-
-_NUMBER = re.compile(r"[0-9]{1,18}\Z")
-_DEVICE = re.compile(r"[0-9]{1,10}:[0-9]{1,10}\Z")
-_OCTAL = re.compile(r"\\([0-7]{3})")
-_BYTE = re.compile(rb"\\(?:([0-7]{3})|x([0-9a-f]{2}))")
-
-
-class Mount(NamedTuple):
-    """One mount. V(device) is C(major:minor); V(raw) the mount point as the kernel escapes it, V(point) as people
-    write it."""
-
-    id: int
-    parent: int
-    device: str
-    root: str
-    raw: str
-    point: str
-    options: Tuple[str, ...]
-    type: str
-    source: str
-    super_options: Tuple[str, ...]
-
-
-def unescape(text):
-    r"""What the kernel escaped in a field of mountinfo (blank, tab, newline, backslash, number sign), as it is."""
-    return _OCTAL.sub(lambda match: chr(int(match.group(1), 8) & 0xFF), text)
-
-
-def path_bytes(raw):
-    """The bytes of a path out of its field in mountinfo, for a system call. The kernel writes no backslash but in its
-    escapes, so that a C(\\xff) can only be the decoder's."""
-    return _BYTE.sub(_byte, raw.encode("utf-8", "surrogateescape"))
-
-
-def _byte(match):
-    octal, hexadecimal = match.groups()
-    return bytes([int(octal, 8) & 0xFF if octal else int(hexadecimal, 16)])
-
-
-@functools.lru_cache(maxsize=1)
-def parse(text):
-    """All mounts in the order of the text, as a tuple. A line that is no mount is left out."""
-    mounts = []
-    for line in (text or "").split("\n"):
-        # An empty source leaves two blanks in a row, so that only the single blank may separate.
-        fields = line.split(" ")
-        try:
-            dash = fields.index("-", 6)
-            number, parent, device, root, raw, options = fields[:6]
-            kind, source, super_options = fields[dash + 1 : dash + 4]
-        except ValueError:
-            continue
-        if _NUMBER.match(number) and _NUMBER.match(parent) and _DEVICE.match(device):
-            mounts.append(
-                Mount(
-                    int(number),
-                    int(parent),
-                    device,
-                    unescape(root),
-                    raw,
-                    unescape(raw),
-                    tuple(options.split(",")),
-                    unescape(kind),
-                    unescape(source),
-                    tuple(super_options.split(",")),
-                )
-            )
-    return tuple(mounts)
 
 
 def matches(name, patterns):

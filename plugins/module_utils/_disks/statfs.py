@@ -12,7 +12,7 @@ import signal
 import time
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo, stat
 
 _ANSWER_LIMIT = 4096
 # The process that asks a mount has this name, with the mount's number.
@@ -46,7 +46,7 @@ def mount_waited_for(text):
 
 def _ask(mount):
     try:
-        found = os.statvfs(disks_mounts.path_bytes(mount.raw))
+        found = os.statvfs(mountinfo.path_bytes(mount.raw))
     except (OSError, ValueError):
         return "error"
     return f"{found.f_frsize} {found.f_bsize} {found.f_blocks} {found.f_bfree} {found.f_bavail} {found.f_files} {found.f_ffree}"

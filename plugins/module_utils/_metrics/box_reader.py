@@ -8,7 +8,7 @@ import glob
 import os
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, mounts, statfs
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import reader as log_reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
@@ -16,6 +16,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     descriptor_reader,
     fds,
     memory,
+    mountinfo,
     page_size,
     pressure,
     processes,
@@ -56,7 +57,7 @@ def read(timeout):
     pids = _reader.list_pids()
     _reader.read_files(_reader.process_paths(processes.TABLE_FILES, pids), sources)
     sources["statfs"] = statfs.read(
-        mounts.parse(sources.get(mounts.SOURCES[0])), timeout, waiting=_waited_for(sources, pids)
+        mountinfo.parse(sources.get(mountinfo.SOURCES[0])), timeout, waiting=_waited_for(sources, pids)
     )
     sources["fds"] = descriptor_reader.count_all(pids)
     log = "" if oom_facts.kernel_count(sources) == 0 else log_reader.read_kmsg()[0]

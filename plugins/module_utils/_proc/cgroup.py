@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
 SOURCES = ("/proc/self/mountinfo", "/proc/self/cgroup")
 
@@ -101,9 +102,11 @@ def _ceiling(hierarchy, folder, sources):
 
 def _folders(sources):
     """Pairs of hierarchy and folder, the process's own group first, of every memory controller that is mounted."""
-    member = _memberships(sources.get("/proc/self/cgroup", ""))
+    # One hierarchy of version 1 may have several controllers; that of version 2 has the empty name.
+    paths_by_hierarchy = cgroup_units.paths(sources.get("/proc/self/cgroup", ""))
+    member = {name: path for names, path in paths_by_hierarchy.items() for name in names.split(",")}
     folders = []
-    for mount in mounts.parse(sources.get("/proc/self/mountinfo", "")):
+    for mount in mountinfo.parse(sources.get("/proc/self/mountinfo", "")):
         if mount.type == "cgroup2":
             hierarchy, path = _V2, member.get("")
         elif mount.type == "cgroup" and "memory" in mount.super_options:
@@ -118,17 +121,6 @@ def _folders(sources):
             if (hierarchy, folder) not in folders
         ]
     return folders
-
-
-def _memberships(text):
-    """Controller to path, with the empty string for cgroup v2's one hierarchy."""
-    member = {}
-    for line in text.splitlines():
-        fields = line.split(":", 2)
-        if len(fields) == 3:
-            for controller in fields[1].split(","):
-                member[controller] = fields[2]
-    return member
 
 
 def _ancestors(mount_point, root, path):

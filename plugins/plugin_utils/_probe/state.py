@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
 
 _FILE = re.compile(r"^==> (/\S+) <==\n", re.MULTILINE)
@@ -200,8 +200,8 @@ def _cmdline(text):
     return state
 
 
-def _mount_options(mountinfo):
-    mounts = disks_mounts.parse(mountinfo)
+def _mount_options(text):
+    mounts = mountinfo.parse(text)
     state = {}
     for shown in disks_mounts.file_systems(mounts):
         mount = shown[0]

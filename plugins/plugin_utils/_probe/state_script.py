@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.shell import sections
 
 FILES = (
@@ -30,7 +30,7 @@ FILES = (
     "/sys/devices/system/clocksource/clocksource0/current_clocksource",
     "/sys/class/dmi/id/sys_vendor",
     "/sys/class/dmi/id/product_name",
-    *mounts.SOURCES,
+    *mountinfo.SOURCES,
 )
 # What systemd is asked of each unit that it has in memory.
 PROPERTIES = ("Id", "UnitFileState", "ActiveState", "SubState", "Type", "RemainAfterExit", "TriggeredBy", "BusName")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 
 
 def line(number, parent, point, device="8:1", root="/", options="rw", kind="ext4", source="/dev/sda1", upper="rw"):
@@ -13,56 +14,11 @@ def line(number, parent, point, device="8:1", root="/", options="rw", kind="ext4
 
 
 def mount(kind="ext4", source="/dev/sda1", upper="rw", options="rw", point="/x"):
-    return disks_mounts.parse(line(2, 1, point, kind=kind, source=source, upper=upper, options=options))[0]
+    return mountinfo.parse(line(2, 1, point, kind=kind, source=source, upper=upper, options=options))[0]
 
 
 def points(text):
-    return [[mount.point for mount in group] for group in disks_mounts.file_systems(disks_mounts.parse(text))]
-
-
-def test_a_line_is_read_to_its_last_field():
-    assert list(
-        disks_mounts.parse(
-            "36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"
-        )
-    ) == [
-        disks_mounts.Mount(
-            36,
-            35,
-            "98:0",
-            "/mnt1",
-            "/a\\040b",
-            "/a b",
-            ("rw", "noatime"),
-            "ext3",
-            "/dev/root",
-            ("rw", "errors=continue"),
-        )
-    ]
-
-
-def test_no_optional_field_and_an_empty_source():
-    (found,) = disks_mounts.parse("36 35 0:9 / /x rw - tmpfs  rw,size=4k\n")
-    assert (found.type, found.source, found.super_options) == ("tmpfs", "", ("rw", "size=4k"))
-
-
-@pytest.mark.parametrize(
-    "escaped, point, data",
-    [
-        (r"/a\040b", "/a b", b"/a b"),
-        (r"/a\011b", "/a\tb", b"/a\tb"),
-        (r"/a\012b", "/a\nb", b"/a\nb"),
-        (r"/a\134b", "/a\\b", b"/a\\b"),
-        (r"/a\043b", "/a#b", b"/a#b"),
-        (r"/a\134040b", r"/a\040b", rb"/a\040b"),
-        (r"/a\0401", "/a 1", b"/a 1"),
-        (r"/a\xff", r"/a\xff", b"/a\xff"),
-        (r"/a\134xff", r"/a\xff", rb"/a\xff"),
-        ("/\u00e9", "/\u00e9", "/\u00e9".encode()),
-    ],
-)
-def test_escapes_of_the_kernel_and_of_the_decoder(escaped, point, data):
-    assert (disks_mounts.unescape(escaped), disks_mounts.path_bytes(escaped)) == (point, data)
+    return [[mount.point for mount in group] for group in disks_mounts.file_systems(mountinfo.parse(text))]
 
 
 @pytest.mark.parametrize(
@@ -118,12 +74,12 @@ def test_what_is_covered_is_not_seen():
         + line(5, 4, "/c", "8:5")
         + line(6, 2, "/a", "8:6")
     )
-    assert [found.id for found in disks_mounts.visible(disks_mounts.parse(text))] == [1, 5, 6]
+    assert [found.id for found in disks_mounts.visible(mountinfo.parse(text))] == [1, 5, 6]
 
 
 def test_the_root_file_system_of_the_kernel_is_covered_by_the_real_one():
     text = line(1, 1, "/", "0:1", kind="rootfs", source="rootfs") + line(20, 1, "/")
-    assert [found.id for found in disks_mounts.visible(disks_mounts.parse(text))] == [20]
+    assert [found.id for found in disks_mounts.visible(mountinfo.parse(text))] == [20]
 
 
 def test_a_root_that_is_no_mount_as_in_chroot():
@@ -191,7 +147,7 @@ def test_what_lies_inside_a_network_mount_may_hang_as_well():
         + line(5, 4, "/net/disk", "8:3")
         + line(6, 1, "/ntfs", "8:4", kind="fuseblk")
     )
-    assert disks_mounts.guarded(disks_mounts.parse(text)) == {2, 3, 5, 6}
+    assert disks_mounts.guarded(mountinfo.parse(text)) == {2, 3, 5, 6}
 
 
 @given(
@@ -201,7 +157,7 @@ def test_what_lies_inside_a_network_mount_may_hang_as_well():
 @example("1 2 8:1 / /x rw - ext4 a rw\n2 1 8:1 / /x rw - ext4 a rw\n")
 @example("1 1 8:1 / / rw - ext4 a rw\n1 1 8:1 / / rw - ext4 a rw\n")
 def test_no_text_makes_it_raise(text):
-    mounts = disks_mounts.parse(text)
+    mounts = mountinfo.parse(text)
     shown = [found for group in disks_mounts.file_systems(mounts) for found in group]
     assert {found.id for found in shown} <= {found.id for found in mounts}
     assert disks_mounts.guarded(mounts) <= {found.id for found in mounts}
@@ -214,5 +170,5 @@ def test_no_text_makes_it_raise(text):
     )
 )
 def test_no_tree_of_mounts_keeps_it_busy_for_ever(tree):
-    mounts = disks_mounts.parse("".join(line(number, parent, point, f"8:{number}") for number, parent, point in tree))
+    mounts = mountinfo.parse("".join(line(number, parent, point, f"8:{number}") for number, parent, point in tree))
     assert len(disks_mounts.visible(mounts)) <= len(mounts)

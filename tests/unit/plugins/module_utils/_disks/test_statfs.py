@@ -14,19 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
-    facts as disk_facts,
-    mounts as disks_mounts,
-    statfs as disks_statfs,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs as disks_statfs
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 from paths import HUNG_MOUNTS
 
 READ = """
 import json, sys
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts, mounts, statfs
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts, statfs
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 sources = _reader.read_files(facts.SOURCES)
-sources["statfs"] = statfs.read(mounts.parse(sources["/proc/self/mountinfo"]), float(sys.argv[1]), sys.argv[2] == "network")
+sources["statfs"] = statfs.read(mountinfo.parse(sources["/proc/self/mountinfo"]), float(sys.argv[1]), sys.argv[2] == "network")
 json.dump(facts.parse(sources), sys.stdout)
 """
 # Until the server has taken its question, who asks can still be killed. Then it waits, and its name tells for what.
@@ -34,7 +32,7 @@ READ_AGAIN = """
 import json, os, sys
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import statfs
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks.mounts import parse
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import parse
 def waited_for():
     stats = _reader.read_files(_reader.process_paths(["stat"], _reader.list_pids()))
     return [mount for mount in map(statfs.mount_waited_for, stats.values()) if mount is not None]
@@ -262,7 +260,7 @@ def test_mounts_that_may_hang_are_left_alone_when_nobody_wants_to_know(tmp_path)
 
 @needs_fuse
 def test_the_deadline_is_one_for_all_and_not_each(tmp_path):
-    mounts = disks_mounts.parse(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="backslashreplace"))
+    mounts = mountinfo.parse(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="backslashreplace"))
     assert disks_statfs.read(mounts, 1).count("\n") >= 1
     facts = answer(hang(tmp_path, [f"m{number}" for number in range(20)], [sys.executable, "-c", READ, "3", "network"]))
     assert len(facts["hung"]) == 20
@@ -270,14 +268,14 @@ def test_the_deadline_is_one_for_all_and_not_each(tmp_path):
 
 def test_a_mount_point_that_is_not_there_is_an_error(tmp_path):
     text = f"25 1 8:1 / {tmp_path / 'no'} rw - ext4 /dev/sda1 rw\n26 1 8:2 / {tmp_path / 'nas'} rw - nfs4 nas:/x rw\n"
-    statfs = disks_statfs.read(disks_mounts.parse(text), 5)
+    statfs = disks_statfs.read(mountinfo.parse(text), 5)
     assert statfs == f"error {tmp_path / 'no'}\nerror {tmp_path / 'nas'}\n"
     assert disk_facts.parse({"/proc/self/mountinfo": text, "statfs": statfs})["unreadable"] == 2
 
 
 def test_a_network_mount_that_answers(tmp_path):
     text = f"26 1 8:2 / {tmp_path} rw - nfs4 nas:/x rw\n"
-    statfs = disks_statfs.read(disks_mounts.parse(text), 60)
+    statfs = disks_statfs.read(mountinfo.parse(text), 60)
     (disk,) = disk_facts.parse({"/proc/self/mountinfo": text, "statfs": statfs})["filesystems"]
     assert disk["size_bytes"] == os.statvfs(tmp_path).f_frsize * os.statvfs(tmp_path).f_blocks
     assert (disk["kind"], disk["hung"]) == ("network", False)
@@ -286,7 +284,7 @@ def test_a_network_mount_that_answers(tmp_path):
 def test_no_process_is_left_behind(tmp_path):
     text = f"26 1 8:2 / {tmp_path} rw - nfs4 nas:/x rw\n"
     before = set(os.listdir("/proc/self/fd"))
-    disks_statfs.read(disks_mounts.parse(text), 60)
+    disks_statfs.read(mountinfo.parse(text), 60)
     assert set(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

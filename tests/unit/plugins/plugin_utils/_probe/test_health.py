@@ -15,17 +15,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import (
-    facts as disk_facts,
-    mounts as disks_mounts,
-    statfs,
-)
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     fds,
     listeners as proc_listeners,
     memory,
+    mountinfo,
     page_size,
     processes,
 )
@@ -93,8 +90,8 @@ def test_it_reads_what_the_reader_on_the_box_reads(probed):
 
 
 def test_it_finds_the_file_systems_that_the_reader_on_the_box_finds(probed):
-    mounts = _reader.read_files(disks_mounts.SOURCES)
-    here = disk_facts.parse(dict(mounts, statfs=statfs.read(disks_mounts.parse(mounts["/proc/self/mountinfo"]), 2)))
+    mounts = _reader.read_files(mountinfo.SOURCES)
+    here = disk_facts.parse(dict(mounts, statfs=statfs.read(mountinfo.parse(mounts["/proc/self/mountinfo"]), 2)))
     there = disk_facts.parse(probed)
     assert [(disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in there["filesystems"]] == [
         (disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in here["filesystems"]
