@@ -110,6 +110,7 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
 
 def read(path):
@@ -210,12 +211,7 @@ class Configuration:
             if self.wanted[path] is None:
                 os.unlink(path)
                 continue
-            descriptor, new = tempfile.mkstemp(dir=self.module.tmpdir)
-            os.close(descriptor)
-            write(new, self.wanted[path])
-            self.module.atomic_move(new, path)
-            # The move keeps the mode of a file that it replaces.
-            os.chmod(path, 0o600)
+            atomic.replace(path, self.wanted[path], mode=0o600)
 
 
 def main():

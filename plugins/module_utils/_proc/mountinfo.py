@@ -36,9 +36,11 @@ def unescape(text: str) -> str:
     return _OCTAL.sub(lambda match: chr(int(match.group(1), 8) & 0xFF), text)
 
 
-def path_bytes(raw):
-    """The bytes of a path out of its field in mountinfo, for a system call. The kernel writes no backslash but in its
-    escapes, so that a C(\\xff) can only be the decoder's."""
+def path_bytes(raw: str) -> bytes:
+    r"""Return the bytes of a path from its field in mountinfo, for a system call.
+
+    The kernel writes a backslash only in its escapes, so a `\xff` can only be from our decoder.
+    """
     return _BYTE.sub(_byte, raw.encode("utf-8", "surrogateescape"))
 
 

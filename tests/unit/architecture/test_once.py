@@ -11,8 +11,6 @@ import pytest
 
 from source_tree import python_files, text
 
-NOT_YET = "does not use it yet"
-
 
 class Primitive(NamedTuple):
     """The file that does it, the text that gives a second one away, and the files that may have that text."""
@@ -27,45 +25,25 @@ PRIMITIVES = {
         "plugins/module_utils/_files/atomic.py",
         r"\bos\.(replace|rename)\(|\bshutil\.move\(|\batomic_move\(",
         {
-            "plugins/module_utils/_lockdown/files.py": NOT_YET,
+            "plugins/module_utils/_lockdown/files.py": "it keeps a file at another place",
             #
-            "plugins/module_utils/_ssh_door/change.py": NOT_YET,
+            "plugins/module_utils/_ssh_door/change.py": "it renames folders",
             #
-            "plugins/modules/monit_config.py": NOT_YET,
+            "plugins/plugin_utils/_files/json_file.py": "it renames a damaged file",
             #
-            "plugins/plugin_utils/_files/json_file.py": NOT_YET,
-            #
-            "plugins/plugin_utils/_history/file.py": NOT_YET,
+            "plugins/plugin_utils/_history/file.py": "it renames a damaged file",
         },
     ),
     # A process's name may hold spaces and parentheses: the fields begin after the last one.
     "parse /proc/PID/stat": Primitive(
         "plugins/module_utils/_proc/stat.py",
         r'\.r(partition|index|find|split)\(b?"\) ?"\)',
-        {
-            "plugins/module_utils/_disks/deleted_reader.py": NOT_YET,
-            #
-            "plugins/module_utils/_lockdown/choice.py": NOT_YET,
-            #
-            "plugins/module_utils/_proc/processes.py": NOT_YET,
-            #
-            "plugins/module_utils/_ssh_door/session.py": NOT_YET,
-            #
-            "plugins/plugin_utils/_rescue/only_run.py": NOT_YET,
-        },
+        {},
     ),
     "parse `systemctl show`": Primitive(
         "plugins/module_utils/_systemd/units.py",
         r'(?s)systemctl.*split\("=", 1\)|split\("=", 1\).*systemctl',
-        {
-            "plugins/module_utils/_lockdown/protection.py": NOT_YET,
-            #
-            "plugins/modules/fail2ban_config.py": NOT_YET,
-            #
-            "plugins/modules/ssh_door.py": NOT_YET,
-            #
-            "plugins/plugin_utils/_probe/evidence.py": NOT_YET,
-        },
+        {},
     ),
 }
 
