@@ -1,18 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong between a box and a server that it asks, and how long the box waits for it."""
+"""Deadlines for calls that know none of their own."""
 
 from __future__ import annotations
 
 import threading
-
-
-class Failure(Exception):
-    """A server that can't be asked, or gives no usable answer: a sentence for people, and its cause in a word for playbooks."""
-
-    def __init__(self, cause, message):
-        super().__init__(message)
-        self.cause = cause
 
 
 def within(seconds, call):

@@ -1,17 +1,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong on the controller, in words for the person who can mend it."""
+"""Errors whose message is a sentence for the person who can fix the cause."""
 
 from __future__ import annotations
 
 
 class SettingsError(ValueError):
-    """A setting of the user's that can't be followed. The message names the setting, its value and what is allowed."""
+    """A setting of the user's that cannot be followed. The message names the setting, its value and what is allowed."""
 
 
 class ProbeError(RuntimeError):
-    """A box answered, but not with what the probe prints. The message says what it answered instead."""
+    """A host answered with something else than what the probe prints. The message says what."""
 
 
 class HistoryError(RuntimeError):
-    """A history that can't be written or read. The message says what is wrong with which file, and what to do."""
+    """A history that cannot be read or written. The message says what is wrong with which file, and what to do."""
+
+
+class ServerFailure(Exception):
+    """A server that cannot be asked, or that gives no usable answer. `cause` is one word, for playbooks."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause

@@ -398,7 +398,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import redis, state as sidekiq_state
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Refusal
 
@@ -482,7 +482,7 @@ def main():
         state, reading = read(options)
     except ValueError as error:
         module.fail_json(msg=str(error))
-    except Failure as failure:
+    except ServerFailure as failure:
         module.fail_json(msg=str(failure), cause=failure.cause)
     rate, missing = sidekiq_state.rate(before, reading)
     module.exit_json(

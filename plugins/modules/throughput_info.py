@@ -278,12 +278,13 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure, within
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import within
 from ansible_collections.lifeline.fleet.plugins.module_utils._database import (
     database as database_database,
     row_count,
     throughput,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 
 
 def check(options):
@@ -308,7 +309,7 @@ def count(database, options, table, until):
         columns = database.columns(*table)
         for column in [options["time_column"], *options["where"]]:
             if column not in columns:
-                raise Failure(
+                raise ServerFailure(
                     "schema",
                     f"{database.name}: table {options['table']} has no column {column}: it has {database_database.some(list(columns))}",
                 )
@@ -378,7 +379,7 @@ def main():
     except TimeoutError:
         failure = database.timeout()
         module.fail_json(msg=str(failure), cause=failure.cause)
-    except Failure as failure:
+    except ServerFailure as failure:
         module.fail_json(msg=str(failure), cause=failure.cause)
     found = throughput.judge(hours, options["warning"], options["critical"], resolution, options["table"])
     module.exit_json(msg=found.pop("message"), hours=hours, current=current, resolution=resolution, **found)

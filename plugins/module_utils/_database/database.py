@@ -3,7 +3,7 @@
 """A database that is asked, and can't be changed or kept busy: one connection, one transaction that only reads, limits on all waits.
 
 The drivers are PyMySQL for MySQL and MariaDB, and psycopg 3 or psycopg2 for PostgreSQL. What they raise, and each in its own way, comes out
-as a Failure with a cause.
+as a ServerFailure with a cause.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import traceback
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _tls
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 
 MISSING = {"mysql": None, "postgresql": None}
 try:
@@ -106,7 +106,7 @@ class Database:
         if options["tls"] and not isinstance(connection._sock, ssl.SSLSocket):
             # Older releases of the driver go on without it.
             connection.close()
-            raise Failure("tls", f"{self.name} has no TLS")
+            raise ServerFailure("tls", f"{self.name} has no TLS")
         return connection
 
     def _open_postgres(self):
@@ -151,7 +151,7 @@ class Database:
         self.ask("START TRANSACTION READ ONLY")
 
     def ask(self, query, values=None):
-        """The rows of the answer. Raises Failure."""
+        """The rows of the answer. Raises ServerFailure."""
         try:
             cursor = self._connection.cursor()
             # Without values, a driver does not look for their marks.
@@ -168,7 +168,7 @@ class Database:
         return float(now)
 
     def columns(self, schema, table):
-        """Names and types of a table's columns. Raises Failure where there is no such table."""
+        """Names and types of a table's columns. Raises ServerFailure where there is no such table."""
         if schema is not None:
             owner, values = "table_schema = %s", [schema]
         elif self._engine == "mysql":
@@ -183,7 +183,7 @@ class Database:
         )
         if not found:
             if self.ask("SELECT 1 FROM information_schema.tables WHERE table_name = %s AND " + owner, [table, *values]):
-                raise Failure(
+                raise ServerFailure(
                     "refused",
                     f"{self.name} does not tell user {self._options['username']} the columns of table {table}, and would not let it be read",
                 )
@@ -191,7 +191,7 @@ class Database:
                 "SELECT table_name FROM information_schema.tables WHERE " + owner + " ORDER BY table_name LIMIT 11",
                 values,
             )
-            raise Failure(
+            raise ServerFailure(
                 "schema",
                 f"{self.name} has no table {schema + '.' if schema else ''}{table} that user {self._options['username']} may read: {'it has ' + some([row[0] for row in others]) if others else 'it has none at all'}",
             )
@@ -199,7 +199,7 @@ class Database:
 
     def failure(self, error):
         """What a driver has raised, with its cause."""
-        if isinstance(error, (Failure, ValueError)):
+        if isinstance(error, (ServerFailure, ValueError)):
             return error
         words = (
             " ".join(str(error.args[-1] if self._engine == "mysql" and error.args else error).split())
@@ -217,10 +217,10 @@ class Database:
             "tls": "TLS fails",
             "refused": "refuses",
         }[cause]
-        return Failure(cause, f"{self.name} {told}: {words}")
+        return ServerFailure(cause, f"{self.name} {told}: {words}")
 
     def timeout(self, words=""):
-        return Failure("timeout", f"{self.name} has not answered within {self._seconds:g} s{words}")
+        return ServerFailure("timeout", f"{self.name} has not answered within {self._seconds:g} s{words}")
 
     @staticmethod
     def _cause_mysql(error, words):

@@ -9,7 +9,7 @@ import time
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _tls
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Connection, Refusal
 
 PORT = 6379
@@ -91,7 +91,7 @@ def asked(options):
 
 
 def connect(options, seconds):
-    """A Connection that is logged in, at the right database. Raises ValueError before anything is asked, and Failure."""
+    """A Connection that is logged in, at the right database. Raises ValueError before anything is asked, and ServerFailure."""
     where = target(options)
     tls = _tls.context(options) if where["tls"] else None
     if options.get("sentinels"):
@@ -113,7 +113,7 @@ def _redis(where, tls, seconds, note=""):
     except Refusal as refusal:
         connection.close()
         raise refused(connection, refusal) from refusal
-    except Failure:
+    except ServerFailure:
         connection.close()
         raise
     return connection
@@ -125,19 +125,19 @@ def _log_in(connection, username, password):
 
 
 def refused(connection, refusal):
-    """A Failure for what a server refuses, with what to look at."""
+    """A ServerFailure for what a server refuses, with what to look at."""
     code, words = refusal.code, str(refusal)
     if code in ("NOAUTH", "WRONGPASS") or "invalid password" in words or re.search(r"\bAUTH\b", words):
         hint = "it wants a password, and none was given" if code == "NOAUTH" else "are username and password right?"
-        return Failure("login", f"{connection.name} lets nobody in like this ({hint}): {words}")
+        return ServerFailure("login", f"{connection.name} lets nobody in like this ({hint}): {words}")
     if code == "NOPERM":
-        return Failure("login", f"{connection.name} does not let this user read Sidekiq's keys: {words}")
+        return ServerFailure("login", f"{connection.name} does not let this user read Sidekiq's keys: {words}")
     if code == "WRONGTYPE":
-        return Failure(
+        return ServerFailure(
             "nothing",
             f"{connection.name} has keys with the names of Sidekiq's that are something else (are database and prefix right?): {words}",
         )
-    return Failure("refused", f"{connection.name} refuses: {words}")
+    return ServerFailure("refused", f"{connection.name} refuses: {words}")
 
 
 def _through_sentinels(sentinels, options, where, tls, seconds):
@@ -152,11 +152,11 @@ def _through_sentinels(sentinels, options, where, tls, seconds):
             _log_in(connection, options.get("sentinel_username"), options.get("sentinel_password"))
             found = connection.ask("SENTINEL", "get-master-addr-by-name", options["sentinel_master"])
             if found is None:
-                raise Failure("nothing", f"{connection.name} knows no master {options['sentinel_master']!r}")
+                raise ServerFailure("nothing", f"{connection.name} knows no master {options['sentinel_master']!r}")
         except Refusal as refusal:
             errors.append(refused(connection, refusal))
             continue
-        except Failure as failure:
+        except ServerFailure as failure:
             errors.append(failure)
             continue
         finally:
@@ -166,10 +166,10 @@ def _through_sentinels(sentinels, options, where, tls, seconds):
         redis = _redis(master, tls, left, f", the master that the Sentinel at {host}:{port} names")
         if _is_replica(redis):
             redis.close()
-            errors.append(Failure("refused", f"{redis.name} is none any more"))
+            errors.append(ServerFailure("refused", f"{redis.name} is none any more"))
             continue
         return redis
-    raise Failure(errors[0].cause, "; ".join(map(str, errors)))
+    raise ServerFailure(errors[0].cause, "; ".join(map(str, errors)))
 
 
 def _is_replica(connection):

@@ -12,7 +12,8 @@ import socket
 import ssl
 import time
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure, within
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import within
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 
 # Far more than Sidekiq's keys ever hold together; what is larger is no answer to any question asked here.
 MOST_BYTES = 64 << 20
@@ -50,9 +51,11 @@ class Connection:
         try:
             found = within(self._left(), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except TimeoutError:
-            raise Failure("timeout", f"the name {host} could not be looked up within {self._seconds:g} s") from None
+            raise ServerFailure(
+                "timeout", f"the name {host} could not be looked up within {self._seconds:g} s"
+            ) from None
         except (OSError, UnicodeError) as error:
-            raise Failure("unreachable", f"{self.name}: the name {host} can't be looked up: {error}") from error
+            raise ServerFailure("unreachable", f"{self.name}: the name {host} can't be looked up: {error}") from error
         error = None
         for number, (family, kind, protocol, _name, address) in enumerate(found):
             self._socket = socket.socket(family, kind, protocol)
@@ -80,7 +83,7 @@ class Connection:
     def _unreachable(self, error):
         if isinstance(error, TimeoutError) or "timed out" in str(error):
             return self._timeout()
-        return Failure("unreachable", f"{self.name} can't be reached: {error.strerror or error}")
+        return ServerFailure("unreachable", f"{self.name} can't be reached: {error.strerror or error}")
 
     def _start_tls(self, context, host):
         self._doing = "starting TLS"
@@ -88,15 +91,15 @@ class Connection:
             self._socket.settimeout(self._remaining())
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
-            raise Failure(
+            raise ServerFailure(
                 "tls", f"{self.name} shows a certificate that is not trusted here: {error.verify_message}"
             ) from error
         except (socket.timeout, TimeoutError) as error:
             raise self._timeout(" (is it a server of TLS?)") from error
         except (ssl.SSLError, ValueError) as error:
-            raise Failure("tls", f"{self.name}: TLS fails: {getattr(error, 'reason', None) or error}") from error
+            raise ServerFailure("tls", f"{self.name}: TLS fails: {getattr(error, 'reason', None) or error}") from error
         except OSError as error:
-            raise Failure(
+            raise ServerFailure(
                 "tls", f"{self.name} ends the connection while TLS starts: {error} (is it a server of TLS?)"
             ) from error
 
@@ -110,12 +113,12 @@ class Connection:
         return left
 
     def _timeout(self, hint=""):
-        return Failure(
+        return ServerFailure(
             "timeout", f"{self.name} has not answered within {self._seconds:g} s (while {self._doing}){hint}"
         )
 
     def ask(self, *words):
-        """The reply to one command. Raises Refusal or Failure."""
+        """The reply to one command. Raises Refusal or ServerFailure."""
         (reply,) = self.ask_all([words])
         if isinstance(reply, Refusal):
             raise reply
@@ -136,12 +139,12 @@ class Connection:
             raise self._timeout() from error
         except ssl.SSLError as error:
             # With TLS 1.3 a server that wants a client's certificate says so only now.
-            raise Failure("tls", f"{self.name}: TLS fails: {error.reason or error}") from error
+            raise ServerFailure("tls", f"{self.name}: TLS fails: {error.reason or error}") from error
         except OSError as error:
             raise self._ended(error) from error
 
     def _ended(self, error=None):
-        return Failure(
+        return ServerFailure(
             "protocol",
             "%s ended the connection (while %s)%s: is it Redis, does it want TLS, or has it too many clients?"
             % (self.name, self._doing, "" if error is None else ", %s" % error),
@@ -154,7 +157,9 @@ class Connection:
             raise self._ended()
         self._received += len(part)
         if self._received > MOST_BYTES:
-            raise Failure("protocol", f"{self.name} answers with more than {MOST_BYTES >> 20} MB (while {self._doing})")
+            raise ServerFailure(
+                "protocol", f"{self.name} answers with more than {MOST_BYTES >> 20} MB (while {self._doing})"
+            )
         self._buffer += part
 
     def _line(self):
@@ -178,7 +183,7 @@ class Connection:
         return value
 
     def _strange(self, answer):
-        return Failure(
+        return ServerFailure(
             "protocol",
             f"{self.name} answers {answer[:60]!r}, which is not how Redis talks: is it Redis, and does it want TLS?",
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration, percent, timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Refusal
 
@@ -33,7 +33,7 @@ _TOTALS = (
 
 
 def read(connection, prefix=""):
-    """The answers of Redis, raw. V(prefix) is what every key begins with. Raises Refusal and Failure."""
+    """The answers of Redis, raw. V(prefix) is what every key begins with. Raises Refusal and ServerFailure."""
     totals = dict(
         zip(
             (name for name, _command, _key in _TOTALS),
@@ -98,14 +98,14 @@ def is_there(raw):
 
 
 def nothing(connection, prefix):
-    """A Failure for keys at which nothing of Sidekiq is, with the databases that have any keys."""
+    """A ServerFailure for keys at which nothing of Sidekiq is, with the databases that have any keys."""
     try:
         lines = str(connection.ask("INFO", "keyspace")).splitlines()
         used = [line.partition(":")[0] for line in lines if line.startswith("db")]
         there = f"it has keys in {', '.join(used)}" if used else "it has no keys at all"
     except Refusal:
         there = "which databases have keys, it does not say"
-    return Failure(
+    return ServerFailure(
         "nothing",
         "%s has nothing of Sidekiq in this database%s (%s): are database and prefix right, and has a worker ever "
         "run here?" % (connection.name, " under the prefix %r" % prefix if prefix else "", there),

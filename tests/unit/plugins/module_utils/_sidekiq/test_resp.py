@@ -10,7 +10,8 @@ import threading
 import pytest
 from hypothesis import given, strategies as st
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._asking import Failure, within
+from ansible_collections.lifeline.fleet.plugins.module_utils._asking import within
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Connection, Refusal, encode
 
 
@@ -89,7 +90,7 @@ def test_bytes_that_are_no_text_come_back_as_they_were():
     ],
 )
 def test_what_is_no_answer(data):
-    with pytest.raises(Failure, match="is it Redis") as caught:
+    with pytest.raises(ServerFailure, match="is it Redis") as caught:
         answer([data])
     assert caught.value.cause == "protocol"
 
