@@ -201,6 +201,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     page_size,
     processes,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import DELETED
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
@@ -241,9 +242,8 @@ def executable(pid):
     link = f"/proc/{pid}/exe"
     try:
         path = _reader.decode(os.fsencode(os.readlink(link)))
-        gone = " (deleted)"
-        if path.endswith(gone):
-            return path[: -len(gone)]
+        if path.endswith(DELETED):
+            return path[: -len(DELETED)]
         return path if os.path.samestat(os.stat(link), os.stat(path)) else None
     except OSError:
         return None

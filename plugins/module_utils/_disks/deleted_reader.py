@@ -11,8 +11,7 @@ import stat
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo, stat as proc_stat
-
-_MARK = " (deleted)"
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import DELETED
 
 
 def read(mounts):
@@ -52,8 +51,8 @@ class _Scan:
             return
         except OSError:
             return
-        links = [(name, link) for name, link in links if link.endswith(_MARK)]
-        mappings = _deleted_mappings(maps) if _MARK + "\n" in maps else []
+        links = [(name, link) for name, link in links if link.endswith(DELETED)]
+        mappings = _deleted_mappings(maps) if DELETED + "\n" in maps else []
         if links or mappings:
             self._enter(pid)
             name = _comm(pid)
@@ -66,15 +65,15 @@ class _Scan:
         """A loop device holds its file as no process does, and the kernel doesn't tell what the file takes."""
         for path in glob.glob("/sys/block/loop*/loop/backing_file"):
             link = _reader.read_or_none(path)
-            if link and link.endswith(_MARK + "\n"):
-                self._add_by_path(link[: -len(_MARK) - 1], "-", path.split("/")[3])
+            if link and link.endswith(DELETED + "\n"):
+                self._add_by_path(link[: -len(DELETED) - 1], "-", path.split("/")[3])
 
     def swap_files(self):
         for line in (_reader.read_or_none("/proc/swaps") or "").splitlines()[1:]:
             fields = line.split()
             path = mountinfo.unescape(fields[0]) if fields else ""
-            if path.endswith(_MARK) and fields[2].isdigit():
-                self._add_by_path(path[: -len(_MARK)], str(int(fields[2]) * 1024), "swap")
+            if path.endswith(DELETED) and fields[2].isdigit():
+                self._add_by_path(path[: -len(DELETED)], str(int(fields[2]) * 1024), "swap")
 
     def _enter(self, pid):
         """Learn the mounts of the process, unless another one in its namespace has told them."""
@@ -122,7 +121,7 @@ class _Scan:
                 descriptor,
                 name,
                 point,
-                link[: -len(_MARK)],
+                link[: -len(DELETED)],
             )
 
     def _add_by_path(self, path, size, name):
@@ -157,7 +156,7 @@ def _deleted_mappings(maps):
     """The address range as map_files spells it, the device, and the link, of each deleted file once."""
     found = {}
     for line in maps.split("\n"):
-        if not line.endswith(_MARK):
+        if not line.endswith(DELETED):
             continue
         fields = line.split(None, 5)
         if len(fields) < 6 or fields[4] == "0":

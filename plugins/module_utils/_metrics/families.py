@@ -11,7 +11,7 @@ from __future__ import annotations
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, LEVELS
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.verdict import SEVERITIES, is_missing, killable_sshd
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.prometheus import Family
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import has_lowered_its_limit
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import fullest_by_name
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
 # Each name of a process is a series of its own, so only so many of those that hold the most memory are told.
@@ -223,12 +223,7 @@ def _filesystems(filesystems):
 
 
 def _fds(fds):
-    by_name = {}
-    for holder in fds["processes"]:
-        if holder["used_percent"] is not None and not has_lowered_its_limit(holder):
-            best = by_name.get(holder["name"])
-            if best is None or holder["used_percent"] > best["used_percent"]:
-                by_name[holder["name"]] = holder
+    by_name = fullest_by_name(fds["processes"])
     return [
         _gauge("fds_allocated", "Descriptors of the whole system.", fds["allocated"]),
         _gauge("fds_maximum", "Descriptors that the whole system may have (file-max).", fds["maximum"]),

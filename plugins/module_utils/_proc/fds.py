@@ -12,7 +12,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import 
 SOURCES = ("/proc/sys/fs/file-nr", "/proc/sys/fs/inode-nr", "/proc/sys/fs/nr_open")
 
 # Since systemd 240 the maximum is often the largest number there is, and a share of that says nothing.
-_NO_LIMIT = 1 << 40
+NO_LIMIT = 1 << 40
+# The kernel appends this to the path of a file that was deleted while a process has it open or runs it.
+DELETED = " (deleted)"
 # A process that has used so much of its own limit is listed, however few descriptors that is.
 _NEAR_PERCENT = 50
 
@@ -41,7 +43,7 @@ def parse(sources, top=10):
     return {
         "allocated": allocated,
         "maximum": maximum,
-        "used_percent": None if maximum is None or maximum >= _NO_LIMIT else percent(allocated, maximum),
+        "used_percent": None if maximum is None or maximum >= NO_LIMIT else percent(allocated, maximum),
         "nr_open": _number(sources.get("/proc/sys/fs/nr_open")),
         "processes": [
             holder
@@ -65,6 +67,20 @@ def has_lowered_its_limit(holder):
     return holder["open"] is not None and holder["soft_limit"] is not None and holder["open"] > holder["soft_limit"]
 
 
+def fullest_by_name(holders):
+    """Return, for each name of a process, the one that has used the largest share of its limit.
+
+    A process without a known limit is not near it, and one that has lowered its limit below what it has open wants no more.
+    """
+    fullest = {}
+    for holder in holders:
+        if holder["used_percent"] is not None and not has_lowered_its_limit(holder):
+            best = fullest.get(holder["name"])
+            if best is None or holder["used_percent"] > best["used_percent"]:
+                fullest[holder["name"]] = holder
+    return fullest
+
+
 def kinds(targets):
     """How many descriptors there are of each kind, from what they link to."""
     counted = dict.fromkeys(("file", "socket", "pipe", "eventpoll", "inotify", "device", "deleted", "other"), 0)
@@ -78,7 +94,7 @@ def _kind(target):
     if link:
         kind = link.group(1) if link.group(1) != "anon_inode" else link.group(2)
         return kind if kind in ("socket", "pipe", "eventpoll", "inotify") else "other"
-    if target.endswith(" (deleted)"):
+    if target.endswith(DELETED):
         return "deleted"
     if target.startswith("/dev/") and not target.startswith("/dev/shm/"):
         return "device"
@@ -100,7 +116,7 @@ def _holder(process, count):
 
 def _above(table, maximum, top):
     """The processes that may open more than the whole system can: their own limit never protects it."""
-    if maximum is None or maximum >= _NO_LIMIT:
+    if maximum is None or maximum >= NO_LIMIT:
         return {"count": 0, "processes": []}
     above = sorted(
         (

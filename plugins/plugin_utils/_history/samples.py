@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import NO_LIMIT, fullest_by_name
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Kill, Sample
-
-# From here on a limit is none.
-_NO_LIMIT = 1 << 40
 
 
 def samples(facts, workers=(), started=None):
@@ -121,16 +119,12 @@ def _of_whole(metric, subject, used, available):
 def _fds(fds):
     maximum = fds["maximum"]
     found = [
-        Sample("fds_allocated", "", fds["allocated"], None if maximum is None or maximum >= _NO_LIMIT else maximum),
+        Sample("fds_allocated", "", fds["allocated"], None if maximum is None or maximum >= NO_LIMIT else maximum),
         Sample("processes", "", fds["processes_total"]),
     ]
-    nearest = {}
-    for process in fds["processes"]:
-        name = process["name"]
-        if name not in nearest or (process["used_percent"] or 0) > (nearest[name]["used_percent"] or 0):
-            nearest[name] = process
     return found + [
-        Sample("process_fds", name, process["open"], process["soft_limit"]) for name, process in nearest.items()
+        Sample("process_fds", name, process["open"], process["soft_limit"])
+        for name, process in fullest_by_name(fds["processes"]).items()
     ]
 
 

@@ -16,6 +16,7 @@ import shlex
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import maps, processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import DELETED
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
@@ -33,7 +34,6 @@ _LIMIT = 1 << 19
 # A name goes into a shell's words, and is one of systemd's.
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,250}$")
 _SERVICE = ".service"
-_DELETED = " (deleted)"
 # These names are no files: nothing is gained on a disk by whoever closes them.
 _NO_FILES = ("/memfd:", "/dev/", "/SYSV", "/[aio]", "/i915", "/anon_hugepage", "/drm")
 
@@ -221,11 +221,11 @@ def _deleted(text, units):
     files = {}
     for line in text.splitlines():
         found = re.match(r"0 (\d+) (\d+) (\d+:\d+) /proc/(\d+)/fd/\d+ (/.*)$", line)
-        if not found or not line.endswith(_DELETED):
+        if not found or not line.endswith(DELETED):
             continue
         blocks, block, identity, pid, path = found.groups()
         entry = {
-            "path": path[: -len(_DELETED)],
+            "path": path[: -len(DELETED)],
             "bytes": int(blocks) * int(block),
             "pid": int(pid),
             "unit": units.get(int(pid)),

@@ -200,3 +200,22 @@ def test_no_text_makes_it_raise(sources):
 @given(st.lists(st.text()))
 def test_no_link_makes_it_raise(targets):
     assert sum(proc_fds.kinds(targets).values()) == len(targets)
+
+
+def test_the_fullest_process_of_each_name():
+    def holder(name, pid, count, limit):
+        share = None if limit is None else 100.0 * count / limit
+        return {"name": name, "pid": pid, "open": count, "soft_limit": limit, "used_percent": share}
+
+    found = proc_fds.fullest_by_name(
+        [
+            holder("ruby", 1, 50, 1000),
+            holder("ruby", 2, 30, 40),
+            holder("ruby", 3, 9000, None),
+            # sshd lowers its limit before a login, to open no more.
+            holder("sshd", 4, 8, 1),
+            holder("sshd", 5, 4, 1024),
+            holder("cron", 6, 4, None),
+        ]
+    )
+    assert {name: one["pid"] for name, one in found.items()} == {"ruby": 2, "sshd": 5}
