@@ -15,7 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog i
 _SIDEKIQ = re.compile(r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$))")
 
 # Less is a number whose unit was forgotten, and a rule that would strike at once and for ever.
-_LEAST_MEMORY = 1 << 20
+LEAST_MEMORY = 1 << 20
 
 _KEYS = ("name", "pattern", "max_memory", "required")
 
@@ -93,6 +93,6 @@ def _memory(label, value):
         size = parse_size(value, whole=1 << 40)
     except ValueError as error:
         raise SettingsError(f"{label}: {error}") from error
-    if size < _LEAST_MEMORY:
+    if size < LEAST_MEMORY:
         raise SettingsError(f"{label} is {value!r}, which is less than 1 MB: write a unit, such as 13 GB")
     return value

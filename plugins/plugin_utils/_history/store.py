@@ -32,7 +32,7 @@ WAIT_SECONDS = 30
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # Two logs may tell the time of one kill a little differently, and no number is given to a new process that soon.
-_SAME_KILL_SECONDS = 120
+SAME_KILL_SECONDS = 120
 # A log of so many bytes is folded in: 20 readings, or so.
 _LOG_SIZE = 1 << 19
 # How many readings back anybody looks for a trend, and which of them give a first idea, the last being 1.
@@ -462,7 +462,7 @@ class History:
                     kill.pid,
                     kill.killed,
                     kill.killed,
-                    _SAME_KILL_SECONDS,
+                    SAME_KILL_SECONDS,
                     kill.unit,
                 ],
             )

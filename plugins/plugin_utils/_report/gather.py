@@ -13,7 +13,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import spread
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples as history_samples
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Kill
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import SAME_KILL_SECONDS, Kill
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import series as report_series
 
 # Of how many stretches of time the pictures are made.
@@ -30,7 +30,6 @@ _MISSED, _MISSED_SECONDS = 3, 600
 # What another source than health has found counts as long.
 _FOUND_SECONDS = 86400
 # Two logs may tell the time of one kill a little differently.
-_SAME_KILL_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -275,7 +274,7 @@ def _same(one: Kill, other: Kill):
         return False
     if one.killed is None or other.killed is None:
         return one.killed == other.killed
-    return abs(one.killed - other.killed) <= _SAME_KILL_SECONDS
+    return abs(one.killed - other.killed) <= SAME_KILL_SECONDS
 
 
 def _is_number(value):

@@ -429,7 +429,7 @@ def _moment(seconds):
     text = timestamp(seconds) or "?"
     try:
         day = datetime.fromtimestamp(seconds, timezone.utc)
-        short = f"{('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')[day.weekday()]} {int(day.hour):02}:{int(day.minute):02}"
+        short = f"{svg.DAYS[day.weekday()]} {int(day.hour):02}:{int(day.minute):02}"
     except (OverflowError, OSError, ValueError):
         short = "?"
     return {"iso": text, "text": text.replace("T", " ")[:16] + " UTC" if len(text) > 1 else "?", "short": short}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 28 * 86400)
 
 
@@ -78,7 +78,7 @@ def _moment(seconds, step):
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     if step < 86400 and (moment.hour or moment.minute):
         return f"{int(moment.hour):02}:{int(moment.minute):02}"
-    return f"{_DAYS[moment.weekday()]} {moment.day}"
+    return f"{DAYS[moment.weekday()]} {moment.day}"
 
 
 def _level(value, height, top):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import LEAST_MEMORY
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_duration, parse_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
 
@@ -25,7 +26,6 @@ PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}$")
 _MANAGERS = ("systemd", "command")
 _ON_REPEAT = ("give_up", "alert")
-_LEAST_MEMORY = 1 << 20
 _SPREAD = 0.2  # the share of max_age by which boxes are spread, so that a fleet doesn't restart together
 
 # Each timeout and the one that must be longer: a program that is ended while it still does what it should is ended for nothing.
@@ -204,7 +204,7 @@ def _size(value, key, label, whole):
         size = parse_size(value, whole=whole if whole is not None else 1 << 40)
     except ValueError as error:
         raise SettingsError(f"{label(key)}: {error}") from error
-    if size < _LEAST_MEMORY:
+    if size < LEAST_MEMORY:
         _refuse(label, key, value, "1 MB or more: write a unit, such as 13 GB")
     return size
 
