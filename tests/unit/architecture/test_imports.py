@@ -24,6 +24,7 @@ FLOORS = (
         "module_utils/_asking",
         "module_utils/_contract",
         "module_utils/_errors",
+        "module_utils/_escapes",
         "module_utils/_files",
         "module_utils/_packages",
         "module_utils/_quantities",
