@@ -7,58 +7,51 @@ from __future__ import annotations
 import os
 import re
 import time
+from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
+from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer as probe_answer, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import down_since
 
-_OPTIONS = {
-    "timeout": {"type": "float", "default": 20},
-    "wait": {"type": "float", "default": 45},
-    "state": {"type": "path"},
-}
 _SCRIPT = "{ read -r u v < /proc/uptime; echo lifeline-answers $u; }"
 _WORD = re.compile(r"lifeline-answers (\d+)")
 _PAUSE = 3
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
+class ActionModule(FleetAction):
     _requires_connection = True
     _supports_check_mode = True
+    OPTIONS = {
+        "timeout": {"type": "float", "default": 20},
+        "wait": {"type": "float", "default": 45},
+        "state": {"type": "path"},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         for name, most in (("timeout", 300), ("wait", 7200)):
             if not 0 < options[name] <= most:
-                raise AnsibleActionFail(
-                    f"{name} is {options[name]:g}: it must be more than 0 and at most {most} seconds"
+                raise SettingsError(
+                    f"{name}: out of range ({options[name]:g}); use more than 0 and at most {most} seconds"
                 )
         began = time.time()
         state, said, uptime = self._ask_until(options["timeout"], options["wait"])
-        try:
-            since = self._since(options["state"], task_vars["inventory_hostname"], state, began)
-        except SettingsError as error:
-            raise AnsibleActionFail(str(error)) from error
+        since = self._since(options["state"], task_vars["inventory_hostname"], state, began)
         seconds = None if since is None else max(0, time.time() - since)
-        result.update(
-            changed=False,
-            state=state,
-            said=said,
-            uptime_seconds=uptime,
-            down_since=timestamp(since),
-            down_seconds=seconds,
-            msg={probe_answer.UP: said, probe_answer.UNCLEAR: said}.get(
-                state, f"it has been down for {format_duration(int(seconds or 0))}: {said}"
-            ),
-        )
-        return result
+        down = state == probe_answer.DOWN
+        return {
+            "changed": False,
+            "state": state,
+            "said": said,
+            "uptime_seconds": uptime,
+            "down_since": timestamp(since),
+            "down_seconds": seconds,
+            "msg": f"it has been down for {format_duration(int(seconds or 0))}: {said}" if down else said,
+        }
 
     def _ask_until(self, timeout, wait):
         """Ask until it answers or has been asked long enough."""

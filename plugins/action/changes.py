@@ -5,75 +5,65 @@
 from __future__ import annotations
 
 import time
-
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import json_file
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import watch
 
-_OPTIONS = {
-    "looked": {"type": "str", "required": True},
-    "boxes": {"type": "list", "elements": "str", "required": True},
-    "state": {"type": "path", "required": True},
-    "settle": {"type": "int", "default": 2},
-    "remind": {"type": "str", "default": "30m"},
-    "report": {"type": "path"},
-    "rescue": {"type": "bool", "default": False},
-    "rescue_window": {"type": "str", "default": "15m"},
-    "rescue_most": {"type": "int", "default": 6},
-}
 
-
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
+class ActionModule(FleetAction):
     _requires_connection = False
     _supports_check_mode = True
+    OPTIONS = {
+        "looked": {"type": "str", "required": True},
+        "boxes": {"type": "list", "elements": "str", "required": True},
+        "state": {"type": "path", "required": True},
+        "settle": {"type": "int", "default": 2},
+        "remind": {"type": "str", "default": "30m"},
+        "report": {"type": "path"},
+        "rescue": {"type": "bool", "default": False},
+        "rescue_window": {"type": "str", "default": "15m"},
+        "rescue_most": {"type": "int", "default": 6},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
-        try:
-            remind, window = _seconds(options, "remind"), _seconds(options, "rescue_window")
-            for name, least in (("settle", 1), ("rescue_most", 1)):
-                if options[name] < least:
-                    raise SettingsError(f"{name} is {int(options[name])}: it must be at least {int(least)}")
-            known, aside = json_file.read(options["state"], watch.check)
-            known = known or watch.empty()
-            looks = self._looks(options, task_vars["hostvars"])
-            now = time.time()
-            said, known = watch.changes(known, looks, now, options["settle"], remind)
-            chosen, held = [], {}
-            if options["rescue"]:
-                chosen, held, known = watch.rescues(known, looks, now, window, options["rescue_most"])
-            said = [
-                {
-                    **change,
-                    "time": timestamp(change["time"]),
-                    "since": timestamp(change["since"]),
-                    "text": watch.tell(change),
-                }
-                for change in said
-            ]
-            result.update(
-                changed=False,
-                changes=said,
-                boxes=len(looks),
-                rescue=chosen,
-                held=held,
-                msg=[change["text"] for change in said] or f"{len(looks)} boxes, nothing new",
-            )
-            if not self._task.check_mode:
-                json_file.write(options["state"], known)
-                if options["report"]:
-                    json_file.write(options["report"], {"time": timestamp(now), "boxes": len(looks), "changes": said})
-        except SettingsError as error:
-            raise AnsibleActionFail(str(error)) from error
-        if aside:
-            result["warnings"] = [*result.get("warnings", ()), aside]
-        return result
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        remind, window = _seconds(options, "remind"), _seconds(options, "rescue_window")
+        for name, least in (("settle", 1), ("rescue_most", 1)):
+            if options[name] < least:
+                raise SettingsError(f"{name} is {int(options[name])}: it must be at least {int(least)}")
+        known, aside = json_file.read(options["state"], watch.check)
+        known = known or watch.empty()
+        looks = self._looks(options, task_vars["hostvars"])
+        now = time.time()
+        said, known = watch.changes(known, looks, now, options["settle"], remind)
+        chosen, held = [], {}
+        if options["rescue"]:
+            chosen, held, known = watch.rescues(known, looks, now, window, options["rescue_most"])
+        said = [
+            {
+                **change,
+                "time": timestamp(change["time"]),
+                "since": timestamp(change["since"]),
+                "text": watch.tell(change),
+            }
+            for change in said
+        ]
+        if not self._task.check_mode:
+            json_file.write(options["state"], known)
+            if options["report"]:
+                json_file.write(options["report"], {"time": timestamp(now), "boxes": len(looks), "changes": said})
+        return {
+            "changed": False,
+            "changes": said,
+            "boxes": len(looks),
+            "rescue": chosen,
+            "held": held,
+            "msg": [change["text"] for change in said] or f"{len(looks)} boxes, nothing new",
+            **({"warnings": [aside]} if aside else {}),
+        }
 
     @staticmethod
     def _looks(options, hostvars):

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
     comparison,
     groups as compare_groups,
@@ -24,51 +24,43 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import (
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.moment import parse_moment
 
-_OPTIONS = {
-    "health": {"type": "str", "default": "compare_health"},
-    "state": {"type": "str", "default": "compare_state"},
-    "groups": {"type": "list", "elements": "str"},
-    "since": {"type": "str"},
-    "ignore": {"type": "list", "elements": "str", "default": []},
-    "score": {"type": "float", "default": spread.SCORE},
-    "floor": {"type": "float", "default": spread.FLOOR},
-    "path": {"type": "path"},
-}
 
-
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
+class ActionModule(FleetAction):
     _requires_connection = False
     _supports_check_mode = True
+    OPTIONS = {
+        "health": {"type": "str", "default": "compare_health"},
+        "state": {"type": "str", "default": "compare_state"},
+        "groups": {"type": "list", "elements": "str"},
+        "since": {"type": "str"},
+        "ignore": {"type": "list", "elements": "str", "default": []},
+        "score": {"type": "float", "default": spread.SCORE},
+        "floor": {"type": "float", "default": spread.FLOOR},
+        "path": {"type": "path"},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         now = time.time()
-        try:
-            self._check(options)
-            since = self._since(options["since"], now)
-            read, unreachable = self._read(options, task_vars)
-            groups = compare_groups.of_inventory(
-                task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"], options["groups"] or ()
-            )
-            if since is not None:
-                self._look_back(read, since, task_vars)
-            report = {
-                "made": timestamp(now),
-                "since": timestamp(since),
-                "groups": comparison.compare(groups, read, options["score"], options["floor"], options["ignore"]),
-                "unreachable": [one for one in unreachable if any(one["box"] in boxes for _name, boxes in groups)],
-            }
-            if options["path"] and not self._task.check_mode:
-                _write(options["path"], report)
-        except (SettingsError, HistoryError) as error:
-            raise AnsibleActionFail(str(error)) from error
+        self._check(options)
+        since = self._since(options["since"], now)
+        read, unreachable = self._read(options, task_vars)
+        groups = compare_groups.of_inventory(
+            task_vars["hostvars"]._inventory, task_vars["ansible_play_hosts_all"], options["groups"] or ()
+        )
+        if since is not None:
+            self._look_back(read, since, task_vars)
+        report = {
+            "made": timestamp(now),
+            "since": timestamp(since),
+            "groups": comparison.compare(groups, read, options["score"], options["floor"], options["ignore"]),
+            "unreachable": [one for one in unreachable if any(one["box"] in boxes for _name, boxes in groups)],
+        }
+        if options["path"] and not self._task.check_mode:
+            _write(options["path"], report)
         text = "\n".join(compare_text.render(report, Display().columns))
         # Callbacks print a text of many lines as one line of JSON, which nobody can read.
         Display().display(text)
-        result.update(changed=False, msg=text, report=report, _ansible_verbose_override=True)
-        return result
+        return {"changed": False, "msg": text, "report": report, "_ansible_verbose_override": True}
 
     @staticmethod
     def _check(options):

@@ -1,63 +1,58 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.evidence: one round trip to the box, one archive on the controller. Its manual is modules/evidence.py."""
+"""The action lifeline.fleet.evidence: read a host in one round trip and keep an archive. Its documentation is modules/evidence.py."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from datetime import datetime, timezone
+from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, timestamp
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log, archive
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import evidence, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 
-_OPTIONS = {
-    "path": {"type": "path", "default": "~/.lifeline/evidence"},
-    "log": {"type": "path"},
-    "health": {"type": "dict"},
-    "timeout": {"type": "float", "default": 2},
-    "deadline": {"type": "float", "default": 90},
-}
-# Of the time that a box has, so much is for the part that is being taken when the rest of it is over.
+# No part is begun in the last seconds of the deadline: the one that runs then needs time to end.
 _LAST = 30
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
+class ActionModule(FleetAction):
     _requires_connection = True
     _supports_check_mode = True
+    OPTIONS = {
+        "path": {"type": "path", "default": "~/.lifeline/evidence"},
+        "log": {"type": "path"},
+        "health": {"type": "dict"},
+        "timeout": {"type": "float", "default": 2},
+        "deadline": {"type": "float", "default": 90},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         box, looked = task_vars["inventory_hostname"], options["health"] or {}
-        try:
-            sources, named = self._take(options, looked)
-            found = evidence.read(sources, named, looked.get("workers", ()))
-            result.update(
-                changed=False,
-                evidence=found,
-                archive=None,
-                msg="evidence was taken, and nothing is kept of it in check mode",
-            )
-            if not self._task.check_mode:
-                result.update(self._keep(options, box, looked, sources, named))
-        except (SettingsError, ProbeError) as error:
-            raise AnsibleActionFail(str(error)) from error
+        sources, named = self._take(options, looked)
+        result = {
+            "changed": False,
+            "evidence": evidence.read(sources, named, looked.get("workers", ())),
+            "archive": None,
+            "msg": "evidence was read, and no archive is written in check mode",
+        }
+        if not self._task.check_mode:
+            result.update(self._keep(options, box, looked, sources, named))
         return result
 
-    def _take(self, options, looked):
+    def _take(self, options: dict[str, Any], looked: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the probe's sources and the other parts, by name."""
         if not 0 < options["timeout"] <= 60:
-            raise SettingsError(f"timeout is {options['timeout']}: it must be more than 0 and at most 60 seconds")
+            raise SettingsError(
+                f"timeout: out of range ({options['timeout']:g}); use more than 0 and at most 60 seconds"
+            )
         if options["deadline"] <= _LAST + options["timeout"]:
             raise SettingsError(
-                f"deadline is {options['deadline']}: it must be more than {_LAST + options['timeout']:g} seconds"
+                f"deadline: too short ({options['deadline']:g}); use more than {_LAST + options['timeout']:g} seconds"
             )
         workers = looked.get("workers", ())
         pids = [pid for worker in workers for pid in worker["pids"]]
@@ -75,12 +70,20 @@ class ActionModule(ActionBase):
         return evidence.parts(answer["stdout"], answer["stderr"], word)
 
     @staticmethod
-    def _is_short(looked):
-        """Whether the box has so little memory left that some evidence is not worth what it takes."""
+    def _is_short(looked: dict[str, Any]) -> bool:
+        """Return whether the host is so short of memory that the larger parts should not be read."""
         available = looked.get("ansible_facts", {}).get("lifeline_memory", {}).get("limit_available_bytes")
         return available is not None and available < evidence.LEAN_BYTES
 
-    def _keep(self, options, box, looked, sources, named):
+    def _keep(
+        self,
+        options: dict[str, Any],
+        box: str,
+        looked: dict[str, Any],
+        sources: dict[str, str],
+        named: dict[str, str],
+    ) -> dict[str, Any]:
+        """Write the archive and note it in the log. Returns what this adds to the result."""
         now = datetime.now(timezone.utc)
         about = {
             "box": box,

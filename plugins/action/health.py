@@ -6,28 +6,20 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
+from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import forks, health as health_probe, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
-
-_OPTIONS = {
-    "thresholds": {"type": "dict"},
-    "workers": {"type": "list", "elements": "dict"},
-    "oom_window": {"type": "str", "default": "24h"},
-    "timeout": {"type": "float", "default": 2},
-    "deadline": {"type": "float", "default": 30},
-    "fail_on": {"type": "str", "choices": ["never", "warning", "critical"], "default": "never"},
-}
 
 forks.spare()
 
@@ -83,28 +75,28 @@ class Past:
         return None if self._boot_time is None or not ages else self._boot_time + max(ages)
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
+class ActionModule(FleetAction):
     _requires_connection = True
+    OPTIONS = {
+        "thresholds": {"type": "dict"},
+        "workers": {"type": "list", "elements": "dict"},
+        "oom_window": {"type": "str", "default": "24h"},
+        "timeout": {"type": "float", "default": 2},
+        "deadline": {"type": "float", "default": 30},
+        "fail_on": {"type": "str", "choices": ["never", "warning", "critical"], "default": "never"},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
-        try:
-            thresholds = box_settings.thresholds(self._templar, task_vars, options["thresholds"])
-            workers = box_settings.workers(self._templar, task_vars, options["workers"])
-            expected = (
-                box_settings.listeners(self._templar, task_vars)
-                if box_settings.tells_purpose(self._templar, task_vars)
-                else None
-            )
-            window, timeout = self._times(options)
-            with self._noting_silence(task_vars), deadline(options["deadline"]):
-                sources = self._probe(health_probe.script(timeout, listeners=expected is not None))
-        except (SettingsError, ProbeError) as error:
-            raise AnsibleActionFail(str(error)) from error
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        thresholds = box_settings.thresholds(self._templar, task_vars, options["thresholds"])
+        workers = box_settings.workers(self._templar, task_vars, options["workers"])
+        wanted = box_settings.tells_purpose(self._templar, task_vars)
+        expected = box_settings.listeners(self._templar, task_vars) if wanted else None
+        window, timeout = self._times(options)
+        with self._noting_silence(task_vars), deadline(options["deadline"]):
+            sources = self._probe(health_probe.script(timeout, listeners=expected is not None))
         facts = probe_facts.parse(sources, window, expected)
         table = probe_facts.process_table(sources)
+        result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds}
         with Recorder(self._task, self._templar, task_vars) as recorder:
             past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
             judged = verdict.judge(
@@ -113,17 +105,11 @@ class ActionModule(ActionBase):
             if recorder:
                 past.record(judged)
                 result["forecasts"] = past.forecasts
-        result.update(
-            judged,
-            changed=False,
-            ansible_facts=facts,
-            thresholds=thresholds,
-            msg=verdict.summary(judged["verdict"], judged["findings"], facts),
-        )
         fail_on = options["fail_on"]
-        result["failed"] = fail_on != "never" and (
+        failed = fail_on != "never" and (
             verdict.SEVERITIES.index(judged["verdict"]) >= verdict.SEVERITIES.index(fail_on)
         )
+        result.update(judged, failed=failed, msg=verdict.summary(judged["verdict"], judged["findings"], facts))
         return result
 
     @contextmanager
@@ -147,9 +133,11 @@ class ActionModule(ActionBase):
         except ValueError as error:
             raise SettingsError(f"oom_window: {error}") from error
         if not 0 < options["timeout"] <= 60:
-            raise SettingsError(f"timeout is {options['timeout']}: it must be more than 0 and at most 60 seconds")
+            raise SettingsError(
+                f"timeout: out of range ({options['timeout']:g}); use more than 0 and at most 60 seconds"
+            )
         if options["deadline"] <= options["timeout"]:
             raise SettingsError(
-                f"deadline is {options['deadline']}: it must be more than timeout, which is {options['timeout']} seconds"
+                f"deadline: too short ({options['deadline']:g}); use more than timeout, which is {options['timeout']:g} s"
             )
         return window, options["timeout"]

@@ -1,11 +1,34 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.memory_facts. Its manual is modules/memory_facts.py, which does the work on the box."""
+"""The action of the six fact modules that have a history: run the module as Ansible does, and record what it read.
+
+`meta/runtime.yml` names it as the `action_plugin` of the other five. A `redirect` would not do: Ansible then looks up
+`module_defaults` by the name of the target, and the defaults of all six are mixed up.
+"""
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.facts_action import FactsAction
+from typing import Any
+
+from ansible.plugins.action.normal import ActionModule as Normal
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
 
 
-class ActionModule(FactsAction):
-    pass
+class ActionModule(Normal):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        facts = result.get("ansible_facts")
+        if facts and not result.get("failed"):
+            with Recorder(self._task, self._templar, task_vars) as recorder:
+                if recorder:
+                    state, whole = samples.state(facts)
+                    recorder.record(
+                        source=self._task.action.rpartition(".")[2],
+                        samples=samples.samples(facts),
+                        kills=samples.kills(facts),
+                        state=state,
+                        whole=whole,
+                    )
+        return result

@@ -8,58 +8,55 @@ import os
 import re
 import time
 from contextlib import ExitStack
+from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import groups as compare_groups
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import settings
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gather, page as report_page
 
-_OPTIONS = {
-    "path": {"type": "path", "required": True},
-    "boxes": {"type": "list", "elements": "str", "required": True},
-    "readings": {"type": "str"},
-    "days": {"type": "float", "default": 7},
-    "mode": {"type": "str", "default": "0644"},
-}
 _MOST_DAYS = 366
 
 
-class ActionModule(ActionBase):
+class ActionModule(FleetAction):
     """No box is asked: the page is made and written where Ansible runs."""
 
-    TRANSFERS_FILES = False
     _requires_connection = False
+    OPTIONS = {
+        "path": {"type": "path", "required": True},
+        "boxes": {"type": "list", "elements": "str", "required": True},
+        "readings": {"type": "str"},
+        "days": {"type": "float", "default": 7},
+        "mode": {"type": "str", "default": "0644"},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
-        try:
-            path, mode = _place(options["path"]), _mode(options["mode"])
-            if not 0 < options["days"] <= _MOST_DAYS:
-                raise SettingsError(f"days is {options['days']:g}: it must be more than 0 and at most {_MOST_DAYS}")
-            if not options["boxes"]:
-                raise SettingsError(
-                    'boxes is empty: name the hosts that the report is about, such as "{{ ansible_play_hosts_all }}"'
-                )
-            fleet = self._gather(options, task_vars)
-            page = report_page.render(fleet).encode()
-            if not self._task.check_mode:
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        path, mode = _place(options["path"]), _mode(options["mode"])
+        if not 0 < options["days"] <= _MOST_DAYS:
+            raise SettingsError(f"days is {options['days']:g}: it must be more than 0 and at most {_MOST_DAYS}")
+        if not options["boxes"]:
+            raise SettingsError(
+                'boxes is empty: name the hosts that the report is about, such as "{{ ansible_play_hosts_all }}"'
+            )
+        fleet = self._gather(options, task_vars)
+        page = report_page.render(fleet).encode()
+        if not self._task.check_mode:
+            try:
                 atomic.replace(path, page, mode, follow_links=True)
-        except (HistoryError, SettingsError) as error:
-            raise AnsibleActionFail(str(error)) from error
-        except OSError as error:
-            raise AnsibleActionFail(f"the report can't be written to {path}: {error.strerror}") from error
+            except OSError as error:
+                raise SettingsError(f"path: cannot write the report to {path}: {error.strerror}") from error
         counts = {verdict: sum(box.verdict == verdict for box in fleet.boxes) for verdict in _table.VERDICTS}
-        result.update(
-            changed=True, path=path, size=len(page), counts=counts, msg=f"{path} ({_table.count(fleet.boxes)})"
-        )
-        return result
+        return {
+            "changed": True,
+            "path": path,
+            "size": len(page),
+            "counts": counts,
+            "msg": f"{path} ({_table.count(fleet.boxes)})",
+        }
 
     def _gather(self, options, task_vars):
         found = {}

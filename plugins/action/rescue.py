@@ -1,89 +1,79 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.rescue: look, do the first step that is left, wait what comes of it. Its manual is modules/rescue.py."""
+"""The action lifeline.fleet.rescue: look at a host and take one step to rescue it. Its documentation is modules/rescue.py."""
 
 from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import plan as rescue_plan
 
-_OPTIONS = {
-    "evidence": {"type": "dict", "required": True},
-    "done": {"type": "list", "elements": "str", "default": []},
-    "patience": {"type": "float", "default": 180},
-    "spared": {"type": "list", "elements": "str", "default": list(rescue_plan.SPARED)},
-    "log": {"type": "path"},
-}
 _HEALTH = "lifeline.fleet.health"
-# So long a step's own command may take: what takes longer is begun by it, and waited for.
+# The limit of a step's command. Services are restarted with --no-block and waited for afterwards.
 _COMMAND_SECONDS = 90
 _PAUSE = 3
 _ATTEMPTS = 3
-# What a shell would make something of.
+# The name of a step goes into a shell's quotes.
 _UNSPEAKABLE = re.compile(r"[^A-Za-z0-9 .,:@_-]")
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
+class ActionModule(FleetAction):
     _requires_connection = True
     _supports_check_mode = True
+    OPTIONS = {
+        "evidence": {"type": "dict", "required": True},
+        "done": {"type": "list", "elements": "str", "default": []},
+        "patience": {"type": "float", "default": 180},
+        "spared": {"type": "list", "elements": "str", "default": list(rescue_plan.SPARED)},
+        "log": {"type": "path"},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if not 0 < options["patience"] <= 3600:
-            raise AnsibleActionFail(
-                f"patience is {options['patience']:g}: it must be more than 0 and at most 3600 seconds"
+            raise SettingsError(
+                f"patience: out of range ({options['patience']:g}); use more than 0 and at most 3600 seconds"
             )
         looked = self._look_first(task_vars)
         steps, reasons = rescue_plan.plan(looked, options["evidence"], options["spared"])
         left = [step for step in steps if step.name not in options["done"]]
-        result.update(
-            changed=False,
-            step=None,
-            plan=[step.name for step in left],
-            reasons=reasons,
-            verdict=looked["verdict"],
-            findings=looked["findings"],
-            recovered=rescue_plan.recovered(looked["findings"]),
-        )
-        try:
-            if result["recovered"] or not left:
-                result["msg"] = self._nothing(looked, reasons, options)
-            elif self._task.check_mode:
-                result.update(
-                    changed=True, msg=f"would, as long as it is {looked['verdict']}: {'; '.join(result['plan'])}"
-                )
-            else:
-                result.update(self._do(left[0], looked, options, task_vars))
-        except SettingsError as error:
-            raise AnsibleActionFail(str(error)) from error
+        result = {
+            "changed": False,
+            "step": None,
+            "plan": [step.name for step in left],
+            "reasons": reasons,
+            "verdict": looked["verdict"],
+            "findings": looked["findings"],
+            "recovered": rescue_plan.recovered(looked["findings"]),
+        }
+        if result["recovered"] or not left:
+            result["msg"] = _nothing(looked, reasons, bool(options["done"]))
+        elif self._task.check_mode:
+            result["changed"] = True
+            result["msg"] = f"would, as long as it is {looked['verdict']}: {'; '.join(result['plan'])}"
+        else:
+            result.update(self._do(left[0], looked, options, task_vars))
         return result
 
-    def _nothing(self, looked, reasons, options):
-        if looked["verdict"] != "critical":
-            return f"it is {looked['verdict']}: nothing is to be done"
-        return f"{'nothing more can be done here' if options['done'] else 'nothing can be done here'}: {'; '.join(reasons) or looked['msg']}"
-
-    def _do(self, step, looked, options, task_vars):
-        box, critical = (
-            task_vars["inventory_hostname"],
-            [one["message"] for one in looked["findings"] if one["severity"] == "critical"],
-        )
+    def _do(
+        self, step: rescue_plan.Step, looked: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Take the step and wait until the host has recovered or the patience is over."""
+        box = task_vars["inventory_hostname"]
+        critical = [one["message"] for one in looked["findings"] if one["severity"] == "critical"]
         self._note(options, box, "step", step=step.name, command=step.command, why=critical)
         began = time.monotonic()
         said = self._command(step)
         after = self._wait(step, looked, began + options["patience"], task_vars)
-        recovered = after is not None and self._worked(step, looked, after)
+        recovered = after is not None and _worked(step, looked, after)
         outcome = {
             "verdict": "down" if after is None else after["verdict"],
             "findings": [] if after is None else after["findings"],
@@ -100,66 +90,54 @@ class ActionModule(ActionBase):
             seconds=outcome["seconds"],
             findings=[one["message"] for one in outcome["findings"]],
         )
-        told = "it didn't answer any more" if after is None else after["msg"]
+        told = "it stopped answering" if after is None else after["msg"]
+        came = "it recovered" if recovered else "it has not recovered"
         return {
             "changed": True,
             "step": step.name,
             "said": said,
             **outcome,
             "plan": [],
-            "msg": f"{step.name}: {'it recovered' if recovered else 'it has not recovered'} after {outcome['seconds']:g} s: {told}",
+            "msg": f"{step.name}: {came} after {outcome['seconds']:g} s: {told}",
         }
 
-    def _command(self, step):
-        """Run it, and note it in the box's own log as far as that works: whoever looks there later shall not wonder."""
-        script = (
-            "{ PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; { %s; } 2>&1; timeout -s KILL 3 logger -p daemon.warning -t lifeline-rescue "
-            '-- "%s" > /dev/null 2>&1 < /dev/null; }' % (step.command, _UNSPEAKABLE.sub("_", step.name))
-        )
+    def _command(self, step: rescue_plan.Step) -> str:
+        """Run the step's command, and note it in the host's own log if that works. Returns what it printed."""
+        name = _UNSPEAKABLE.sub("_", step.name)
+        log = f'timeout -s KILL 3 logger -p daemon.warning -t lifeline-rescue -- "{name}" > /dev/null 2>&1 < /dev/null'
+        script = f"{{ PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; {{ {step.command}; }} 2>&1; {log}; }}"
         try:
             with deadline(_COMMAND_SECONDS):
                 answer = shell.run(self, script)
         except AnsibleConnectionFailure as error:
-            # It may have been done nevertheless: what comes of it tells.
+            # The command may have run nevertheless: the next look tells.
             return " ".join(str(error).split())[:500]
         return " ".join((answer["stdout"] + answer["stderr"]).split())[:500]
 
-    def _wait(self, step, before, until, task_vars):
-        """What health says as soon as it is good, else what it said at last; None where the box didn't answer any more."""
+    def _wait(
+        self, step: rescue_plan.Step, before: dict[str, Any], until: float, task_vars: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Look again until the step has worked or the time is over. Returns the last look, None if the host was silent."""
         while True:
             time.sleep(_PAUSE)
             try:
                 looked = self._look(task_vars)
             except (AnsibleConnectionFailure, AnsibleActionFail):
                 looked = None
-            if looked is not None and self._worked(step, before, looked) or time.monotonic() > until:
+            if (looked is not None and _worked(step, before, looked)) or time.monotonic() > until:
                 return looked
 
-    @staticmethod
-    def _worked(step, before, after):
-        """Whether nothing critical is left, and the worker that was to be started anew is not the one that was there before."""
-        if not rescue_plan.recovered(after["findings"]):
-            return False
-        if step.anew is None:
-            return True
-        pids = [
-            {pid for worker in looked["workers"] if worker["name"] == step.anew for pid in worker["pids"]}
-            for looked in (before, after)
-        ]
-        return bool(pids[1]) and not pids[0] & pids[1]
-
-    def _look_first(self, task_vars):
-        """A box that is short of memory may miss a look, and is not lost yet."""
-        for attempt in range(_ATTEMPTS):
+    def _look_first(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Look at the host, several times if it is silent: one that is short of memory may miss a look."""
+        for _attempt in range(_ATTEMPTS - 1):
             try:
                 return self._look(task_vars)
             except AnsibleConnectionFailure:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        return None
+                continue
+        return self._look(task_vars)
 
-    def _look(self, task_vars):
-        """What health says of the box, by the inventory's own thresholds."""
+    def _look(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return what `health` says of the host by the inventory's own thresholds."""
         task = self._task.copy()
         task.args = {}
         action = self._shared_loader_obj.action_loader.get(
@@ -174,6 +152,27 @@ class ActionModule(ActionBase):
         return action.run(task_vars=task_vars)
 
     @staticmethod
-    def _note(options, box, event, **values):
+    def _note(options: dict[str, Any], box: str, event: str, **values: Any) -> None:
         if options["log"]:
             action_log.append(options["log"], box, event, values)
+
+
+def _nothing(looked: dict[str, Any], reasons: list[str], tried: bool) -> str:
+    """Return why no step is taken."""
+    if looked["verdict"] != "critical":
+        return f"it is {looked['verdict']}: nothing is to be done"
+    done = "nothing more can be done here" if tried else "nothing can be done here"
+    return f"{done}: {'; '.join(reasons) or looked['msg']}"
+
+
+def _worked(step: rescue_plan.Step, before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether nothing critical is left, and the worker that the step restarts has only new processes."""
+    if not rescue_plan.recovered(after["findings"]):
+        return False
+    if step.anew is None:
+        return True
+    old, new = (
+        {pid for worker in looked["workers"] if worker["name"] == step.anew for pid in worker["pids"]}
+        for looked in (before, after)
+    )
+    return bool(new) and not old & new

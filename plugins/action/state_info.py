@@ -1,61 +1,60 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.state_info: what a box is made of, in one round trip. Its manual is modules/state_info.py."""
+"""The action lifeline.fleet.state_info: read a host's state in one round trip. Its documentation is modules/state_info.py."""
 
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell, state as host_state, state_script
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
-_OPTIONS = {
-    "workers": {"type": "list", "elements": "dict", "default": []},
-    "app_path": {"type": "str"},
-    "deadline": {"type": "float", "default": 90},
-}
-# Of the time that a box has, so much is for the part that is being read when the rest of it is over.
+# No part is begun in the last seconds of the deadline: the one that runs then needs time to end.
 _LAST = 30
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
+class ActionModule(FleetAction):
     _requires_connection = True
     _supports_check_mode = True
+    OPTIONS = {
+        "workers": {"type": "list", "elements": "dict", "default": []},
+        "app_path": {"type": "str"},
+        "deadline": {"type": "float", "default": 90},
+    }
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        options = self.validate_argument_spec(_OPTIONS)[1]
-        try:
-            workers = self._workers(options["workers"])
-            apps = self._apps(options["app_path"], task_vars)
-            if options["deadline"] <= _LAST:
-                raise SettingsError(f"deadline is {options['deadline']:g}: it must be more than {_LAST} seconds")
-            word = secrets.token_hex(8)
-            script = state_script.script(
-                word, options["deadline"] - _LAST, [pid for worker in workers for pid in worker["pids"]], apps
-            )
-            with deadline(options["deadline"]):
-                answer = shell.run(self, script)
-            parts = state_script.parts(answer["stdout"], answer["stderr"], word)
-        except (SettingsError, ProbeError) as error:
-            raise AnsibleActionFail(str(error)) from error
+    def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        workers = self._workers(options["workers"])
+        apps = self._apps(options["app_path"], task_vars)
+        if options["deadline"] <= _LAST:
+            raise SettingsError(f"deadline: too short ({options['deadline']:g}); use more than {_LAST} seconds")
+        word = secrets.token_hex(8)
+        script = state_script.script(
+            word, options["deadline"] - _LAST, [pid for worker in workers for pid in worker["pids"]], apps
+        )
+        with deadline(options["deadline"]):
+            answer = shell.run(self, script)
+        parts = state_script.parts(answer["stdout"], answer["stderr"], word)
         state, whole, unread = host_state.parse(parts, workers, bool(apps))
         with Recorder(self._task, self._templar, task_vars) as recorder:
             recorder.record(source="state_info", state=state, whole=whole)
-        result.update(changed=False, state=state, whole=list(whole), unread=unread, msg=_summary(state, unread))
-        # Thousands of names are nothing to read, not even with -v.
-        result["_ansible_verbose_override"] = True
-        return result
+        return {
+            "changed": False,
+            "state": state,
+            "whole": list(whole),
+            "unread": unread,
+            "msg": _summary(state, unread),
+            # The result has thousands of names: callbacks must not print it, not even with -v.
+            "_ansible_verbose_override": True,
+        }
 
     @staticmethod
-    def _workers(workers):
+    def _workers(workers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the option `workers` as it is. Raises SettingsError if one has no name or no pids."""
         for number, worker in enumerate(workers):
             pids = worker.get("pids")
             if (
@@ -64,22 +63,21 @@ class ActionModule(ActionBase):
                 or not all(isinstance(pid, int) for pid in pids)
             ):
                 raise SettingsError(
-                    f"workers[{number}] is {worker!r}: it must have a name and a list of pids, as health returns them"
+                    f"workers[{number}]: no name or no list of pids ({worker!r}); pass the workers that health returned"
                 )
         return workers
 
-    def _apps(self, option, task_vars):
-        """The paths of the applications, as the inventory gives them where the option doesn't."""
+    def _apps(self, option: str | None, task_vars: dict[str, Any]) -> list[str]:
+        """Return the paths of the applications: the option, or those of the inventory's workers."""
         if option is not None:
             return [option] if option else []
         declared = box_settings.sidekiq_workers(self._templar, task_vars)[0]
         return list(dict.fromkeys(worker["app_path"] for worker in declared if worker.get("app_path")))
 
 
-def _summary(state, unread):
-    text = "%s, kernel %s, %d packages, %d sysctls, %d units, %d gems" % (
-        state.get("os", "an unknown system"),
-        state.get("kernel", "unknown"),
-        *(sum(name.startswith(prefix) for name in state) for prefix in ("package:", "sysctl:", "unit:", "gem:")),
-    )
-    return text + ("; not read: " + ", ".join(unread) if unread else "")
+def _summary(state: dict[str, str], unread: list[str]) -> str:
+    counts = [
+        f"{sum(name.startswith(kind + ':') for name in state)} {kind}s" for kind in ("package", "sysctl", "unit", "gem")
+    ]
+    text = f"{state.get('os', 'an unknown system')}, kernel {state.get('kernel', 'unknown')}, {', '.join(counts)}"
+    return f"{text}; not read: {', '.join(unread)}" if unread else text

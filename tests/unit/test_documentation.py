@@ -8,7 +8,6 @@ import re
 
 import yaml
 
-from ansible_collections.lifeline.fleet.plugins.action import health as action
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
 from ansible_collections.lifeline.fleet.plugins.modules import health as manual
 from paths import ROOT
@@ -32,15 +31,6 @@ def test_the_manual_of_health_lists_every_check_with_its_defaults():
     assert re.findall(r"C\((\w+)\) ([\w.]+), ([\w.]+)[;.]", text) == [
         (name, level(check.warning), level(check.critical)) for name, check in CHECKS.items()
     ]
-
-
-def test_the_manual_of_health_has_the_options_that_it_takes():
-    documented = yaml.safe_load(manual.DOCUMENTATION)["options"]
-    assert set(documented) == set(action._OPTIONS)
-    for name, option in action._OPTIONS.items():
-        assert documented[name]["type"] == option["type"]
-        assert documented[name].get("default") == option.get("default")
-        assert documented[name].get("choices") == option.get("choices")
 
 
 def test_every_fact_module_is_in_the_action_group_and_in_the_readme():

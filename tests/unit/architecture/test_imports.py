@@ -46,6 +46,7 @@ FLOORS = (
     {"module_utils/_judge"},
     {"module_utils/_metrics"},
     {
+        "plugin_utils/_action",
         "plugin_utils/_files",
         "plugin_utils/_lookup",
         "plugin_utils/_probe",

@@ -83,8 +83,6 @@ WITHOUT = {
     #
     "plugins/plugin_utils/_forecast/trends.py": NOT_YET,
     #
-    "plugins/plugin_utils/_history/facts_action.py": NOT_YET,
-    #
     "plugins/plugin_utils/_history/file.py": NOT_YET,
     #
     "plugins/plugin_utils/_history/prune.py": NOT_YET,

@@ -156,8 +156,6 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_forecast/trends.py",
     #
-    "plugins/plugin_utils/_history/facts_action.py",
-    #
     "plugins/plugin_utils/_history/file.py",
     #
     "plugins/plugin_utils/_history/prune.py",

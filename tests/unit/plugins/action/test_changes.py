@@ -12,12 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
-from ansible_collections.lifeline.fleet.plugins.action import changes as action
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
-from ansible_collections.lifeline.fleet.plugins.modules import changes as manual
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import json_file
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run
 from paths import ROOT
@@ -201,11 +198,3 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="file/watch.json can't be written: File exists"):
         json_file.write(str(tmp_path / "file" / "watch.json"), {})
-
-
-def test_the_manual_has_the_options_that_are_taken():
-    documented = yaml.safe_load(manual.DOCUMENTATION)["options"]
-    assert set(documented) == set(action._OPTIONS)
-    for name, option in action._OPTIONS.items():
-        for key in ("type", "default", "required", "elements"):
-            assert documented[name].get(key) == option.get(key)

@@ -243,7 +243,7 @@ def _check_names():
         ({"host_vars/here.yml": "max_sidekiq_memory: 13"}, "", ["max_sidekiq_memory is 13", "write a unit"]),
         ({}, "fail_on=sometimes", ["fail_on", "sometimes", "never, warning, critical"]),
         ({}, "oom_window=yesterday", ["oom_window", "'yesterday'", "24h"]),
-        ({}, "timeout=0", ["timeout is 0", "at most 60"]),
+        ({}, "timeout=0", ["timeout: out of range (0); use more than 0 and at most 60 seconds"]),
         ({}, "threshold=5", ["threshold"]),
     ],
 )

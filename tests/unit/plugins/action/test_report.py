@@ -100,7 +100,7 @@ def test_the_history_alone_asks_no_box(report, tmp_path):
         ({"path": "/proc"}, "path is /proc, which is a folder: name a file in it, such as /proc/report.html"),
         (
             {"path": "/proc/nowhere/page.html"},
-            "the report can't be written to /proc/nowhere/page.html: No such file or directory",
+            "path: cannot write the report to /proc/nowhere/page.html: No such file or directory",
         ),
         (
             {"lifeline_report_fresh": "false"},
