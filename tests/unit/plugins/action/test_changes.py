@@ -116,7 +116,7 @@ def test_another_run_that_goes_on_has_the_boxes_for_itself(watch, tmp_path):
         code, output, report = watch()
         assert (code, report) == (0, None), output
         assert f"another run (pid {other.pid}" in output
-        assert "TASK [See what is new]" not in output
+        assert "TASK [Find the changes]" not in output
     finally:
         other.kill()
         other.wait()
