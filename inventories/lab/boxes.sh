@@ -1,4 +1,4 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The boxes of the lab that are up now, as podman knows them.
+# Print the lab boxes that podman has running now.
 exec python3 "$(dirname "$0")/../../tests/lab/lab.py" inventory
