@@ -39,8 +39,17 @@ lint: $(CACHE)/test.ready ## ansible-lint, yamllint, ruff, shellcheck, and the d
 sanity: $(CACHE)/test.ready ## ansible-test sanity on every ansible-core that this machine's Pythons can run
 	python tests/sanity.py
 
-unit: $(CACHE)/test.ready ## the parsers on recorded boxes, with every Python that this machine has
+unit: export PATH := $(CACHE)/unit-tools/bin:$(PATH)
+unit: $(CACHE)/unit.ready ## unit tests, without root; FILE=tests/unit/... chooses a file or folder
+	@python tests/unit.py $(FILE)
+
+unit-all: $(CACHE)/test.ready ## unit tests, with every Python that this machine has
 	python tests/unit.py
+	python tests/unit.py --others
+
+check: export PATH := $(CACHE)/unit-tools/bin:$(PATH)
+check: $(CACHE)/check.ready ## format, lint, types and unit tests, without root: the loop before each commit
+	@tests/check.sh
 
 servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, against real ones
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q --numprocesses 4 --dist loadfile tests/servers
@@ -70,10 +79,10 @@ bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what An
 clean: lab-down ## remove the lab and everything that was set up
 	rm -rf .cache
 
-$(CACHE)/health.ready: requirements.txt tests/setup.sh
-	@tests/setup.sh health
-	@touch $@
-
-$(CACHE)/test.ready: requirements.txt tests/requirements.txt tests/setup.sh
-	@tests/setup.sh test
+$(CACHE)/health.ready: requirements.txt
+$(CACHE)/unit.ready: requirements.txt tests/requirements-unit.txt
+$(CACHE)/check.ready: requirements.txt tests/requirements-unit.txt tests/requirements-check.txt
+$(CACHE)/test.ready: requirements.txt tests/requirements-unit.txt tests/requirements-check.txt tests/requirements.txt
+$(CACHE)/%.ready: tests/setup.sh
+	@tests/setup.sh $*
 	@touch $@

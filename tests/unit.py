@@ -1,9 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the unit tests: all of them with the Python that runs Ansible, those of what runs on boxes with every Python from 3.8 on."""
+"""Run the unit tests.
+
+tests/unit.py                  all of them, on this Python
+tests/unit.py tests/unit/...   a file or folder, on this Python
+tests/unit.py --others         those of what may run on hosts, on every other Python from 3.8 on that this machine has
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -13,32 +19,44 @@ from pathlib import Path
 import interpreters
 
 ROOT = Path(__file__).resolve().parents[1]
-ON_BOXES = ROOT / "tests" / "unit" / "plugins" / "module_utils"
+ON_HOSTS = ROOT / "tests" / "unit" / "plugins" / "module_utils"
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+OWN = "%d.%d" % sys.version_info[:2]
 
 
 def main():
-    own = "%d.%d" % sys.version_info[:2]
-    others = [version for version in VERSIONS if version != own and interpreters.find(version)]
-    print(f"==> unit tests on Python {own}", flush=True)
-    failed = [own] if pytest(sys.executable, "--numprocesses", "2", "--dist", "loadfile").returncode else []
+    parser = argparse.ArgumentParser(description="Run the unit tests.")
+    parser.add_argument("paths", nargs="*", metavar="FILE", help="a file or folder below tests/unit (default: all)")
+    parser.add_argument("--others", action="store_true", help="on every other Python, what may run on hosts")
+    options = parser.parse_args()
+    if options.others:
+        on_the_others()
+    else:
+        # A few files are done before two workers have started.
+        together = () if options.paths else ("--numprocesses", "2", "--dist", "loadfile")
+        sys.exit(pytest(sys.executable, *together, *options.paths).returncode)
+
+
+def on_the_others():
+    others = [version for version in VERSIONS if version != OWN and interpreters.find(version)]
     with ThreadPoolExecutor(2) as pool:
-        failed += filter(None, pool.map(fails, others))
+        failed = [version for version in pool.map(fails, others) if version]
     for version in VERSIONS:
-        if version not in (own, *others):
+        if version not in (OWN, *others):
             print(f"==> left out: Python {version}, which this machine doesn't have", flush=True)
     if failed:
         sys.exit(f"unit tests failed on Python {', '.join(failed)}")
 
 
 def fails(version):
-    """The version, if what runs on boxes fails there. What pytest says of it is said at once, as another runs beside it."""
-    ran = pytest(environment(version), ON_BOXES, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print(f"==> unit tests on Python {version} of what runs on boxes\n{ran.stdout}", end="", flush=True)
+    """Return the version if its tests fail. Their output is printed at once, as another Python's tests run beside them."""
+    ran = pytest(environment(version), ON_HOSTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(f"==> unit tests on Python {version}\n{ran.stdout}", end="", flush=True)
     return version if ran.returncode else None
 
 
 def environment(version):
+    """Return the Python of a virtual environment for that version, which is made if it is missing."""
     place = ROOT / ".cache" / "unit" / version
     python = place / "bin" / "python"
     if not (place / "ready").exists():

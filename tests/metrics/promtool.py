@@ -1,6 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prometheus' own tool for tests, from Debian's package: unpacked below .cache, for to install it would start a server."""
+"""Run promtool, Prometheus' own checker, on metrics and rules.
+
+`python -m metrics.promtool` takes it out of Debian's package `prometheus` and puts it below .cache: installing the package
+would start a server. `make test` does this; the unit tests that need promtool are skipped without it.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +17,44 @@ from pathlib import Path
 
 import pytest
 
-PLACE = Path(__file__).resolve().parents[2] / ".cache" / "promtool"
+FOLDER = Path(__file__).resolve().parents[2] / ".cache" / "promtool"
 
 
-@functools.lru_cache(maxsize=None)
-def find():
-    """The path of promtool. A machine without it and without apt skips the test."""
-    found = shutil.which("promtool") or str(PLACE / "usr" / "bin" / "promtool")
-    if not Path(found).exists():
-        if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-            pytest.skip("there is no promtool on this machine, nor apt-get to fetch it")
-        fetch()
-    return found
-
-
-def fetch():
-    PLACE.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=PLACE.parent) as folder:
-        done = _run("apt-get", "download", "-q", "prometheus", cwd=folder)
-        if done.returncode and os.geteuid() == 0:
-            # Nobody has asked yet which packages there are.
-            _run("apt-get", "update", "-qq")
-            done = _run("apt-get", "download", "-q", "prometheus", cwd=folder)
-        assert done.returncode == 0, done.stdout
-        (package,) = Path(folder).glob("*.deb")
-        unpacked = Path(folder) / "unpacked"
-        subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True)
-        shutil.rmtree(PLACE, ignore_errors=True)
-        (PLACE / "usr" / "bin").mkdir(parents=True)
-        (unpacked / "usr" / "bin" / "promtool").rename(PLACE / "usr" / "bin" / "promtool")
-
-
-def run(*arguments, text=None):
-    """What promtool says, and whether it is content."""
-    done = _run(find(), *arguments, input=text)
+def run(*arguments: str, text: str | None = None) -> tuple[bool, str]:
+    """Return whether promtool succeeded, and its output; skip the test on a machine without promtool."""
+    done = _run(_find(), *arguments, input=text)
     return done.returncode == 0, done.stdout
 
 
-def _run(*argv, **options):
+@functools.lru_cache(maxsize=None)
+def _find() -> str:
+    found = shutil.which("promtool", path=os.pathsep.join((os.environ["PATH"], str(FOLDER))))
+    if found is None:
+        pytest.skip("promtool is not installed: `make test` fetches it")
+    return found
+
+
+def fetch() -> None:
+    """Put promtool below .cache, if it is neither there nor installed."""
+    if shutil.which("promtool") or (FOLDER / "promtool").exists():
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        done = _run("apt-get", "download", "-q", "prometheus", cwd=folder)
+        if done.returncode and os.geteuid() == 0:
+            # apt may not have its package lists yet.
+            _run("apt-get", "update", "-qq")
+            done = _run("apt-get", "download", "-q", "prometheus", cwd=folder)
+        if done.returncode:
+            raise SystemExit(f"promtool: apt-get could not download the package prometheus: {done.stdout.strip()}")
+        (package,) = Path(folder).glob("*.deb")
+        subprocess.run(["dpkg-deb", "--extract", package, Path(folder) / "unpacked"], check=True)
+        (Path(folder) / "unpacked" / "usr" / "bin" / "promtool").rename(FOLDER / "promtool")
+
+
+def _run(*argv: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
+
+
+if __name__ == "__main__":
+    fetch()
