@@ -122,6 +122,10 @@ ansible_facts:
                   in C(/etc/fstab), the kernel has taken that away after an error.
               type: bool
               sample: false
+            read_only_by_error:
+              description: Whether the kernel has made it read-only after an error, rather than whoever mounted it.
+              type: bool
+              sample: false
             always_full:
               description: Whether nothing can be added to it by design, so that its being full is no news.
               type: bool
@@ -132,6 +136,14 @@ ansible_facts:
               sample: true
             hung:
               description: Whether it was asked, and didn't answer within O(timeout).
+              type: bool
+              sample: false
+            failed:
+              description: Whether it answered with an error, such as a dead FUSE mount or a disk with I/O errors.
+              type: bool
+              sample: false
+            inodes_from_space:
+              description: Whether it makes inodes of free space, so both run out together.
               type: bool
               sample: false
             source:

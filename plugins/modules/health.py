@@ -24,15 +24,24 @@ options:
         or both; V(null) switches a level off.
       - The variable C(lifeline_thresholds) has the same form. It may be set for all boxes, for groups and for hosts at once. Each layer
         names only what differs from the layer before it, and this option is the last layer.
-      - A check strikes when its value reaches the threshold. For C(memory_available_percent), C(forecast_minutes) and
-        C(disk_forecast_minutes) less is worse; for all others more is.
-      - "The checks and their defaults, warning then critical: C(memory_available_percent) 25, 10; C(memory_pressure_percent) 5, 20;
-        C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95; C(inodes_used_percent) 90, 95;
-        C(disks_hung) 1, null; C(root_read_only) null, 1; C(fds_used_percent) 70, 90; C(process_fds_used_percent) 80, 95;
-        C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5; C(workers_missing) null, 1; C(workers_given_up) null, 1;
-        C(worker_memory_percent) 80, 100; C(worker_allowance_percent) 100, null; C(sshd_killable) 1, null;
-        C(services_unexpected) 1, null; C(load_per_cpu) 2, 8; C(steal_percent) 10, 30;
-        C(forecast_minutes) 120, 30; C(disk_forecast_minutes) 1440, 120."
+      - A check strikes when its value reaches the threshold. For what is available and for the forecasts less is worse; for all others
+        more is.
+      - C(memory_available_mib), C(disk_available_mib) and C(inodes_available) are the companions of C(memory_available_percent),
+        C(disk_used_percent) and C(inodes_used_percent). A level of the share strikes only if the companion's strikes as well. A layer that
+        sets a level of a share switches off that of the companion, unless it sets both.
+      - "The checks and their defaults, warning then critical: C(memory_available_percent) 25, 10;
+        C(memory_available_mib) 6144, 2048; C(memory_pressure_percent) 5, 20; C(memory_committed_percent) 90,
+        98; C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95;
+        C(disk_available_mib) 102400, 10240; C(inodes_used_percent) 90, 95; C(inodes_available) 1000000,
+        100000; C(disks_hung) 1, null; C(login_disks_hung) null, 1; C(disks_failed) 1, null;
+        C(disks_read_only) null, 1; C(root_read_only) null, 1; C(fds_used_percent) 70, 90;
+        C(process_fds_used_percent) 80, 95; C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5;
+        C(workers_missing) null, 1; C(workers_given_up) null, 1; C(worker_memory_percent) 80, 100;
+        C(worker_allowance_percent) 100, null; C(sshd_missing) null, 1; C(sshd_killed) null, 1;
+        C(sshd_drops_percent) 1, 50; C(logins_refused) null, 1; C(pids_used_percent) 80, 95;
+        C(conntrack_used_percent) 80, 95; C(ptys_used_percent) 80, 95; C(sshd_killable) 1, null;
+        C(services_unexpected) 1, null; C(io_pressure_percent) 40, null; C(load_per_cpu) 2, 8;
+        C(steal_percent) 10, 30; C(forecast_minutes) 120, 30; C(disk_forecast_minutes) 1440, 120."
       - C(forecast_minutes) is how long memory, descriptors and the allowance of a worker will last, C(disk_forecast_minutes) how long space
         and inodes of a file system will. They are judged only where C(lifeline_history) names a history.
       - C(services_unexpected) is judged only where C(service_lockdown_expected) says what the box is for. Whose sockets they are, only
@@ -204,6 +213,17 @@ workers:
       description: Whether it must be running.
       type: bool
       sample: true
+    state:
+      description:
+        - V(running); V(stopped) by a signal; V(stuck) in the kernel although no disk is busy; V(missing); or V(unknown) if the login may not
+          see all processes.
+      type: str
+      choices: [running, stopped, stuck, missing, unknown]
+      sample: running
+    zombies:
+      description: Its processes that are dead and that their parent has not waited for.
+      type: int
+      sample: 0
     pids:
       description: Its processes, without their children.
       type: list
@@ -317,6 +337,37 @@ ansible_facts:
     lifeline_pressure:
       description: See M(lifeline.fleet.pressure_facts); the rates are averages since boot.
       type: dict
+    lifeline_kernel:
+      description: The kernel's tables that each login needs, and what kind of host it is.
+      type: dict
+      contains:
+        pids:
+          description:
+            - Processes and threads, in the fullest of the kernel's own table and the control groups of the login, as C(used), C(maximum) and
+              C(used_percent). V(null) is what the kernel doesn't tell, here as in the next two.
+          type: dict
+          sample: {"used": 412, "maximum": 32768, "used_percent": 1.26}
+        conntrack:
+          description: Entries of the firewall's connection tracking table.
+          type: dict
+          sample: {"used": 120, "maximum": 65536, "used_percent": 0.18}
+        ptys:
+          description: Terminals.
+          type: dict
+          sample: {"used": 2, "maximum": 4096, "used_percent": 0.05}
+        container:
+          description: Whether the host is a container.
+          type: bool
+        lxcfs:
+          description: Whether lxcfs shows figures of the container in some files of C(/proc), beside those of the whole machine in others.
+          type: bool
+        ssh_socket:
+          description: Whether systemd listens for sshd (C(ssh.socket) or C(sshd.socket)).
+          type: bool
+        logins_refused_by:
+          description: The file that makes PAM refuse every login but root's; V(null) if there is none.
+          type: str
+          sample: null
     lifeline_listeners:
       description: See M(lifeline.fleet.listener_facts); packages and users are not read. Only where C(service_lockdown_expected) is set.
       type: dict

@@ -145,6 +145,14 @@ ansible_facts:
           description: What has been promised to processes (C(Committed_AS)).
           type: int
           sample: 9663676416
+        committed_percent:
+          description: The same as a share of RV(ignore:commit_limit_bytes).
+          type: float
+          sample: 75.2
+        arc_reclaimable_bytes:
+          description: What ZFS gives back of its cache under pressure; V(null) without ZFS. It counts as available.
+          type: int
+          sample: null
         overcommit_mode:
           description: Whether the kernel promises more than it has, from C(vm.overcommit_memory). The limit binds only with V(never).
           type: str
@@ -249,6 +257,10 @@ ansible_facts:
           description: The same as a share of RV(ignore:limit_bytes).
           type: float
           sample: 42.59
+        limit_is_host:
+          description: Whether the last three are those of the RAM, not those of a control group.
+          type: bool
+          sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -115,6 +115,10 @@ ansible_facts:
               description: Its state as one letter, as C(ps) shows it; V(D) is a process that waits for I/O and can't be killed.
               type: str
               sample: S
+            nice:
+              description: How readily it gives way to others, from -20 (not at all) to 19.
+              type: int
+              sample: 0
             threads:
               description: Number of its threads.
               type: int

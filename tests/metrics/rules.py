@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules by which Prometheus alerts where health would: a rule for each check and severity.
+"""Make the rules by which Prometheus alerts where health would: a rule for each check and severity.
 
-No rule has a number in it. The thresholds are metrics of the box itself, so that the rules are the same for boxes that are judged
-differently, and a level that is switched off has no series to compare with.
+No rule has a number in it. The host itself judges, by its own thresholds, and exports the findings: health and Prometheus
+cannot disagree.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import yaml
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, LEVELS
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import COMPANIONS, LEVELS
 
 _HEADER = """\
 # SPDX-License-Identifier: GPL-3.0-or-later
 ---
-# Rules for Prometheus that alert where lifeline.fleet.health would, by the thresholds that each box exports.
+# Rules for Prometheus that alert where lifeline.fleet.health would, by the findings that each box exports.
 # Made by python -m metrics, in the folder tests.
 """
 # What may pass within the minute is looked at again.
@@ -25,101 +25,67 @@ _LASTS = "2m"
 
 
 class Rule(NamedTuple):
-    """V(value) is what is held against the threshold, V(label) the one that names whose it is, V(lasts) whether it has to last."""
+    """One check: `summary` is the alert's text, and `lasts` tells whether the finding has to last."""
 
     check: str
-    value: str
     summary: str
-    label: str = ""
     lasts: bool = True
 
 
-def _writable(metric):
-    return f"({metric} unless (lifeline_filesystem_read_only == 1 or lifeline_filesystem_always_full == 1))"
-
-
-_PERCENT = "{{ $value | humanizePercentage }}"
+_VALUE = "{{ $value }}"
+_SUBJECT = "{{ $labels.subject }}"
 
 RULES = (
-    Rule(
-        "memory_available_percent",
-        "lifeline_memory_limit_available_ratio",
-        f"only {_PERCENT} of the memory is available",
-    ),
-    Rule(
-        "memory_pressure_percent",
-        'lifeline_pressure_ratio{resource="memory",tasks="full"}',
-        f"everything stood still {_PERCENT} of the last minute, waiting for memory",
-    ),
-    Rule("swap_used_percent", "lifeline_swap_used_ratio", f"{_PERCENT} of the swap is in use"),
-    Rule(
-        "slab_unreclaimable_percent",
-        "lifeline_memory_slab_unreclaimable_ratio",
-        f"the kernel itself holds {_PERCENT} of the RAM and can't give it back",
-    ),
-    Rule(
-        "disk_used_percent",
-        _writable("lifeline_filesystem_used_ratio"),
-        "{{ $labels.mountpoint }} is %s full" % _PERCENT,
-        "mountpoint",
-    ),
-    Rule(
-        "inodes_used_percent",
-        _writable("lifeline_filesystem_inodes_used_ratio"),
-        "{{ $labels.mountpoint }} has used %s of its inodes" % _PERCENT,
-        "mountpoint",
-    ),
-    Rule("disks_hung", "(lifeline_filesystem_hung == 1)", "{{ $labels.mountpoint }} doesn't answer", "mountpoint"),
-    Rule(
-        "root_read_only",
-        '(lifeline_filesystem_read_only{mountpoint="/"} == 1 unless lifeline_filesystem_always_full == 1)',
-        "the root file system is read-only",
-        "mountpoint",
-        lasts=False,
-    ),
-    Rule("fds_used_percent", "lifeline_fds_used_ratio", f"{_PERCENT} of the system's descriptors are open"),
-    Rule(
-        "process_fds_used_percent",
-        "lifeline_process_fds_used_ratio",
-        "{{ $labels.process }} has %s of its descriptors open" % _PERCENT,
-        "process",
-    ),
+    Rule("memory_available_percent", f"only {_VALUE} % of the memory is available"),
+    Rule("memory_pressure_percent", f"everything stood still {_VALUE} % of the last minute, waiting for memory"),
+    Rule("memory_committed_percent", f"{_VALUE} % of the memory that the kernel promises is promised"),
+    Rule("swap_used_percent", f"{_VALUE} % of the swap is in use"),
+    Rule("slab_unreclaimable_percent", f"the kernel itself holds {_VALUE} % of the RAM and can't give it back"),
+    Rule("disk_used_percent", f"{_SUBJECT} is {_VALUE} % full"),
+    Rule("inodes_used_percent", f"{_SUBJECT} has used {_VALUE} % of its inodes"),
+    Rule("disks_hung", f"{_SUBJECT} doesn't answer"),
+    Rule("login_disks_hung", f"each login waits for {_SUBJECT}, which doesn't answer"),
+    Rule("disks_failed", f"{_SUBJECT} answers with an error"),
+    Rule("disks_read_only", f"{_SUBJECT} has become read-only", lasts=False),
+    Rule("root_read_only", "the root file system has become read-only", lasts=False),
+    Rule("fds_used_percent", f"{_VALUE} % of the system's descriptors are open"),
+    Rule("process_fds_used_percent", f"{_SUBJECT} has {_VALUE} % of its descriptors open"),
     Rule(
         "fd_limits_above_maximum",
-        "(lifeline_fd_limits_above_maximum > 0)",
-        "{{ $value }} processes may open more descriptors than the whole system has",
+        f"{_VALUE} processes may open more descriptors than the whole system has",
         lasts=False,
     ),
-    Rule("oom_kills", "(lifeline_oom_kills_recent > 0)", "{{ $value }} OOM kills of late", lasts=False),
-    Rule("workers_missing", "(lifeline_worker_missing == 1)", "worker {{ $labels.worker }} is not running", "worker"),
-    Rule(
-        "workers_given_up",
-        "(lifeline_worker_given_up == 1)",
-        "the watchdog has given up on {{ $labels.worker }}",
-        "worker",
-        lasts=False,
-    ),
-    Rule(
-        "worker_memory_percent",
-        "lifeline_worker_memory_used_ratio",
-        "{{ $labels.worker }} uses %s of its memory" % _PERCENT,
-        "worker",
-    ),
+    Rule("oom_kills", f"{_VALUE} OOM kills of late", lasts=False),
+    Rule("workers_missing", f"worker {_SUBJECT} is not running"),
+    Rule("workers_given_up", f"the watchdog has given up on {_SUBJECT}", lasts=False),
+    Rule("worker_memory_percent", f"{_SUBJECT} uses {_VALUE} % of its memory"),
     Rule(
         "worker_allowance_percent",
-        "lifeline_worker_memory_limit_ratio",
-        "{{ $labels.worker }} may use %s of the box: it can never strike" % _PERCENT,
-        "worker",
+        f"{_SUBJECT} may use {_VALUE} % of the box: that limit can never strike",
         lasts=False,
     ),
-    Rule("sshd_killable", "(lifeline_sshd_killable > 0)", "sshd is open to the OOM killer", lasts=False),
-    Rule("load_per_cpu", 'lifeline_load_per_cpu{window="5m"}', "load {{ $value }} a CPU"),
-    Rule("steal_percent", 'lifeline_cpu_ratio{mode="steal"}', f"{_PERCENT} of the CPU time went to other machines"),
+    Rule("sshd_missing", "no sshd waits for connections"),
+    Rule("sshd_killed", "the kernel has killed sshd", lasts=False),
+    Rule("sshd_drops_percent", f"sshd drops {_VALUE} % of new connections"),
+    Rule("sshd_killable", "sshd is open to the OOM killer", lasts=False),
+    Rule("logins_refused", f"{_SUBJECT} is there: only root may log in"),
+    Rule("pids_used_percent", f"{_VALUE} % of the process numbers are in use"),
+    Rule("conntrack_used_percent", f"{_VALUE} % of the connection tracking table is in use"),
+    Rule("ptys_used_percent", f"{_VALUE} % of the terminals are in use"),
+    Rule("io_pressure_percent", f"everything stood still {_VALUE} % of the last minute, waiting for a disk"),
+    Rule("load_per_cpu", f"load {_VALUE} per CPU"),
 )
 
 # What listens changes when somebody installs something, and to find out takes a look at every descriptor: not by the minute. A box
 # has no history of its own, and Prometheus foretells by itself.
-NOT_EXPORTED = {"services_unexpected", "forecast_minutes", "disk_forecast_minutes"}
+# Steal is judged between two readings, and a companion strikes only together with its share.
+NOT_EXPORTED = {
+    "services_unexpected",
+    "forecast_minutes",
+    "disk_forecast_minutes",
+    "steal_percent",
+    *COMPANIONS.values(),
+}
 
 # Whether the metrics themselves can be believed.
 _OWN = (
@@ -176,12 +142,11 @@ def alert(check):
 
 
 def _rule(rule, severity):
-    check = CHECKS[rule.check]
-    threshold = "lifeline_threshold_ratio" if check.unit == "%" else "lifeline_threshold"
+    # What is critical was worth a warning as well, and stays one alert when its severity changes.
+    severities = ',severity="critical"' if severity == "critical" else ""
     return {
         "alert": alert(rule.check),
-        "expr": '%s\n%s on (job, instance) group_left () %s{check="%s",severity="%s"}'
-        % (rule.value, "<=" if check.falling else ">=", threshold, rule.check, severity),
+        "expr": f'max without (severity) (lifeline_finding{{check="{rule.check}"{severities}}})',
         **({"for": _LASTS} if rule.lasts else {}),
         "labels": {"severity": severity, "check": rule.check},
         "annotations": {"summary": "{{ $labels.instance }}: " + rule.summary},

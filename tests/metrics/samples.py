@@ -22,7 +22,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._reader import deco
 
 BOXES = Path(__file__).resolve().parents[1] / "boxes"
 RECORDED = ("debian-11", "debian-12", "debian-13", "debian-14", "docker-host", "podman-trixie", "seed-crawler")
-NAMES = (*RECORDED, "ill")
+NAMES = (*RECORDED, "ill", "closed")
 DAY = 86400
 READ_AT = 1790000000
 WORKERS = [
@@ -33,7 +33,7 @@ WORKERS = [
 
 
 def sources(name):
-    return _ill() if name == "ill" else _recorded(name)
+    return {"ill": _ill, "closed": _closed}.get(name, lambda: _recorded(name))()
 
 
 def _recorded(name):
@@ -52,6 +52,13 @@ def _ill():
         {
             "/proc/uptime": "3600.00 100.00\n",
             "/proc/vmstat": "oom_kill 7\n",
+            "/proc/2/stat": _KTHREADD,
+            "/proc/loadavg": "90.0 90.0 90.0 1/300 5\n",
+            "/proc/pressure/cpu": "some avg10=90.00 avg60=90.00 avg300=90.00 total=1000\n",
+            "/proc/pressure/io": (
+                "some avg10=90.00 avg60=90.00 avg300=90.00 total=1000\n"
+                "full avg10=90.00 avg60=90.00 avg300=90.00 total=1000\n"
+            ),
             "kmsg": "",
             "/proc/sys/fs/file-nr": "900\t0\t1000\n",
             "/proc/sys/fs/inode-nr": "5000\t100\t0\n",
@@ -64,12 +71,51 @@ def _ill():
             "/proc/meminfo": re.sub(r"Swap(Total|Free): .*\n", "", found["/proc/meminfo"])
             + "SwapTotal: 1000 kB\nSwapFree: 40 kB\n",
             "/proc/self/mountinfo": (
-                found["/proc/self/mountinfo"].replace(" / / rw,", " / / ro,")
+                found["/proc/self/mountinfo"].replace(" - overlay overlay rw,", " - overlay overlay ro,", 1)
                 + "900 878 0:900 / /mnt/nfs rw,relatime - nfs4 server:/data rw\n"
             ),
         }
     )
     return found
+
+
+def _closed():
+    """The same, but nobody can log in: sshd is gone, and the kernel's tables are full."""
+    found = {path: text for path, text in _ill().items() if not path.startswith(("/proc/72/", "/proc/2/"))}
+    session = found["/proc/1/stat"].replace("1 (systemd) S 0", "73 (sshd) S 1")
+    found.update(
+        {
+            "/proc/2/stat": _KTHREADD,
+            "/proc/73/stat": session,
+            "/proc/73/cmdline": "sshd: root@notty",
+            "/run/nologin": "",
+            "/proc/sys/kernel/pid_max": "1000\n",
+            "/proc/sys/kernel/threads-max": "2000\n",
+            "/proc/loadavg": "0.1 0.1 0.1 1/990 5\n",
+            "/proc/sys/net/netfilter/nf_conntrack_count": "100\n",
+            "/proc/sys/net/netfilter/nf_conntrack_max": "100\n",
+            "/proc/sys/kernel/pty/nr": "10\n",
+            "/proc/sys/kernel/pty/max": "10\n",
+            "/proc/sys/vm/overcommit_memory": "2\n",
+            "kmsg": "",
+            "dmesg": (
+                "<6>[ 3000.1] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+                "task_memcg=/system.slice/ssh.service,task=sshd,pid=72,uid=0\n"
+                "<3>[ 3000.2] Out of memory: Killed process 72 (sshd) total-vm:16287724kB, anon-rss:15310180kB, "
+                "file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:30000kB oom_score_adj:0\n"
+            ),
+            "/proc/vmstat": "oom_kill 1\n",
+            "/proc/self/mountinfo": found["/proc/self/mountinfo"]
+            + "901 878 8:9 / /var rw,relatime - ext4 /dev/sdb1 ro,errors=remount-ro\n"
+            "902 878 8:10 / /home rw,relatime - nfs4 server:/home rw\n"
+            "903 878 8:11 / /broken rw,relatime - ext4 /dev/sdc1 rw\n",
+            "statfs": found["statfs"] + "hung /home\nerror /broken\n",
+        }
+    )
+    return found
+
+
+_KTHREADD = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 0 0 0 18446744073709551615 0 0 0 0 0 0\n"
 
 
 def settings(thresholds=None):

@@ -15,7 +15,13 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs 
     Processes,
     Sidekiq,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Disks, Fds, Memory, Pressure
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import (
+    Disks,
+    Fds,
+    Kernel,
+    Memory,
+    Pressure,
+)
 
 # Text by the name of the file that it is from, or by a plain name for what is not in a file, such as `fds`.
 Sources = Mapping[str, str]
@@ -29,6 +35,7 @@ class ProbedFacts(TypedDict):
     lifeline_fds: Fds
     lifeline_oom: Oom
     lifeline_pressure: Pressure
+    lifeline_kernel: Kernel
 
 
 class Facts(ProbedFacts, total=False):
@@ -45,6 +52,7 @@ class AnyFacts(TypedDict, total=False):
     lifeline_fds: Fds
     lifeline_oom: Oom
     lifeline_pressure: Pressure
+    lifeline_kernel: Kernel
     lifeline_listeners: Listeners
     lifeline_processes: Processes
     lifeline_sidekiq: Sidekiq
@@ -70,7 +78,9 @@ class WorkerReading(TypedDict):
 
     name: str
     required: bool
+    state: str
     pids: List[int]
+    zombies: int
     processes: int
     rss_bytes: Optional[int]
     max_memory_bytes: Optional[int]

@@ -88,6 +88,7 @@ class Process(TypedDict):
     ppid: int
     name: str
     state: str
+    nice: int
     threads: int
     rss_bytes: int
     virtual_bytes: int
@@ -131,6 +132,7 @@ class ProcessDetails(TypedDict):
     ppid: int
     name: str
     state: str
+    nice: int
     threads: int
     rss_bytes: int
     virtual_bytes: int

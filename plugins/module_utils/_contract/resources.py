@@ -74,6 +74,8 @@ class Memory(TypedDict):
     unaccounted_bytes: Optional[int]
     commit_limit_bytes: Optional[int]
     committed_bytes: Optional[int]
+    committed_percent: Optional[float]
+    arc_reclaimable_bytes: Optional[int]
     overcommit_mode: Optional[str]
     swap: Swap
     huge_pages: HugePages
@@ -81,6 +83,30 @@ class Memory(TypedDict):
     limit_bytes: Optional[int]
     limit_available_bytes: Optional[int]
     limit_available_percent: Optional[float]
+    limit_is_host: bool
+
+
+# --- lifeline_kernel
+
+
+class TableUsage(TypedDict):
+    """How full one of the kernel's tables is."""
+
+    used: Optional[int]
+    maximum: Optional[int]
+    used_percent: Optional[float]
+
+
+class Kernel(TypedDict):
+    """The kernel's tables that each login needs, and what kind of host it is."""
+
+    pids: TableUsage
+    conntrack: TableUsage
+    ptys: TableUsage
+    container: bool
+    lxcfs: bool
+    ssh_socket: bool
+    logins_refused_by: Optional[str]
 
 
 # --- lifeline_disks
@@ -109,9 +135,12 @@ class FileSystem(FileSystemSpace):
     kind: str
     options: List[str]
     read_only: bool
+    read_only_by_error: bool
     always_full: bool
     readable: bool
     hung: bool
+    failed: bool
+    inodes_from_space: bool
     source: str
 
 

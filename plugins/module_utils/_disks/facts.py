@@ -14,6 +14,8 @@ SOURCES = mountinfo.SOURCES
 
 _ANSWER = re.compile(r"(?:(?P<failure>hung|error)|(?P<figures>(?:\S{1,20} ){6}\S{1,20})) (?P<point>/.*)\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,20}\Z")
+# These make inodes of free space, so both run out together.
+_INODES_FROM_SPACE = ("xfs", "zfs", "btrfs", "bcachefs", "9p", "ntfs", "ntfs3")
 _UNKNOWN = (1 << 64) - 1
 _NO_FIGURES = dict.fromkeys(
     (
@@ -119,9 +121,12 @@ def _facts(group, answer):
         "kind": mounts.kind(mount),
         "options": _options(mount),
         "read_only": not any(mounts.can_be_written(other) for other in group),
+        "read_only_by_error": all(mounts.is_read_only_by_error(other) for other in group),
         "always_full": mounts.is_always_full(mount),
         "readable": isinstance(answer, Space),
         "hung": answer == "hung",
+        "failed": answer == "error",
+        "inodes_from_space": mount.type in _INODES_FROM_SPACE,
         "source": SOURCES[0],
     }
     facts.update(_figures(answer) if isinstance(answer, Space) else _NO_FIGURES)

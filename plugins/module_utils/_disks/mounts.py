@@ -180,6 +180,11 @@ def can_be_written(mount):
     return not {"ro", "emergency_ro"} & {*mount.options, *mount.super_options}
 
 
+def is_read_only_by_error(mount):
+    """Tell whether the kernel took away the right to write: it is still among the mount's own options then."""
+    return "ro" not in mount.options and bool({"ro", "emergency_ro"} & set(mount.super_options))
+
+
 def visible(mounts):
     """The mounts that their mount point leads to. Others are covered by a later mount there, or above it."""
     children = _children(mounts)

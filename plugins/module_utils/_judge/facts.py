@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, fds, memory, pressure, processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
+    clock,
+    fds,
+    kernel_tables,
+    memory,
+    pressure,
+    processes,
+)
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog as sidekiq_watchdog
 
 
@@ -23,6 +30,7 @@ def parse(sources, oom_window, expected=None):
         "lifeline_fds": fds.parse(sources),
         "lifeline_oom": oom_facts.parse(sources, since=since),
         "lifeline_pressure": pressure.parse(sources),
+        "lifeline_kernel": kernel_tables.parse(sources),
     }
     if expected is not None:
         # As in _settings, for the few that want it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Dict, Optional
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
@@ -31,6 +32,7 @@ class Check:
     warning: float | None
     critical: float | None
     falling: bool = False
+    companion_of: str | None = None
 
     def reached(self, value, threshold):
         return value <= threshold if self.falling else value >= threshold
@@ -48,12 +50,19 @@ CHECKS = {
     check.name: check
     for check in (
         Check("memory_available_percent", "%", 25, 10, falling=True),
+        Check("memory_available_mib", "MiB", 6144, 2048, falling=True, companion_of="memory_available_percent"),
         Check("memory_pressure_percent", "%", 5, 20),
+        Check("memory_committed_percent", "%", 90, 98),
         Check("swap_used_percent", "%", 50, 80),
         Check("slab_unreclaimable_percent", "%", 25, 50),
         Check("disk_used_percent", "%", 90, 95),
+        Check("disk_available_mib", "MiB", 102400, 10240, falling=True, companion_of="disk_used_percent"),
         Check("inodes_used_percent", "%", 90, 95),
+        Check("inodes_available", "inodes", 1000000, 100000, falling=True, companion_of="inodes_used_percent"),
         Check("disks_hung", "file systems", 1, None),
+        Check("login_disks_hung", "file systems", None, 1),
+        Check("disks_failed", "file systems", 1, None),
+        Check("disks_read_only", "file systems", None, 1),
         Check("root_read_only", "file systems", None, 1),
         Check("fds_used_percent", "%", 70, 90),
         Check("process_fds_used_percent", "%", 80, 95),
@@ -63,14 +72,28 @@ CHECKS = {
         Check("workers_given_up", "workers", None, 1),
         Check("worker_memory_percent", "%", 80, 100),
         Check("worker_allowance_percent", "%", 100, None),
+        Check("sshd_missing", "hosts", None, 1),
+        Check("sshd_killed", "processes", None, 1),
+        Check("sshd_drops_percent", "%", 1, 50),
+        Check("logins_refused", "files", None, 1),
+        Check("pids_used_percent", "%", 80, 95),
+        Check("conntrack_used_percent", "%", 80, 95),
+        Check("ptys_used_percent", "%", 80, 95),
         Check("sshd_killable", "processes", 1, None),
         Check("services_unexpected", "services", 1, None),
+        Check("io_pressure_percent", "%", 40, None),
         Check("load_per_cpu", "tasks", 2, 8),
         Check("steal_percent", "%", 10, 30),
         Check("forecast_minutes", "minutes", 120, 30, falling=True),
         Check("disk_forecast_minutes", "minutes", 1440, 120, falling=True),
     )
 }
+
+# By the name of a share, the name of what is left in absolute terms: a level of the first strikes only if that of the
+# second strikes as well.
+COMPANIONS = {check.companion_of: check.name for check in CHECKS.values() if check.companion_of}
+
+Thresholds = Dict[str, Dict[str, Optional[float]]]
 
 
 def defaults():
@@ -92,9 +115,13 @@ def merge(layers):
                 "%s is %r: it must be a dictionary of checks such as "
                 "{disk_used_percent: {warning: 90, critical: 95}}" % (origin, layer)
             )
-        for name, levels in layer.items():
-            merged[_known(name, origin)].update(_levels(CHECKS[name], levels, origin))
+        # A share that an operator sets holds as it stands, unless the same layer or a later one sets its companion.
+        for name in sorted(layer, key=lambda name: name in COMPANIONS.values()):
+            levels = _levels(CHECKS[_known(name, origin)], layer[name], origin)
+            merged[name].update(levels)
             origins[name] = origin
+            if name in COMPANIONS:
+                merged[COMPANIONS[name]].update(dict.fromkeys(levels))
     for name, levels in merged.items():
         _ordered(CHECKS[name], levels, origins[name])
     return merged

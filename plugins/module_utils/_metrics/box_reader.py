@@ -15,6 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     container,
     descriptor_reader,
     fds,
+    kernel_tables,
     memory,
     mountinfo,
     page_size,
@@ -40,6 +41,7 @@ _FILES = tuple(
         + oom_facts.SOURCES
         + processes.SOURCES
         + container.SOURCES
+        + kernel_tables.SOURCES
         + _SOCKET_COUNTERS
     )
     if path not in page_size.SOURCES and path not in _OF_INIT

@@ -8,8 +8,10 @@ file of rules does for all boxes, whatever each is judged by.
 
 from __future__ import annotations
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import SEVERITIES
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.logins import killable
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.readings import is_missing
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, LEVELS
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.verdict import SEVERITIES, is_missing, killable_sshd
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.prometheus import Family
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import fullest_by_name
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
@@ -122,6 +124,7 @@ def families(facts, table, noted, judged, settings, read_at, seconds):
             "verdict",
             {severity: judged["verdict"] == severity for severity in SEVERITIES},
         ),
+        _findings(judged["findings"]),
         *_thresholds(settings["thresholds"]),
         *_memory(memory),
         *_filesystems(facts["lifeline_disks"]["filesystems"]),
@@ -131,6 +134,15 @@ def families(facts, table, noted, judged, settings, read_at, seconds):
         *_processes(table),
         *_workers(judged["workers"], noted, memory),
     ]
+
+
+def _findings(findings):
+    """Return the findings as a family, the worst of each subject: two processes of one name would be one series twice."""
+    worst = {}
+    for finding in findings:
+        labels = {key: finding[key] for key in ("check", "severity", "subject") if finding[key] is not None}
+        worst.setdefault((finding["check"], finding["subject"]), (labels, finding["value"]))
+    return _family("finding", "What the verdict has found, in the unit of its check.", list(worst.values()))
 
 
 def _family(name, help_text, samples, kind="gauge"):
@@ -339,7 +351,7 @@ def _processes(table):
         _gauge(
             "sshd_killable",
             "Whether the listening sshd is open to the OOM killer: how many of them are.",
-            len(killable_sshd(table)) if table else None,
+            len(killable(table)) if table else None,
         ),
     ]
 

@@ -13,18 +13,23 @@ SOURCES = ("/proc/self/mountinfo", "/proc/self/cgroup")
 _V1_UNLIMITED = 1 << 60
 
 
+# From here on the kernel slows down whoever allocates.
+_HIGH = "memory.high"
+_PIDS_MAX, _PIDS_USED = "pids.max", "pids.current"
+
+
 class _Hierarchy:
     """The file names and the arithmetic of one cgroup version's memory controller."""
 
-    def __init__(self, version, limit, usage, swap_limit, swap_usage, inactive_file, events):
+    def __init__(self, version, limit, usage, swap_limit, swap_usage, reclaimable, events, more=()):
         self.version = version
         self.limit = limit
         self.usage = usage
         self.swap_limit = swap_limit
         self.swap_usage = swap_usage
-        self.inactive_file = inactive_file
+        self.reclaimable = reclaimable
         self.events = events
-        self.files = (limit, usage, "memory.stat", swap_limit, swap_usage, events)
+        self.files = (limit, usage, "memory.stat", swap_limit, swap_usage, events, *more)
 
 
 _V1 = _Hierarchy(
@@ -33,11 +38,18 @@ _V1 = _Hierarchy(
     "memory.usage_in_bytes",
     "memory.memsw.limit_in_bytes",
     "memory.memsw.usage_in_bytes",
-    "total_inactive_file",
+    ("total_inactive_file", "total_active_file"),
     "memory.oom_control",
 )
 _V2 = _Hierarchy(
-    2, "memory.max", "memory.current", "memory.swap.max", "memory.swap.current", "inactive_file", "memory.events"
+    2,
+    "memory.max",
+    "memory.current",
+    "memory.swap.max",
+    "memory.swap.current",
+    ("inactive_file", "active_file", "slab_reclaimable"),
+    "memory.events",
+    (_HIGH, _PIDS_MAX, _PIDS_USED),
 )
 
 # The files of each version's memory controller that are read of every group.
@@ -73,13 +85,25 @@ def oom_kills(sources):
     return None
 
 
+def pids(sources):
+    """Return pairs of the tasks and of the most that there may be, for each control group of this process that limits them."""
+    counts = [
+        (_number(sources.get(f"{folder}/{_PIDS_USED}")), _number(sources.get(f"{folder}/{_PIDS_MAX}")))
+        for hierarchy, folder in _folders(sources)
+        if hierarchy is _V2
+    ]
+    return [(used, most) for used, most in counts if used is not None and most]
+
+
 def _ceiling(hierarchy, folder, sources):
-    limit = _number(sources.get(f"{folder}/{hierarchy.limit}"))
+    limits = [_number(sources.get(f"{folder}/{name}")) for name in (hierarchy.limit, _HIGH)]
+    limit = min((one for one in limits if one is not None), default=None)
     usage = _number(sources.get(f"{folder}/{hierarchy.usage}"))
     if limit is None or usage is None or limit >= _V1_UNLIMITED:
         return None
-    cache = _stat(sources.get(f"{folder}/memory.stat", "")).get(hierarchy.inactive_file, 0)
-    used = max(0, usage - cache)
+    # The kernel takes back both lists of the page cache before it kills, as MemAvailable counts them.
+    stat = _stat(sources.get(f"{folder}/memory.stat", ""))
+    used = max(0, usage - sum(stat.get(name, 0) for name in hierarchy.reclaimable))
     swap_limit = _number(sources.get(f"{folder}/{hierarchy.swap_limit}"))
     swap_used = _number(sources.get(f"{folder}/{hierarchy.swap_usage}"))
     if hierarchy is _V1:

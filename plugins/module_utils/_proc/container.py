@@ -8,9 +8,19 @@ from __future__ import annotations
 _MARKS = ("/run/systemd/container", "/run/.containerenv", "/.dockerenv")
 # The kernel's own first process, which no container sees.
 _KERNEL = "/proc/2/stat"
+# Without root, hidepid hides both.
+_INIT = "/proc/1/stat"
 
 SOURCES = _MARKS + (_KERNEL,)
 
 
+def is_lxcfs(sources):
+    """Tell whether lxcfs shows the container figures of its own in some files of /proc, beside the host's in others."""
+    return sources.get(_MARKS[0], "").startswith("lxc") or " fuse.lxcfs " in sources.get("/proc/self/mountinfo", "")
+
+
 def is_container(sources):
-    return any(path in sources for path in _MARKS) and not sources.get(_KERNEL, "").startswith("2 (kthreadd)")
+    """Tell whether the host is a container: it says so, or its first process is seen and the kernel's is not."""
+    if sources.get(_KERNEL, "").startswith("2 (kthreadd)"):
+        return False
+    return _INIT in sources or any(path in sources for path in _MARKS)

@@ -9,9 +9,12 @@ import re
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
-SOURCES = ("/proc/meminfo", "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/overcommit_memory") + cgroup.SOURCES
+_ARC = "/proc/spl/kstat/zfs/arcstats"
+SOURCES = ("/proc/meminfo", "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/overcommit_memory", _ARC) + cgroup.SOURCES
 
 _LINE = re.compile(r"^([^\s:]+):[ \t]+(\d{1,18})(?: kB)?[ \t]*$", re.MULTILINE)
+
+_ARC_LINE = re.compile(r"^(size|c_min)[ \t]+\d{1,2}[ \t]+(\d{1,18})[ \t]*$", re.MULTILINE)
 
 # What /proc/meminfo accounts for, each page once: anonymous memory, page cache, slab, the kernel's own.
 _ACCOUNTED = (
@@ -49,6 +52,9 @@ def parse(sources):
     available, estimated = size("MemAvailable"), False
     if available is None:
         available, estimated = _estimate_available(kilobytes, sources), True
+    reclaimable = _reclaimable_arc(sources)
+    if available is not None:
+        available = min(available + (reclaimable or 0), total or available)
     ceiling = cgroup.memory_ceiling(sources)
     if ceiling and total and ceiling["limit_bytes"] >= total:
         ceiling = None
@@ -79,6 +85,8 @@ def parse(sources):
         "commit_limit_bytes": size("CommitLimit"),
         "committed_bytes": size("Committed_AS"),
         "overcommit_mode": _overcommit(sources),
+        "committed_percent": percent(size("Committed_AS"), size("CommitLimit")),
+        "arc_reclaimable_bytes": reclaimable,
         "swap": _swap(size),
         "huge_pages": _huge_pages(kilobytes, size),
         "cgroup": ceiling,
@@ -88,20 +96,32 @@ def parse(sources):
 
 
 def _limit(facts):
-    """What the box may really use: the control group's limit where one lies below its RAM."""
-    ceiling = facts["cgroup"]
-    if ceiling is None:
-        limit, available = facts["total_bytes"], facts["available_bytes"]
-    else:
-        limit = ceiling["limit_bytes"]
-        available = ceiling["available_bytes"]
-        if facts["available_bytes"] is not None:
-            available = min(available, facts["available_bytes"])
+    """What may really be used: of the RAM without the pool of huge pages, or of the control group's limit if less is left there."""
+    ceiling, limit, available = facts["cgroup"], facts["total_bytes"], facts["available_bytes"]
+    pool = facts["huge_pages"]["size_bytes"] or 0
+    if limit is not None and pool < limit:
+        limit -= pool
+    share, is_host = percent(available, limit), True
+    if ceiling is not None:
+        own = ceiling["available_bytes"] if available is None else min(ceiling["available_bytes"], available)
+        own_share = percent(own, ceiling["limit_bytes"])
+        if share is None or (own_share is not None and own_share <= share):
+            limit, available, share, is_host = ceiling["limit_bytes"], own, own_share, False
     return {
         "limit_bytes": limit,
         "limit_available_bytes": available,
-        "limit_available_percent": percent(available, limit),
+        "limit_available_percent": share,
+        "limit_is_host": is_host,
     }
+
+
+def _reclaimable_arc(sources):
+    """Return what ZFS gives back of its cache before anything is killed, in bytes, None without ZFS.
+
+    MemAvailable does not count it.
+    """
+    sizes = {name: int(value) for name, value in _ARC_LINE.findall(sources.get(_ARC, ""))}
+    return max(0, sizes["size"] - sizes["c_min"]) if len(sizes) == 2 else None
 
 
 def _estimate_available(kilobytes, sources):
@@ -153,5 +173,6 @@ def _huge_pages(kilobytes, size):
         "free": kilobytes.get("HugePages_Free"),
         "reserved": kilobytes.get("HugePages_Rsvd"),
         "surplus": kilobytes.get("HugePages_Surp"),
-        "size_bytes": None if page is None or total is None else page * total,
+        # The kernel's sum over the pools of all sizes, where it tells it (4.20 and later).
+        "size_bytes": size("Hugetlb") or (None if page is None or total is None else page * total),
     }

@@ -26,14 +26,16 @@ _KILOBYTES = re.compile(r"\s*(\d{1,17}) kB")
 def parse_table(sources):
     """All processes by their number, from the files TABLE_FILES; a value is None where it could not be read."""
     page = page_size.page_size(sources)
-    uptime = clock.uptime(sources)
-    table = {}
+    stats = {}
     for path, text in sources.items():
         found = _PATH.match(path)
-        process = _process(int(found.group(1)), text, page, uptime) if found else None
-        if process is None:
-            continue
-        pid = process["pid"]
+        parsed = stat.parse(text) if found else None
+        if parsed:
+            stats[int(found.group(1))] = parsed
+    uptime = _kernel_uptime(sources, stats.values())
+    table = {}
+    for pid, parsed in stats.items():
+        process = _process(pid, parsed, page, uptime)
         limits = parse_limits(sources.get(f"/proc/{pid}/limits", ""))
         descriptors = limits.get("open files", {"soft": None, "hard": None})
         command_line = sources.get(f"/proc/{pid}/cmdline")
@@ -113,16 +115,20 @@ def parse_limits(text):
     }
 
 
-def _process(pid, text, page, uptime):
-    found = stat.parse(text)
-    if found is None:
-        return None
+def _kernel_uptime(sources, stats):
+    """Return the kernel's uptime. lxcfs gives a container an uptime of its own, but processes start by the kernel's."""
+    uptime = clock.uptime(sources)
+    return None if uptime is None else max([uptime, *(found.start_ticks / stat.TICKS_PER_SECOND for found in stats)])
+
+
+def _process(pid, found, page, uptime):
     started = found.start_ticks / stat.TICKS_PER_SECOND
     return {
         "pid": pid,
         "ppid": found.ppid,
         "name": found.name,
         "state": found.state,
+        "nice": found.nice,
         "threads": found.threads,
         "rss_bytes": found.rss_pages * page,
         "virtual_bytes": found.virtual_bytes,

@@ -14,7 +14,7 @@ _KERNEL_THREAD = 0x00200000
 # Fields 3 to 24 of proc_pid_stat(5). The file has more behind them.
 _FIELDS = re.compile(
     r" ([A-Za-z]) (-?[0-9]{1,20})(?: -?[0-9]{1,20}){4} ([0-9]{1,20})(?: -?[0-9]{1,20}){4} ([0-9]{1,20}) ([0-9]{1,20})"
-    r"(?: -?[0-9]{1,20}){4} ([0-9]{1,20}) -?[0-9]{1,20} ([0-9]{1,20}) ([0-9]{1,20}) (-?[0-9]{1,20})(?:\s|\Z)"
+    r"(?: -?[0-9]{1,20}){3} (-?[0-9]{1,20}) ([0-9]{1,20}) -?[0-9]{1,20} ([0-9]{1,20}) ([0-9]{1,20}) (-?[0-9]{1,20})(?:\s|\Z)"
 )
 
 
@@ -27,6 +27,7 @@ class Stat(NamedTuple):
     flags: int
     user_ticks: int
     system_ticks: int
+    nice: int
     threads: int
     start_ticks: int
     virtual_bytes: int

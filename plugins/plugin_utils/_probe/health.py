@@ -21,6 +21,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     cgroup,
     container,
     fds,
+    kernel_tables,
     memory,
     page_size,
     pressure,
@@ -48,6 +49,7 @@ _SYSTEM_FILES = tuple(
         + oom_facts.SOURCES
         + processes.SOURCES
         + container.SOURCES
+        + kernel_tables.SOURCES
     )
     if path not in page_size.SOURCES
 )

@@ -77,15 +77,15 @@ def ready_made(names, thresholds, workers, alarm, sshd_port):
     checks = []
     if "system" in names:
         checks.append({"name": "lifeline_system", "check": "system", "rules": _system(thresholds, alarm)})
+        words = _words(thresholds, "memory_available_percent", "memory_available_mib")
+        checks.append(_program("lifeline_memory", f"check-memory {words}", (1, 2), alarm, 2))
     if "filesystems" in names:
         checks.append(
             _program(
                 "lifeline_filesystems",
-                "check-filesystems %s %s %s %s"
-                % tuple(
-                    "-" if thresholds[name][level] is None else "%g" % thresholds[name][level]
-                    for name in ("disk_used_percent", "inodes_used_percent")
-                    for level in ("warning", "critical")
+                "check-filesystems "
+                + _words(
+                    thresholds, "disk_used_percent", "disk_available_mib", "inodes_used_percent", "inodes_available"
                 ),
                 (1, 2),
                 alarm,
@@ -111,13 +111,19 @@ def _levels(levels):
     return [levels[level] for level in ("warning", "critical") if levels[level] is not None]
 
 
+def _words(thresholds, *names):
+    """Return both levels of each of these checks as words of a command, `-` for a level that is switched off."""
+    levels = (thresholds[name][level] for name in names for level in ("warning", "critical"))
+    return " ".join("-" if level is None else f"{level:.15g}" for level in levels)
+
+
 def _system(thresholds, alarm):
+    # A full swap is critical only together with what monit does not see.
     rules = [
-        f"if memory usage >= {100 - level:g}% for 2 cycles then {alarm}"
-        for level in _levels(thresholds["memory_available_percent"])
+        f"if swap usage >= {level:g}% for 2 cycles then {alarm}"
+        for level in _levels(thresholds["swap_used_percent"])[:1]
     ]
     for name, resource in (
-        ("swap_used_percent", "swap usage >= %g%%"),
         ("load_per_cpu", "loadavg (5min) per core >= %g"),
         ("fds_used_percent", "filedescriptors >= %g%%"),
     ):
@@ -125,13 +131,15 @@ def _system(thresholds, alarm):
     return rules
 
 
-def _program(name, command, levels, alarm):
+def _program(name, command, levels, alarm, cycles=1):
     # Each level is told by itself, so that a worse one is an event of its own.
     return {
         "name": name,
         "check": "program",
         "with": f'path "{_LIBRARY}/{command}" with timeout 20 seconds',
-        "rules": [f"if status >= {level:g} then {alarm}" for level in levels],
+        "rules": [
+            f"if status >= {level:g}{'' if cycles == 1 else f' for {cycles} cycles'} then {alarm}" for level in levels
+        ],
     }
 
 

@@ -38,7 +38,6 @@ NOT_YET = {
     #
     "plugins/module_utils/_judge/thresholds.py",
     #
-    "plugins/module_utils/_judge/verdict.py",
     #
     "plugins/module_utils/_judge/workers.py",
     #

@@ -42,7 +42,8 @@ def layers(found):
     yield "defaults", None
     yield "none", {name: {"warning": None, "critical": None} for name in CHECKS}
     lowest = {
-        name: dict.fromkeys(("warning", "critical"), 100 if check.falling else 0) for name, check in CHECKS.items()
+        name: dict.fromkeys(("warning", "critical"), None if check.companion_of else 100 if check.falling else 0)
+        for name, check in CHECKS.items()
     }
     yield "lowest", lowest
     values = {}
@@ -57,15 +58,13 @@ def layers(found):
 
 
 def expected(instance, found, told):
-    """The alerts that follow from health's findings. It tells the worst level of each; an alert there is for each."""
-    labels = {rule.check: rule.label for rule in rules.RULES}
+    """Return the alerts that follow from health's findings. What is critical is worth a warning as well."""
     alerts = set()
     for finding in samples.judged(found, told)["findings"]:
-        levels = told["thresholds"][finding["check"]]
         for severity in ("critical", "warning") if finding["severity"] == "critical" else ("warning",):
-            if levels[severity] is not None:
-                label = labels[finding["check"]]
-                alerts.add((instance, finding["check"], severity, *((label, finding["subject"]) if label else ())))
+            subject = ("subject", finding["subject"]) if finding["subject"] else ()
+            if finding["check"] not in rules.NOT_EXPORTED:
+                alerts.add((instance, finding["check"], severity, *subject))
     return alerts
 
 
@@ -98,7 +97,7 @@ def promtool_test(tmp_path, tests):
 def comparison(alerts):
     """A test that these alerts and no other fire, each for whom it is about."""
     return {
-        "expr": "max by (instance, check, severity, mountpoint, worker, process) "
+        "expr": "max by (instance, check, severity, subject) "
         '(ALERTS{alertstate="firing",alertname!~"LifelineMetrics.*"})',
         "eval_time": "3m",
         "exp_samples": [{"labels": described(alert), "value": 1} for alert in sorted(alerts)],
@@ -177,16 +176,16 @@ def test_stale_missing_and_incomplete_metrics_are_told(tmp_path):
 def test_an_alert_says_what_is_wrong_and_where(tmp_path):
     """The labels that the target has besides stay with the alert."""
     target = {"instance": "c1:9100", "job": "node", "region": "eu"}
-    place = {"device": "/dev/vda1", "fstype": "ext4", "mountpoint": "/data", **target}
-    level = {"check": "disk_used_percent", "severity": "critical"}
+    place = {"check": "disk_used_percent", "subject": "/data", **target}
     inputs = [
         {"series": "%s{%s}" % (name, ",".join('%s="%s"' % label for label in labels.items())), "values": values}
-        for name, labels, values in (
-            ("lifeline_filesystem_used_ratio", place, "0.94 0.95+0x10"),
-            ("lifeline_threshold_ratio", {**level, **target}, "0.95+0x10"),
-        )
+        for name, labels, values in (("lifeline_finding", {**place, "severity": "critical"}, "_ 95+0x10"),)
     ]
-    alert = {"exp_labels": {**level, **place}, "exp_annotations": {"summary": "c1:9100: /data is 95% full"}}
+    alert = {
+        "exp_labels": {**place, "severity": "critical"},
+        "exp_annotations": {"summary": "c1:9100: /data is 95 % full"},
+    }
+    lesser = {**alert, "exp_labels": {**place, "severity": "warning"}}
     content, said = promtool_test(
         tmp_path,
         [
@@ -195,7 +194,7 @@ def test_an_alert_says_what_is_wrong_and_where(tmp_path):
                 "input_series": inputs,
                 "alert_rule_test": [
                     {"alertname": "LifelineDiskUsed", "eval_time": "2m", "exp_alerts": []},
-                    {"alertname": "LifelineDiskUsed", "eval_time": "3m", "exp_alerts": [alert]},
+                    {"alertname": "LifelineDiskUsed", "eval_time": "3m", "exp_alerts": [alert, lesser]},
                 ],
             }
         ],

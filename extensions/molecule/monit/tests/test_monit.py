@@ -9,7 +9,7 @@ import re
 import pytest
 from boxes import Boxes
 
-READY_MADE = {"lifeline_system", "lifeline_filesystems", "lifeline_sshd", "lifeline_oom"}
+READY_MADE = {"lifeline_system", "lifeline_memory", "lifeline_filesystems", "lifeline_sshd", "lifeline_oom"}
 BROKEN = {
     "name": "broken",
     "check": "process",

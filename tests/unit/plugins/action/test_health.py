@@ -86,18 +86,18 @@ def test_check_mode_reads_as_well(health):
 def test_each_layer_of_the_inventory_names_only_what_differs(health):
     _code, _output, result = health(
         {
-            "group_vars/all.yml": "lifeline_thresholds: {load_per_cpu: %s, fds_used_percent: %s, steal_percent: %s}"
+            "group_vars/all.yml": "lifeline_thresholds: {pids_used_percent: %s, fds_used_percent: %s, ptys_used_percent: %s}"
             % ((STRUCK,) * 3),
             "group_vars/web.yml": "lifeline_thresholds: {fds_used_percent: %s, memory_available_percent: {warning: 100}}"
             % OFF,
-            "host_vars/here.yml": "lifeline_thresholds: {steal_percent: %s}" % OFF,
+            "host_vars/here.yml": "lifeline_thresholds: {ptys_used_percent: %s}" % OFF,
         }
     )
     found = checks(result)
-    assert found["load_per_cpu"] == "warning"
+    assert found["pids_used_percent"] == "warning"
     assert found["memory_available_percent"] == "warning"
     assert "fds_used_percent" not in found
-    assert "steal_percent" not in found
+    assert "ptys_used_percent" not in found
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_the_worked_example_gives_each_box_its_own(health, box, thresholds, allo
 def test_templates_and_extra_variables_are_layers_as_well(health):
     _code, _output, result = health(
         {
-            "group_vars/all.yml": "limit: 0\nlifeline_thresholds: {load_per_cpu: {warning: '{{ limit }}', critical: null}}"
+            "group_vars/all.yml": "limit: 0\nlifeline_thresholds: {pids_used_percent: {warning: '{{ limit }}', critical: null}}"
         },
-        options=["-e", "{lifeline_thresholds: {steal_percent: %s}}" % STRUCK],
+        options=["-e", "{lifeline_thresholds: {ptys_used_percent: %s}}" % STRUCK],
     )
-    assert {"load_per_cpu", "steal_percent"} <= set(checks(result))
+    assert {"pids_used_percent", "ptys_used_percent"} <= set(checks(result))
 
 
 def test_the_option_is_the_last_layer(health):
     _code, _output, result = health(
-        {"host_vars/here.yml": "lifeline_thresholds: {load_per_cpu: %s}" % STRUCK},
-        json.dumps({"thresholds": {"load_per_cpu": {"warning": None}}}),
+        {"host_vars/here.yml": "lifeline_thresholds: {pids_used_percent: %s}" % STRUCK},
+        json.dumps({"thresholds": {"pids_used_percent": {"warning": None}}}),
     )
-    assert "load_per_cpu" not in checks(result)
+    assert "pids_used_percent" not in checks(result)
 
 
 def test_a_missing_worker(health):
@@ -214,7 +214,7 @@ def test_what_cannot_be_expected_is_an_error_that_names_it(health, variables, wo
 @pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("warning", 2), ("critical", 0)])
 def test_the_exit_code_is_for_cron_and_ci(health, fail_on, code):
     silent = {name: {"warning": None, "critical": None} for name in _check_names()}
-    silent["load_per_cpu"] = {"warning": 0, "critical": None}
+    silent["pids_used_percent"] = {"warning": 0, "critical": None}
     arguments = json.dumps({"fail_on": fail_on, "thresholds": silent})
     exit_code, _output, result = health(arguments=arguments)
     assert result["verdict"] == "warning"

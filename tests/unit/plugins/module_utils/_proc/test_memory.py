@@ -89,9 +89,9 @@ def test_the_smallest_limit_over_the_ancestors_is_the_ceiling():
         "version": 2,
         "path": "/sys/fs/cgroup",
         "limit_bytes": 1000000000,
-        "used_bytes": 650000000,
+        "used_bytes": 649999993,
         "usage_bytes": 900000000,
-        "available_bytes": 350000000,
+        "available_bytes": 350000007,
         "swap_limit_bytes": 0,
         "swap_used_bytes": 0,
     }

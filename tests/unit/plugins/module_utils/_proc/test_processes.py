@@ -33,6 +33,7 @@ def test_one_process_of_the_table():
             "ppid": 1,
             "name": "ruby",
             "state": "S",
+            "nice": 0,
             "threads": 31,
             "rss_bytes": 2182647 * 4096,
             "virtual_bytes": 9857794048,

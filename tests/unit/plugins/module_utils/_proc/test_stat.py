@@ -23,6 +23,7 @@ def test_a_line_of_the_kernel():
         flags=4194560,
         user_ticks=7,
         system_ticks=11,
+        nice=0,
         threads=3,
         start_ticks=2345,
         virtual_bytes=10000000,

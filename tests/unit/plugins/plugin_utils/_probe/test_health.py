@@ -135,7 +135,14 @@ def test_its_own_shells_are_no_workers(probed):
 
 def test_the_same_keys_as_the_modules_return(probed):
     facts = probe_facts.parse(probed, 86400)
-    assert set(facts) == {"lifeline_memory", "lifeline_disks", "lifeline_fds", "lifeline_oom", "lifeline_pressure"}
+    assert set(facts) == {
+        "lifeline_memory",
+        "lifeline_disks",
+        "lifeline_fds",
+        "lifeline_oom",
+        "lifeline_pressure",
+        "lifeline_kernel",
+    }
     assert set(facts["lifeline_fds"]) == set(fds.parse({}))
     assert set(probe_facts.parse(probed, 86400, [])["lifeline_listeners"]) == set(proc_listeners.parse({}))
 

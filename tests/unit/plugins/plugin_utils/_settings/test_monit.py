@@ -23,14 +23,12 @@ def test_the_box_s_own_numbers_are_health_s():
     text = ready_made(
         "system",
         memory_available_percent={"warning": 12, "critical": 4},
-        swap_used_percent={"warning": 50, "critical": None},
+        swap_used_percent={"warning": 50, "critical": 80},
         load_per_cpu={"warning": 4, "critical": None},
         fds_used_percent={"warning": 70, "critical": 90},
     )["lifeline_system"]
     assert text.splitlines() == [
         "check system lifeline_system",
-        "  if memory usage >= 88% for 2 cycles then alert",
-        "  if memory usage >= 96% for 2 cycles then alert",
         "  if swap usage >= 50% for 2 cycles then alert",
         "  if loadavg (5min) per core >= 4 for 2 cycles then alert",
         "  if filedescriptors >= 70% for 2 cycles then alert",
@@ -38,11 +36,18 @@ def test_the_box_s_own_numbers_are_health_s():
     ]
 
 
-def test_the_file_systems_program_gets_four_levels_and_a_dash_for_none():
+def test_the_memory_program_gets_its_levels_and_those_of_the_companion():
+    assert "check-memory 25 10 6144 2048" in ready_made("system")["lifeline_memory"]
+    text = ready_made("system", memory_available_percent={"critical": 4}, memory_available_mib={"critical": 512})
+    assert "check-memory 25 4 6144 512" in text["lifeline_memory"]
+    assert "if status >= 2 for 2 cycles then alert" in text["lifeline_memory"]
+
+
+def test_the_file_systems_program_gets_its_levels_and_a_dash_for_none():
     text = ready_made(
         "filesystems", disk_used_percent={"warning": 70, "critical": 80}, inodes_used_percent={"warning": None}
     )
-    assert "check-filesystems 70 80 - 95" in text["lifeline_filesystems"]
+    assert "check-filesystems 70 80 - - - 95 - 100000" in text["lifeline_filesystems"]
 
 
 def test_what_strikes_runs_the_alarm_program():

@@ -1,0 +1,80 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hold values against thresholds and collect what is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional, Union
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, COMPANIONS, Thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
+
+SEVERITIES = ("ok", "warning", "critical")
+
+Number = Union[int, float]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason why a host is in danger."""
+
+    check: str
+    severity: str
+    subject: Optional[str]
+    value: float
+    threshold: float
+    unit: str
+    message: str
+
+
+class Findings:
+    """Hold values against the thresholds of one host and collect the findings."""
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._thresholds = thresholds
+        self.found: List[Finding] = []
+
+    def hold(
+        self,
+        name: str,
+        value: Optional[Number],
+        message: str,
+        subject: Optional[str] = None,
+        left: Optional[Number] = None,
+        at_most: str = "critical",
+    ) -> None:
+        """Add a finding if `value` has reached a threshold of the check `name`.
+
+        `left` is held against the check's companion: a level strikes only if both strike. It doesn't matter if it is
+        None. `at_most` caps the severity where the facts tell that the danger is a lesser one.
+        """
+        if value is None:
+            return
+        check = CHECKS[name]
+        for severity in ("critical", "warning"):
+            threshold = self._thresholds[name][severity]
+            if threshold is None or not check.reached(value, threshold) or self._spared(name, severity, left):
+                continue
+            capped = at_most if severity == "critical" else severity
+            self.found.append(Finding(name, capped, subject, value, threshold, check.unit, message))
+            return
+
+    def _spared(self, name: str, severity: str, left: Optional[Number]) -> bool:
+        companion = COMPANIONS.get(name)
+        if companion is None or left is None:
+            return False
+        threshold = self._thresholds[companion][severity]
+        return threshold is not None and not CHECKS[companion].reached(left, threshold)
+
+    def sorted(self) -> List[Finding]:
+        """Return the findings, the worst first, otherwise in the order in which they were found."""
+        return sorted(self.found, key=lambda finding: -SEVERITIES.index(finding.severity))
+
+
+def size_text(count: Optional[int]) -> str:
+    return "?" if count is None else format_size(count)
+
+
+def number_text(value: Optional[Number]) -> str:
+    return "?" if value is None else f"{value:.3g}"

@@ -1,0 +1,71 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge the OOM kills of a host."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional, Sequence, Set
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, WorkerReading
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomEvent, Process
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import logins
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
+
+Table = Mapping[int, Process]
+
+
+def in_window(facts: Facts, table: Table, window: float) -> Optional[int]:
+    """Return the OOM kills in the last `window` seconds, None if neither the kernel's log nor its counter can tell.
+
+    The log forgets. The counter does not, but it counts since the host was started, and counts a victim twice if its
+    whole control group is killed.
+    """
+    oom, uptime = facts["lifeline_oom"], table.get(1, {}).get("age_seconds")
+    logged = oom["kills_in_log"] if any(log["readable"] for log in oom["sources"]) else None
+    counted = oom["kills_since_boot"]
+    if counted is not None and logged is not None and counted < logged:
+        # The log of a container is the whole host's, and so is what was logged before it was started.
+        return counted
+    if counted is not None and uptime is not None and uptime <= window:
+        return max(logged or 0, counted - sum(1 for event in oom["events"] if event["oom_group"]))
+    return logged
+
+
+def judge(
+    found: Findings,
+    oom: Oom,
+    kills: Optional[int],
+    window: float,
+    table: Table,
+    workers: Sequence[WorkerReading],
+) -> None:
+    """Judge `kills`: within limits of their own, and of neither sshd nor a worker, they are a warning at most."""
+    if not kills:
+        return
+    events = oom["events"] if oom["kills_in_log"] <= kills else []
+    last = f", last of {events[0]['name']} (pid {events[0]['pid']})" if events else ""
+    names = {worker["name"] for worker in workers} | {
+        table[pid]["name"] for worker in workers for pid in worker["pids"] if pid in table
+    }
+    own = sum(1 for event in events if event["constraint"] == "memcg" and not _is_of(event, names))
+    found.hold(
+        "oom_kills",
+        kills,
+        f"{kills} OOM kill{'' if kills == 1 else 's'} in {format_duration(window)}{last}",
+        at_most="warning" if events and own == len(events) else "critical",
+    )
+    logins_killed = [event for event in events if (event["name"] or "").startswith("sshd")]
+    if logins_killed:
+        found.hold(
+            "sshd_killed",
+            len(logins_killed),
+            f"the kernel killed {logins_killed[0]['name']} (pid {logins_killed[0]['pid']})",
+            subject="sshd",
+            at_most="warning" if logins.listeners(table) else "critical",
+        )
+
+
+def _is_of(event: OomEvent, names: Set[str]) -> bool:
+    name, unit = event["name"] or "", (event["unit"] or "").partition(".")[0].partition("@")[0]
+    return name.startswith("sshd") or name in names or unit in names

@@ -1,0 +1,103 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge the memory of a host: what can be allocated, swap, the kernel's own, and how long tasks wait for it."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Memory, Pressure
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text, size_text
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, Thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
+
+_MIB = 1 << 20
+# A swap is in use, rather than full of pages that nobody asks for, if more than this is read back from it.
+_SWAP_IN = _MIB
+
+
+def judge(
+    found: Findings,
+    memory: Memory,
+    pressure: Pressure,
+    table: Mapping[int, Process],
+    thresholds: Thresholds,
+    lxcfs: bool,
+) -> None:
+    left = memory["limit_available_bytes"]
+    found.hold(
+        "memory_available_percent",
+        memory["limit_available_percent"],
+        f"only {size_text(left)} of {size_text(memory['limit_bytes'])} memory available"
+        f"{'' if memory['limit_is_host'] else ' (control group limit)'}{_largest(table)}",
+        left=None if left is None else left / _MIB,
+    )
+    _stalls(found, pressure)
+    _swap(found, memory, pressure, thresholds)
+    _commit(found, memory)
+    # lxcfs shows the slab of the whole host beside the memory of the container.
+    if not lxcfs:
+        found.hold(
+            "slab_unreclaimable_percent",
+            memory["slab_unreclaimable_percent"],
+            f"the kernel itself holds {size_text(memory['slab_unreclaimable_bytes'])} that it can't give back "
+            "(unreclaimable slab)",
+        )
+
+
+def _stalls(found: Findings, pressure: Pressure) -> None:
+    stall = pressure["pressure"]["memory"]
+    if stall is not None:
+        share = stall["full_avg60_percent"]
+        found.hold(
+            "memory_pressure_percent",
+            share,
+            f"everything stood still {number_text(share)} % of the last minute, waiting for memory",
+        )
+
+
+def _swap(found: Findings, memory: Memory, pressure: Pressure, thresholds: Thresholds) -> None:
+    """Judge a full swap: it is critical only if memory is short as well, or pages are read back from it."""
+    swap = memory["swap"]
+    found.hold(
+        "swap_used_percent",
+        swap["used_percent"],
+        f"{size_text(swap['used_bytes'])} of {size_text(swap['total_bytes'])} swap in use",
+        at_most="critical" if _is_short(memory, pressure, thresholds) else "warning",
+    )
+
+
+def _is_short(memory: Memory, pressure: Pressure, thresholds: Thresholds) -> bool:
+    stall = pressure["pressure"]["memory"]
+    warning = _first(thresholds["memory_pressure_percent"])
+    if stall is not None and warning is not None and (stall["some_avg60_percent"] or 0) >= warning:
+        return True
+    if not pressure["since_boot"] and (pressure["swap_in_bytes_per_second"] or 0) >= _SWAP_IN:
+        return True
+    available, low = memory["limit_available_percent"], _first(thresholds["memory_available_percent"])
+    return available is not None and low is not None and CHECKS["memory_available_percent"].reached(available, low)
+
+
+def _first(levels: Mapping[str, Optional[float]]) -> Optional[float]:
+    """Return the threshold that strikes first."""
+    return levels["critical"] if levels["warning"] is None else levels["warning"]
+
+
+def _commit(found: Findings, memory: Memory) -> None:
+    """Judge what is promised, if the kernel refuses to promise more than the limit (vm.overcommit_memory=2)."""
+    if memory["overcommit_mode"] == "never":
+        found.hold(
+            "memory_committed_percent",
+            memory["committed_percent"],
+            f"{size_text(memory['committed_bytes'])} of {size_text(memory['commit_limit_bytes'])} memory promised: "
+            "the kernel refuses more (vm.overcommit_memory is 2), and no process can be started",
+        )
+
+
+def _largest(table: Mapping[int, Process]) -> str:
+    """Name the process that holds the most memory, for a sentence about too little of it."""
+    largest: Optional[Process] = max(table.values(), key=lambda process: process["rss_bytes"] or 0, default=None)
+    if largest is None or not largest["rss_bytes"]:
+        return ""
+    return f", {largest['name']} (pid {largest['pid']}) holds {format_size(largest['rss_bytes'])}"

@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge the CPUs and the disks' queues of a host: load, steal, and how long tasks wait for I/O."""
+
+from __future__ import annotations
+
+from typing import Mapping, Optional
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Pressure, Stall
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text
+
+# A load is no news if the kernel says that tasks hardly wait for a CPU or a disk.
+_WAITING_PERCENT = 10
+# `nice` values from here on are those of jobs that give way to everything else.
+_GIVES_WAY = 10
+
+
+def judge(found: Findings, pressure: Pressure, table: Mapping[int, Process], lxcfs: bool) -> None:
+    stall = pressure["pressure"]["io"]
+    if stall is not None:
+        share = stall["full_avg60_percent"]
+        found.hold(
+            "io_pressure_percent",
+            share,
+            f"everything stood still {number_text(share)} % of the last minute, waiting for a disk",
+        )
+    # lxcfs shows the load of the whole host beside the CPUs of the container.
+    if not lxcfs:
+        _load(found, pressure, table)
+    # An average since boot says nothing about now.
+    if not pressure["since_boot"]:
+        steal = pressure["cpu_percent"]["steal"]
+        found.hold("steal_percent", steal, f"{number_text(steal)} % of the CPU time went to other machines (steal)")
+
+
+def _load(found: Findings, pressure: Pressure, table: Mapping[int, Process]) -> None:
+    load, per_cpu = pressure["load"], pressure["load_per_cpu"]
+    if per_cpu["one"] is None or per_cpu["five"] is None or not _is_felt(pressure, table):
+        return
+    # Both, as the five-minute load keeps what has passed, and the one-minute load what may pass.
+    found.hold(
+        "load_per_cpu",
+        min(per_cpu["one"], per_cpu["five"]),
+        f"load {number_text(min(load['one'], load['five']))} on {pressure['cpus']} "
+        f"CPU{'' if pressure['cpus'] == 1 else 's'}",
+    )
+
+
+def _is_felt(pressure: Pressure, table: Mapping[int, Process]) -> bool:
+    """Tell whether tasks wait: by the kernel's own measure, by tasks that wait for I/O, or, without one, by the load."""
+    running = [process for process in table.values() if process["state"] == "R"]
+    if running and sum(process["nice"] >= _GIVES_WAY for process in running) * 2 > len(running):
+        return False
+    stalls = pressure["pressure"]
+    if stalls["cpu"] is None and stalls["io"] is None:
+        return True
+    if (pressure["blocked"] or 0) >= (pressure["cpus"] or 1):
+        return True
+    return any((_some(stalls[resource]) or 0) >= _WAITING_PERCENT for resource in ("cpu", "io"))
+
+
+def _some(stall: Optional[Stall]) -> Optional[float]:
+    return None if stall is None else stall["some_avg60_percent"]

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parse the kernel's tables that refuse new logins once they are full, as the facts `lifeline_kernel`."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, container
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
+
+SOURCES = (
+    "/proc/sys/kernel/pid_max",
+    "/proc/sys/kernel/threads-max",
+    "/proc/sys/net/netfilter/nf_conntrack_count",
+    "/proc/sys/net/netfilter/nf_conntrack_max",
+    "/proc/sys/kernel/pty/nr",
+    "/proc/sys/kernel/pty/max",
+    "/run/nologin",
+    "/etc/nologin",
+)
+# systemd keeps a control group for each active socket unit, wherever its own hierarchy is mounted.
+_SSH_SOCKETS = tuple(
+    f"/sys/fs/cgroup{hierarchy}/system.slice/{name}.socket/cgroup.procs"
+    for hierarchy in ("", "/unified", "/systemd")
+    for name in ("ssh", "sshd")
+)
+SOURCES += _SSH_SOCKETS + container.SOURCES
+_NOLOGIN = ("/run/nologin", "/etc/nologin")
+
+
+def parse(sources: Mapping[str, str]) -> Dict[str, Any]:
+    """Return how full each table is; a value is None if the kernel doesn't tell it.
+
+    `pids` counts threads, since each takes a number of its own, in the fullest of the kernel's table and the control
+    groups of the reading process. `ssh_socket` tells whether systemd listens for sshd. `logins_refused_by` is the file that makes PAM refuse every login but root's.
+    """
+    return {
+        "pids": _fullest([_pids(sources)] + [_usage(*counts) for counts in cgroup.pids(sources)]),
+        "conntrack": _usage(
+            _number(sources, "/proc/sys/net/netfilter/nf_conntrack_count"),
+            _number(sources, "/proc/sys/net/netfilter/nf_conntrack_max"),
+        ),
+        "ptys": _usage(_number(sources, "/proc/sys/kernel/pty/nr"), _number(sources, "/proc/sys/kernel/pty/max")),
+        "container": container.is_container(sources),
+        "lxcfs": container.is_lxcfs(sources),
+        "ssh_socket": any(path in sources for path in _SSH_SOCKETS),
+        "logins_refused_by": next((path for path in _NOLOGIN if path in sources), None),
+    }
+
+
+def _pids(sources: Mapping[str, str]) -> Dict[str, Any]:
+    fields = sources.get("/proc/loadavg", "").split()
+    threads = fields[3].partition("/")[2] if len(fields) > 3 else ""
+    limits = [_number(sources, "/proc/sys/kernel/pid_max"), _number(sources, "/proc/sys/kernel/threads-max")]
+    known = [limit for limit in limits if limit]
+    return _usage(int(threads) if threads.isdecimal() and len(threads) < 19 else None, min(known) if known else None)
+
+
+def _usage(used: Optional[int], maximum: Optional[int]) -> Dict[str, Any]:
+    return {"used": used, "maximum": maximum, "used_percent": percent(used, maximum)}
+
+
+def _fullest(usages: List[Dict[str, Any]]) -> Dict[str, Any]:
+    return max(usages, key=lambda usage: -1 if usage["used_percent"] is None else usage["used_percent"])
+
+
+def _number(sources: Mapping[str, str], path: str) -> Optional[int]:
+    text = sources.get(path, "").strip()
+    return int(text) if text.isdecimal() and len(text) < 20 else None

@@ -1,0 +1,100 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether new logins still come through."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import logins, thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
+
+LISTENER = "sshd: /usr/sbin/sshd -D [listener] %s startups"
+NOTHING = {"used": None, "maximum": None, "used_percent": None}
+KERNEL = {
+    "pids": NOTHING,
+    "conntrack": NOTHING,
+    "ptys": NOTHING,
+    "ssh_socket": False,
+    "logins_refused_by": None,
+}
+
+
+def process(pid, ppid=1, command="", name="sshd", adjustment=-1000):
+    return {pid: {"pid": pid, "ppid": ppid, "name": name, "command_line": command, "oom_score_adj": adjustment}}
+
+
+INIT = process(1, 0, "/sbin/init", "systemd")
+
+
+def judged(*processes, **kernel):
+    table = {pid: entry for one in processes for pid, entry in one.items()}
+    found = Findings(thresholds.merge([]))
+    logins.judge(found, {**KERNEL, **kernel}, table)
+    return {finding.check: finding.severity for finding in found.found}
+
+
+@pytest.mark.parametrize(
+    ("said", "severity"),
+    [
+        ("0 of 10-100", None),
+        ("9 of 10-100", None),
+        ("10 of 10-100", "warning"),
+        ("36 of 10-100", "critical"),
+        ("100 of 10-100", "critical"),
+        ("5 of 3-3", "critical"),
+        ("2 of 3-3", None),
+    ],
+)
+def test_sshd_says_itself_whether_it_drops_connections(said, severity):
+    assert judged(INIT, process(812, command=LISTENER % said)).get("sshd_drops_percent") == severity
+
+
+def test_only_the_hosts_own_listener_is_asked():
+    container = process(900, 850, LISTENER % "100 of 10-100")
+    assert judged(INIT, process(812, command=LISTENER % "0 of 10-100"), container) == {}
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "severity"), [(-1000, None), (-900, None), (-17, "warning"), (0, "warning"), (None, None)]
+)
+def test_a_listener_that_is_open_to_the_oom_killer(adjustment, severity):
+    assert (
+        judged(INIT, process(812, command="/usr/sbin/sshd -D", adjustment=adjustment)).get("sshd_killable") == severity
+    )
+
+
+ORPHANS = {**process(24, 1, "sshd: alice [priv]", adjustment=0), **process(25, 24, "sshd: alice@pts/0", adjustment=0)}
+
+
+def test_sessions_that_outlived_a_restart_of_sshd_are_no_listeners():
+    assert judged(INIT, process(812, command=LISTENER % "0 of 10-100"), ORPHANS) == {}
+
+
+def test_sshd_is_gone_if_only_its_sessions_are_left():
+    assert judged(INIT, ORPHANS) == {"sshd_missing": "critical"}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "processes"),
+    [
+        ({"ssh_socket": True}, [INIT, ORPHANS]),
+        ({}, [ORPHANS]),
+        ({}, [INIT]),
+        ({}, [INIT, process(7, 1, "dropbear", "dropbear")]),
+    ],
+    ids=["a socket unit listens", "not all processes are seen", "not over sshd", "another server"],
+)
+def test_sshd_is_not_called_gone_if_nothing_tells_so(kernel, processes):
+    assert judged(*processes, **kernel) == {}
+
+
+@pytest.mark.parametrize("table", ["pids", "conntrack", "ptys"])
+def test_the_kernels_tables(table):
+    full = {"used": 96, "maximum": 100, "used_percent": 96.0}
+    assert judged(INIT, **{table: full}) == {table + "_used_percent": "critical"}
+    assert judged(INIT, **{table: {**full, "used_percent": 80.0}}) == {table + "_used_percent": "warning"}
+
+
+def test_nologin():
+    assert judged(INIT, logins_refused_by="/run/nologin") == {"logins_refused": "critical"}

@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory, swap and what the kernel promises."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import memory, thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
+
+GIB = 1 << 30
+FACTS = {
+    "limit_bytes": 16 * GIB,
+    "limit_available_bytes": 8 * GIB,
+    "limit_available_percent": 50.0,
+    "limit_is_host": True,
+    "slab_unreclaimable_percent": 1.0,
+    "slab_unreclaimable_bytes": 1 << 20,
+    "overcommit_mode": "heuristic",
+    "committed_percent": 99.5,
+    "committed_bytes": GIB,
+    "commit_limit_bytes": GIB,
+    "swap": {"used_percent": 0.0, "used_bytes": 0, "total_bytes": GIB},
+}
+CALM = {"full_avg60_percent": 0.0, "some_avg60_percent": 0.0}
+PRESSURE = {"pressure": {"memory": CALM}, "since_boot": True, "swap_in_bytes_per_second": 1e9}
+FULL_SWAP = {"used_percent": 100.0, "used_bytes": GIB, "total_bytes": GIB}
+
+
+def judged(pressure=None, lxcfs=False, **facts):
+    found, levels = Findings(thresholds.merge([])), thresholds.merge([])
+    memory.judge(found, {**FACTS, **facts}, {**PRESSURE, **(pressure or {})}, {}, levels, lxcfs)
+    return {finding.check: finding.severity for finding in found.found}
+
+
+@pytest.mark.parametrize(
+    ("left_gib", "share", "severity"),
+    [(51, 5.0, None), (6, 9.0, "warning"), (2, 9.0, "critical"), (0.03, 12.0, "warning"), (0.03, 2.0, "critical")],
+)
+def test_little_memory_is_little_as_a_share_and_as_such(left_gib, share, severity):
+    found = judged(limit_available_bytes=int(left_gib * GIB), limit_available_percent=share)
+    assert found.get("memory_available_percent") == severity
+
+
+def test_a_swap_full_of_cold_pages_is_a_warning():
+    assert judged(swap=FULL_SWAP) == {"swap_used_percent": "warning"}
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"limit_available_percent": 20.0},
+        {"pressure": {"pressure": {"memory": {**CALM, "some_avg60_percent": 9.0}}}},
+        {"pressure": {"since_boot": False}},
+    ],
+    ids=["memory is short", "tasks wait", "pages are read back"],
+)
+def test_a_full_swap_is_critical_if_it_hurts(worse):
+    assert judged(swap=FULL_SWAP, **worse)["swap_used_percent"] == "critical"
+
+
+def test_promises_count_only_if_the_kernel_keeps_them():
+    assert judged() == {}
+    assert judged(overcommit_mode="never") == {"memory_committed_percent": "critical"}
+
+
+def test_the_slab_under_lxcfs_is_the_machines():
+    assert judged(slab_unreclaimable_percent=60.0) == {"slab_unreclaimable_percent": "critical"}
+    assert judged(slab_unreclaimable_percent=60.0, lxcfs=True) == {}
