@@ -1,12 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Record a box for the tests: run the probe on it and keep what it read as a folder of text files below tests/boxes.
+"""Record a host for the tests: run the probe of health on it and write what it read to a folder below tests/boxes.
 
-    tests/record.py debian-13 ssh root@box
-    tests/record.py this-machine sh -c
+    python3 tests/record.py debian-13 ssh root@host
+    python3 tests/record.py this-machine sh -c
 
-The command gets the probe's script as its last argument. Look through what was recorded before it is published: it holds
-the box's command lines.
+The command gets the probe's script as its last argument. Read the files before you publish them: they contain the host's
+command lines.
 """
 
 from __future__ import annotations
