@@ -5,8 +5,8 @@
     python3 tests/record.py debian-13 ssh root@host
     python3 tests/record.py this-machine sh -c
 
-The command gets the probe's script as its last argument. Read the files before you publish them: they contain the host's
-command lines.
+The command gets the probe's script as its last argument. Read the files before you publish them: they contain the
+host's command lines.
 """
 
 from __future__ import annotations

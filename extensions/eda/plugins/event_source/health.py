@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The event source lifeline.fleet.health: an event where something appears, worsens, eases or clears on a box, and else none.
+"""The event source lifeline.fleet.health: emit an event when a finding of a host appears, worsens, eases or clears.
 
-It plays lifeline.fleet.watch every so often, which knows what is new, and hands on what that reports. So it needs nothing but
-ansible-playbook: ansible-rulebook is often installed apart from Ansible, and runs this file by its path.
+It plays lifeline.fleet.watch on an interval and emits the changes that the playbook reports. It needs nothing but
+ansible-playbook, because ansible-rulebook is often installed apart from Ansible and runs this file by its path.
 """
 
 from __future__ import annotations
@@ -25,63 +25,64 @@ DOCUMENTATION = r"""
 ---
 short_description: Emits what appears, worsens, eases or clears on the boxes of an inventory.
 description:
-  - An ansible-rulebook event source that looks at all boxes with the module lifeline.fleet.health on an interval, and emits an event
-    where a finding appears, worsens, eases or clears, and where a box can't be reached or answers again. What is as it was makes no
-    event, but for what is critical, now and then.
-  - Every event has one key, health, with box, change (appeared, worsened, eased, cleared or lasts), check, subject, severity (warning,
-    critical, down, unknown, or ok of what has cleared), was, message, value, threshold, unit, since, time and text. ansible-doc
-    lifeline.fleet.changes has their meaning.
-  - Where Ansible itself can't look, as with an inventory that can't be read, an event with the change failed says why, once, and one with
-    the change works says that it can again. The source goes on either way.
-  - A look never begins before the one before it has ended.
+  - An ansible-rulebook event source that checks all hosts with the module lifeline.fleet.health on an interval. It
+    emits an event when a finding appears, worsens, eases or clears, and when a host becomes unreachable or answers
+    again. An unchanged finding causes no event; only a critical one is repeated after the time in remind.
+  - Every event has one key, health, with box, change (appeared, worsened, eased, cleared or lasts), check, subject,
+    severity (warning, critical, down, unknown, or ok if the finding has cleared), was, message, value, threshold, unit,
+    since, time and text. ansible-doc lifeline.fleet.changes documents them.
+  - If Ansible itself fails, for example because it can't read the inventory, one event with the change failed has the
+    reason. One with the change works follows when it succeeds again. The source keeps running in both cases.
+  - A check never starts before the previous one has ended.
 options:
   inventory:
     description:
-      - Path of an inventory, or a list of them. By default what ansible-playbook takes by itself - the variable ANSIBLE_INVENTORY of the
-        environment, which ansible-rulebook reads as well, or the configuration of Ansible.
+      - Path of an inventory, or a list of paths. By default ansible-playbook uses the environment variable
+        ANSIBLE_INVENTORY, which ansible-rulebook reads as well, or the inventory of Ansible's configuration.
     type: list
     elements: str
   hosts:
     description:
-      - Which boxes to look at, as a pattern of Ansible's.
+      - The hosts to check, as an Ansible pattern.
     type: str
     default: all
   limit:
     description:
-      - Further limit of the boxes, as the option --limit of ansible-playbook.
+      - A further limit of the hosts, as in the option --limit of ansible-playbook.
     type: str
   interval:
     description:
-      - Seconds from the beginning of a look to that of the next. A look that takes longer delays the next.
+      - Seconds from the start of one check to the start of the next. A check that takes longer delays the next.
     type: float
     default: 60
   timeout:
     description:
-      - Seconds after which a look that has not ended is ended, which counts as failed.
+      - Seconds after which a check is terminated. It then counts as failed.
     type: float
     default: 300
   settle:
     description:
-      - How many looks in a row a finding has to be gone, or less severe, before there is an event.
+      - How many checks in a row a finding must be gone, or less severe, before there is an event.
     type: int
     default: 2
   remind:
     description:
-      - How long something critical, or a box that can't be reached, may last before there is an event again, in seconds or with one of
-        the units s, m, h, d and w; 0 means never.
+      - How long a critical finding, or an unreachable host, may last before its event is repeated, in seconds or with
+        one of the units s, m, h, d and w; 0 means never.
     type: str
     default: 30m
   state:
     description:
-      - A file in which is kept what is known, so that a start of ansible-rulebook is no beginning. By default it is forgotten at the end.
+      - A file that keeps the known findings when ansible-rulebook is restarted. By default they are forgotten at its
+        end.
     type: str
   extra_vars:
     description:
-      - Further variables for the look, as the option -e of ansible-playbook.
+      - Further variables for the playbook, as in the option -e of ansible-playbook.
     type: dict
   ansible_playbook:
     description:
-      - The command to run, where it is not ansible-playbook in the path; as one string, or as a list of words.
+      - The command to run instead of ansible-playbook from the path, as one string or as a list of words.
     type: raw
     default: ansible-playbook
 """
@@ -94,7 +95,7 @@ EXAMPLES = r"""
 """
 
 _PLAYBOOK = "lifeline.fleet.watch"
-# So long ansible-playbook has to end when it is told to.
+# Seconds that ansible-playbook has to end after SIGTERM.
 _GRACE = 5
 _TEMPLATE = re.compile(r"\{(?=[{%#])")
 _TELLING = ("[ERROR]", "ERROR!", "fatal:")
@@ -102,7 +103,10 @@ _LOG = logging.getLogger("lifeline.fleet.health")
 
 
 async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
-    """Look, and put what is new into the queue, until cancelled. Raises ValueError where an argument can't be followed."""
+    """Check the hosts on an interval and put the changes into the queue, until cancelled.
+
+    Raises ValueError if an argument is wrong.
+    """
     options = _Options(args)
     trouble = None
     with tempfile.TemporaryDirectory(prefix="lifeline-watch-") as folder:
@@ -118,7 +122,7 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
             else:
                 if trouble is not None:
                     trouble = None
-                    await queue.put(_of_the_watch("works", "the boxes can be looked at again"))
+                    await queue.put(_of_the_watch("works", "the boxes can be checked again"))
                 for change in changes:
                     _LOG.info("%s", change["text"])
                     await queue.put({"health": {name: _inert(value) for name, value in change.items()}})
@@ -126,14 +130,14 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
 
 
 class _LookError(Exception):
-    """Ansible could not look. The message says why."""
+    """Ansible could not check the hosts. The message says why."""
 
 
 class _Options:
-    """The source's arguments, checked."""
+    """The source's arguments, validated."""
 
-    def __init__(self, args):
-        # What ansible-rulebook adds of its own begins with its name.
+    def __init__(self, args: dict[str, Any]) -> None:
+        # ansible-rulebook adds arguments of its own with this prefix.
         args = {name: value for name, value in args.items() if value is not None and not name.startswith("eda_")}
         known = (
             "inventory",
@@ -149,9 +153,7 @@ class _Options:
         )
         for name in args:
             if name not in known:
-                raise ValueError(
-                    f"{name} is no argument of lifeline.fleet.health: it must be one of {', '.join(known)}"
-                )
+                raise ValueError(f"{name}: unknown argument; use one of {', '.join(known)}")
         self.interval = _number(args, "interval", 60, 1)
         self.timeout = _number(args, "timeout", 300, 1)
         self.hosts = _words(args, "hosts")
@@ -161,7 +163,7 @@ class _Options:
         if not isinstance(self.inventories, list) or not all(
             isinstance(path, str) and path for path in self.inventories
         ):
-            raise ValueError(f"inventory is {inventory!r}: it must be a path or a list of paths")
+            raise ValueError(f"inventory: not a path or a list of paths ({inventory!r})")
         command = args.get("ansible_playbook", "ansible-playbook")
         self.command = shlex.split(command) if isinstance(command, str) else command
         if (
@@ -170,16 +172,16 @@ class _Options:
             or not all(isinstance(word, str) for word in self.command)
         ):
             raise ValueError(
-                f"ansible_playbook is {command!r}: it must be a command, such as /opt/ansible/bin/ansible-playbook"
+                f"ansible_playbook: not a command ({command!r}); use one such as /opt/ansible/bin/ansible-playbook"
             )
         self.state = _words(args, "state")
         self._set = {f"lifeline_watch_{name}": args[name] for name in ("hosts", "settle", "remind") if name in args}
         self._extra = args.get("extra_vars", {})
         if not isinstance(self._extra, dict):
-            raise ValueError(f"extra_vars is {self._extra!r}: it must be a dictionary of variables")
+            raise ValueError(f"extra_vars: not a dictionary of variables ({self._extra!r})")
 
-    def variables(self, folder):
-        """What the look is told. Rescuing is the rulebook's, and never done twice."""
+    def variables(self, folder: Path) -> dict[str, Any]:
+        """Return the variables for the playbook. The rulebook rescues hosts, so the playbook must not."""
         own = {
             **self._set,
             "lifeline_watch_rescue": False,
@@ -190,37 +192,37 @@ class _Options:
         }
         for name in self._extra:
             if name in own:
-                raise ValueError(f"extra_vars sets {name}, which the source sets itself")
+                raise ValueError(f"extra_vars: {name} is set by the source itself; remove it")
         return {**self._extra, **own}
 
-    def words(self, folder):
-        """The command for one look."""
+    def words(self, folder: Path) -> list[str]:
+        """Return the command for one check."""
         inventories = [word for path in self.inventories for word in ("-i", path)]
         limit = ["--limit", self.limit] if self.limit else []
         return [*self.command, _PLAYBOOK, *inventories, *limit, "-e", f"@{folder / 'variables.json'}"]
 
 
-def _number(args, name, default, least):
+def _number(args: dict[str, Any], name: str, default: float, least: float) -> float:
     value = args.get(name, default)
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = 0
-    # That it is no NaN either, the comparison says.
+    # The comparison also rejects NaN.
     if isinstance(value, bool) or not least <= number < float("inf"):
-        raise ValueError(f"{name} is {value!r}: it must be a number of seconds, at least {int(least)}")
+        raise ValueError(f"{name}: not a number of seconds ({value!r}); use {int(least)} or more")
     return number
 
 
-def _words(args, name):
+def _words(args: dict[str, Any], name: str) -> str | None:
     value = args.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}: it must be a text")
+        raise ValueError(f"{name}: not a string ({value!r})")
     return value
 
 
-async def _look(options, folder):
-    """Look once: the changes. Raises _LookError."""
+async def _look(options: _Options, folder: Path) -> list[dict[str, Any]]:
+    """Check the hosts once and return the changes. Raises _LookError."""
     report = folder / "report.json"
     with contextlib.suppress(FileNotFoundError):
         report.unlink()
@@ -235,7 +237,7 @@ async def _look(options, folder):
     try:
         output, _none = await asyncio.wait_for(process.communicate(), options.timeout)
     except asyncio.TimeoutError:
-        raise _LookError(f"a look has not ended within {options.timeout:g} s") from None
+        raise _LookError(f"timeout: the check has not ended within {options.timeout:g} s") from None
     finally:
         await _end(process)
     try:
@@ -244,8 +246,11 @@ async def _look(options, folder):
         raise _LookError(_reason(process.returncode, output.decode(errors="replace"))) from None
 
 
-async def _start(words, environment):
-    """Run it in a session of its own: it asks no terminal, gets no signal that is meant for ansible-rulebook, and ends as a whole."""
+async def _start(words: list[str], environment: dict[str, str]) -> asyncio.subprocess.Process:
+    """Start a command in a session of its own.
+
+    It then has no terminal to ask, gets no signal that is meant for ansible-rulebook, and can be ended as a group.
+    """
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *words,
@@ -259,16 +264,16 @@ async def _start(words, environment):
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        # It may run already, before this has heard of it.
+        # The process may have started before the cancellation arrived.
         with contextlib.suppress(OSError):
             await _end(await starting)
         raise
     except OSError as error:
-        raise _LookError(f"{words[0]} can't be run: {error.strerror}") from error
+        raise _LookError(f"{words[0]}: cannot be run ({error.strerror})") from error
 
 
-async def _end(process):
-    """End what may still run, and all that it has started."""
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process and everything that it has started, if it still runs."""
     if process.returncode is None:
         _signal(process, signal.SIGTERM)
         with contextlib.suppress(asyncio.TimeoutError):
@@ -277,20 +282,20 @@ async def _end(process):
         await process.wait()
 
 
-def _signal(process, number):
+def _signal(process: asyncio.subprocess.Process, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
 
-def _reason(code, output):
-    """Why there is no report: what Ansible calls an error, else the last it said."""
+def _reason(code: int | None, output: str) -> str:
+    """Return why there is no report: Ansible's errors, or the last lines of its output."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(_TELLING)] or lines[-3:]
-    return f"no box was looked at (exit code {code}): {'; '.join(telling)[:2000] or 'ansible-playbook said nothing'}"
+    return f"no box was checked (exit code {code}): {'; '.join(telling)[:2000] or 'ansible-playbook printed nothing'}"
 
 
-def _of_the_watch(change, message):
-    """An event about the watch itself, of no box."""
+def _of_the_watch(change: str, message: str) -> dict[str, Any]:
+    """Return an event about the watch itself, without a host."""
     return {
         "health": _inert(
             {
@@ -305,10 +310,10 @@ def _of_the_watch(change, message):
     }
 
 
-def _inert(value):
-    """Texts from a box, with no beginning of a template in them.
+def _inert(value: Any) -> Any:
+    """Return a value with all starts of templates in its strings made harmless.
 
-    ansible-rulebook hands events on as extra variables, which Ansible would template.
+    ansible-rulebook passes events as extra variables, which Ansible would template.
     """
     if isinstance(value, dict):
         return {name: _inert(one) for name, one in value.items()}

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The event source with a real ansible-playbook on this machine, run by its path as ansible-rulebook runs it."""
+"""Test the event source with a real ansible-playbook, run by its path as ansible-rulebook runs it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def ansible(monkeypatch):
 
 @pytest.fixture
 def inventory(tmp_path):
-    """A function that writes an inventory of this machine, and of others that nobody can reach, and returns its path."""
+    """Return a function that writes an inventory of this machine and unreachable ones, and returns its path."""
 
     def write(level=None, gone=0, text=None):
-        # A level that any machine strikes, and nothing else.
+        # Every machine reaches this level, and no other check is on.
         thresholds = {name: {"warning": None, "critical": None} for name in CHECKS}
         if level:
             thresholds["memory_available_percent"][level] = 100
@@ -58,7 +58,7 @@ def source():
 
 @contextlib.asynccontextmanager
 async def watching(**arguments):
-    """The source at work: its queue, and its task."""
+    """Run the source; yield its queue and its task."""
     queue = asyncio.Queue()
     task = asyncio.create_task(
         source()(queue, {"ansible_playbook": ANSIBLE_PLAYBOOK, "interval": 1, "settle": 1, **arguments})
@@ -72,7 +72,7 @@ async def watching(**arguments):
 
 
 async def following(queue, task):
-    """The next event of the source; what ends the source ends the test."""
+    """Return the next event of the source; fail if the source ends."""
     event = asyncio.ensure_future(queue.get())
     await asyncio.wait([event, task], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
@@ -82,7 +82,7 @@ async def following(queue, task):
     return event.result()["health"]
 
 
-def test_what_changes_is_an_event_and_what_stays_is_none(inventory):
+def test_a_change_is_an_event_and_an_unchanged_finding_is_none(inventory):
     async def scene():
         async with watching(inventory=inventory("warning", gone=3)) as watch:
             first = [await following(*watch) for _event in range(4)]
@@ -107,14 +107,14 @@ def test_what_changes_is_an_event_and_what_stays_is_none(inventory):
     asyncio.run(scene())
 
 
-def test_what_ansible_cannot_look_at_is_said_once_and_no_end(inventory, tmp_path):
+def test_a_failed_check_is_one_event_and_the_source_goes_on(inventory, tmp_path):
     async def scene():
         async with watching(
             inventory=inventory(text="web: [this, is, no, inventory"), extra_vars={"ansible_become": False}
         ) as watch:
             event = await following(*watch)
             assert (event["box"], event["change"], event["check"]) == (None, "failed", "watch")
-            assert event["message"].startswith("no box was looked at")
+            assert event["message"].startswith("no box was checked")
             inventory("critical")
             event = await following(*watch)
             assert (event["box"], event["change"]) == (None, "works")
@@ -128,18 +128,21 @@ def test_what_ansible_cannot_look_at_is_said_once_and_no_end(inventory, tmp_path
     [
         (
             {"ansible_playbook": "/nowhere/ansible-playbook"},
-            "/nowhere/ansible-playbook can't be run: No such file or directory",
+            "/nowhere/ansible-playbook: cannot be run (No such file or directory)",
         ),
         (
             {"ansible_playbook": ["sh", "-c", "echo '[ERROR]: it is broken'; exit 3"]},
-            "no box was looked at (exit code 3): [ERROR]: it is broken",
+            "no box was checked (exit code 3): [ERROR]: it is broken",
         ),
-        ({"ansible_playbook": ["sh", "-c", "exec sleep 1000"], "timeout": 1}, "a look has not ended within 1 s"),
+        (
+            {"ansible_playbook": ["sh", "-c", "exec sleep 1000"], "timeout": 1},
+            "timeout: the check has not ended within 1 s",
+        ),
         ({"remind": "soon"}, "remind: 'soon' is no duration"),
-        ({"limit": "nobody"}, "no box was looked at (exit code 1)"),
+        ({"limit": "nobody"}, "no box was checked (exit code 1)"),
     ],
 )
-def test_why_nobody_could_look_is_said(inventory, arguments, reason):
+def test_an_event_has_the_reason_of_a_failed_check(inventory, arguments, reason):
     async def scene():
         async with watching(inventory=inventory(), **arguments) as watch:
             event = await following(*watch)
@@ -150,7 +153,7 @@ def test_why_nobody_could_look_is_said(inventory, arguments, reason):
 
 
 def alive(group):
-    """The processes of a group that have not ended; one that has, and that nobody has waited for, is none."""
+    """Return the processes of a group that still run; zombies do not count."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -161,7 +164,7 @@ def alive(group):
 
 
 def test_looks_never_overlap_and_end_at_once_when_cancelled(tmp_path):
-    """A stand-in for Ansible that notes when it begins, and never ends by itself, nor when it is asked to."""
+    """Cancel a check whose command ignores SIGTERM and never ends by itself."""
     log = tmp_path / "begun"
     stubborn = ["sh", "-c", f"trap '' TERM; echo $$ >> {log}; sleep 1000 & wait; wait"]
 
@@ -177,14 +180,14 @@ def test_looks_never_overlap_and_end_at_once_when_cancelled(tmp_path):
     asyncio.run(scene())
     begun = log.read_text().split()
     assert len(begun) == 1
-    # What was killed may take a moment to be gone.
+    # A killed process may take a moment to disappear.
     deadline = time.monotonic() + PATIENCE
     while alive(int(begun[0])):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_what_is_known_outlives_the_source_where_it_is_told_to(inventory, tmp_path):
+def test_a_state_file_keeps_the_findings_between_runs(inventory, tmp_path):
     async def scene(level):
         async with watching(inventory=inventory(level), state=str(tmp_path / "state" / "watch.json")) as watch:
             return (await following(*watch))["change"]
@@ -196,45 +199,48 @@ def test_what_is_known_outlives_the_source_where_it_is_told_to(inventory, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"interval": "often"}, "interval is 'often': it must be a number of seconds, at least 1"),
-        ({"interval": float("nan")}, "interval is nan: it must be a number of seconds, at least 1"),
-        ({"timeout": True}, "timeout is True: it must be"),
-        ({"inventroy": "x"}, "inventroy is no argument of lifeline.fleet.health: it must be one of inventory, hosts"),
-        ({"inventory": {"a": 1}}, "inventory is {'a': 1}: it must be a path or a list of paths"),
-        ({"hosts": ["a"]}, "hosts is ['a']: it must be a text"),
-        ({"extra_vars": ["a"]}, "extra_vars is ['a']: it must be a dictionary"),
+        ({"interval": "often"}, "interval: not a number of seconds ('often'); use 1 or more"),
+        ({"interval": float("nan")}, "interval: not a number of seconds (nan); use 1 or more"),
+        ({"timeout": True}, "timeout: not a number of seconds (True); use 1 or more"),
+        ({"inventroy": "x"}, "inventroy: unknown argument; use one of inventory, hosts"),
+        ({"inventory": {"a": 1}}, "inventory: not a path or a list of paths ({'a': 1})"),
+        ({"hosts": ["a"]}, "hosts: not a string (['a'])"),
+        ({"extra_vars": ["a"]}, "extra_vars: not a dictionary of variables (['a'])"),
         (
             {"extra_vars": {"lifeline_watch_state": "x"}},
-            "extra_vars sets lifeline_watch_state, which the source sets itself",
+            "extra_vars: lifeline_watch_state is set by the source itself; remove it",
         ),
-        ({"ansible_playbook": ""}, "ansible_playbook is '': it must be a command"),
+        (
+            {"ansible_playbook": ""},
+            "ansible_playbook: not a command (''); use one such as /opt/ansible/bin/ansible-playbook",
+        ),
     ],
 )
-def test_an_argument_that_cannot_be_followed_is_named(arguments, reason):
+def test_a_wrong_argument_is_an_error(arguments, reason):
     with pytest.raises(ValueError) as error:
         asyncio.run(source()(asyncio.Queue(), arguments))
     assert reason in str(error.value)
 
 
-def test_no_text_from_a_box_is_a_template():
+def test_text_from_a_host_is_never_a_template():
     inert = runpy.run_path(str(SOURCE))["_inert"]
     assert inert("{{ lookup('pipe', 'id') }} {% if %} {# #}") == "{ { lookup('pipe', 'id') }} { % if %} { # #}"
     assert inert({"message": "{{{ x"}) == {"message": "{ { { x"}
     assert inert(None) is None
 
 
-def test_the_manual_has_the_arguments_that_are_taken():
+def test_the_documentation_has_all_arguments():
     plugin = runpy.run_path(str(SOURCE))
     documented = yaml.safe_load(plugin["DOCUMENTATION"])["options"]
     with pytest.raises(ValueError) as error:
         plugin["_Options"]({"nonsense": 1})
-    assert str(error.value).partition("one of ")[2].split(", ") == list(documented)
+    assert str(error.value).partition("use one of ")[2].split(", ") == list(documented)
     options = plugin["_Options"]({})
     assert (options.interval, options.timeout) == (documented["interval"]["default"], documented["timeout"]["default"])
     assert options.command == [documented["ansible_playbook"]["default"]]
 
 
-def test_the_rulebook_gives_the_source_what_it_takes():
+def test_the_rulebook_passes_only_known_arguments():
     source_of_rulebook = yaml.safe_load(RULEBOOK.read_text())[0]["sources"][0]["lifeline.fleet.health"]
     documented = yaml.safe_load(runpy.run_path(str(SOURCE))["DOCUMENTATION"])["options"]
     assert set(source_of_rulebook) <= set(documented)
