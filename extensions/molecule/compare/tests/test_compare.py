@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""compare on boxes that are really made different: it tells just these differences, and on the next run nothing has changed."""
+"""Test compare on boxes with real differences: it reports exactly these, and nothing has changed on the next run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ import boxes as lab
 import pytest
 
 SSHD = "$(for f in /proc/[0-9]*/stat; do read -r i n s p x < $f && [ \"$n $p\" = '(sshd) 1' ] && echo $i; done)"
-# Only the mount: proc itself would be read-only for all, and nobody could log in.
+# Remount only this mount: a read-only proc for all processes would break logins.
 WRITABLE, READ_ONLY = "mount -o remount,bind,rw /proc/sys", "mount -o remount,bind,ro /proc/sys"
 PACKAGE = (
-    "rm -rf /tmp/made && mkdir -p /tmp/made/deb/DEBIAN && printf 'Package: lifeline-test\nVersion: 1.0\nArchitecture: all\n"
+    "rm -rf /tmp/made && mkdir -p /tmp/made/deb/DEBIAN && "
+    "printf 'Package: lifeline-test\nVersion: 1.0\nArchitecture: all\n"
     "Maintainer: Nobody <nobody@example.com>\nDescription: Nothing\n' > /tmp/made/deb/DEBIAN/control && "
     "dpkg-deb --build /tmp/made/deb /tmp/made/made.deb && dpkg -i /tmp/made/made.deb"
 )
 GEM = (
-    'cd /tmp/made && echo \'Gem::Specification.new { |s| s.name = "lifeline-test"; s.version = "1.2.3"; s.summary = "Nothing"; '
-    's.authors = ["Nobody"] }\' > made.gemspec && gem build made.gemspec && gem install --local --no-document lifeline-test-1.2.3.gem'
+    "cd /tmp/made && "
+    'echo \'Gem::Specification.new { |s| s.name = "lifeline-test"; s.version = "1.2.3"; s.summary = "Nothing"; '
+    's.authors = ["Nobody"] }\' > made.gemspec && gem build made.gemspec && '
+    "gem install --local --no-document lifeline-test-1.2.3.gem"
 )
 
-# What is made different, and how: the name, the value before and after, what does it and what undoes it.
+# Each difference: its name, the value before and after, the command that makes it and the one that undoes it.
 MADE = (
     ("package:lifeline-test", None, "1.0", PACKAGE, "dpkg --purge lifeline-test"),
     ("gem:lifeline-test", None, "1.2.3", GEM, "gem uninstall lifeline-test"),
@@ -55,7 +58,7 @@ BACK = {name: (after, before) for name, before, after, _do, _undo in MADE}
 
 @pytest.fixture(scope="module")
 def boxes():
-    """One without a worker, one with a healthy one, one with a leak, one more without, and one that is off; the first is made different."""
+    """Return the boxes: two without a worker, one with a healthy and one with a leaking worker, and one that is off."""
     of_set = {box.name: box for box in lab.of_set("compare")}
     plain = [name for name, box in of_set.items() if name == "compare-" + box.suite]
     return [of_set[name] for name in (plain[0], "compare-ok", "compare-leak", plain[1], "compare-down")]
@@ -63,7 +66,7 @@ def boxes():
 
 @pytest.fixture(scope="module")
 def told(boxes, tmp_path_factory):
-    """What four runs have told: before, after the change, once more, and after it was undone."""
+    """Return the results of four runs: before the change, after it, once more, and after it was undone."""
     folder = tmp_path_factory.mktemp("compare")
     first = boxes[0]
 
@@ -104,7 +107,7 @@ def group(run):
 
 
 def values(run, box):
-    """What the first box has of all that differs."""
+    """Return the differences that the first box has."""
     return {
         one["name"]: next((value["value"] for value in one["values"] if box.name in value["boxes"]), "unknown")
         for one in group(run)["differences"]
@@ -115,7 +118,7 @@ def changes(run):
     return {change["name"]: (change["before"], change["after"]) for change in group(run)["changes"]}
 
 
-def test_just_what_was_made_different_differs_more_than_before(told, boxes):
+def test_exactly_the_changes_are_new_differences(told, boxes):
     before, after = values(told["before"], boxes[0]), values(told["after"], boxes[0])
     assert {name: after[name] for name in after if after[name] != before.get(name)} == {
         name: new for name, (_old, new) in FORTH.items()
@@ -134,7 +137,7 @@ def test_just_what_was_made_different_differs_more_than_before(told, boxes):
     }
 
 
-def test_just_that_has_changed_since_and_only_there(told, boxes):
+def test_exactly_the_changes_are_reported_and_only_on_their_box(told, boxes):
     assert changes(told["after"]) == FORTH
     assert all(change["boxes"] == [boxes[0].name] for change in group(told["after"])["changes"])
     assert group(told["after"])["known_since"] == []
@@ -146,13 +149,13 @@ def test_nothing_has_changed_on_the_next_run(told, boxes):
     assert {name: again.get(name) for name in FORTH} == {name: new for name, (_old, new) in FORTH.items()}
 
 
-def test_what_is_undone_is_one_more_change_and_no_difference(told, boxes):
+def test_an_undone_change_is_a_change_but_no_difference(told, boxes):
     assert changes(told["undone"]) == BACK
     before, undone = values(told["before"], boxes[0]), values(told["undone"], boxes[0])
     assert {name: undone.get(name) for name in FORTH} == {name: before.get(name) for name in FORTH}
 
 
-def test_a_history_that_has_only_begun_says_so(told, boxes):
+def test_a_history_that_does_not_go_back_far_enough_is_reported(told, boxes):
     assert changes(told["before"]) == {}
     assert {one["box"] for one in group(told["before"])["known_since"]} == {box.name for box in boxes[:4]}
 
@@ -162,14 +165,14 @@ def test_the_leak_stands_out(told):
     assert "compare-leak" in [outlier["box"] for outlier in memory["outliers"]]
 
 
-def test_who_does_not_answer_is_named(told):
+def test_a_box_that_does_not_answer_is_listed(told):
     report, output = told["after"]
     assert [one["box"] for one in report["unreachable"]] == ["compare-down"]
     assert "compare-down" not in group(told["after"])["boxes"]
     assert "Not compared:" in output
 
 
-def test_the_text_says_it_too(told, boxes):
+def test_the_text_reports_the_same(told, boxes):
     text = told["after"][1]
     for words in (
         "lifeline-test               1.0 (others none)",

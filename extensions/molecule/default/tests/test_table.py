@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operator sees who types the command that the README begins with."""
+"""Test the output of the command at the beginning of the README."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 import boxes as lab
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
-# Each box by what is wrong with it, and what has to be said of it.
+# What is wrong with each box, and the words that must be in its line.
 SAID = {
     "down": ("down", r"port 22: "),
     "oom": ("critical", r"worker sidekiq is not running .*; \d+ OOM kills? in 24 h"),
@@ -24,8 +24,8 @@ SAID = {
 WORST_FIRST = ["down", "critical", "warning", "ok"]
 
 
-def test_one_line_a_box_the_worst_first():
-    # Nothing of molecule's own settings: they are not the operator's.
+def test_one_line_per_box_the_worst_first():
+    # Remove molecule's own settings, which an operator doesn't have.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     environment.update(
         ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_COLLECTIONS_PATH=os.environ["ANSIBLE_COLLECTIONS_PATH"]
@@ -38,7 +38,7 @@ def test_one_line_a_box_the_worst_first():
         check=False,
         env=environment,
     )
-    # Ansible's own code for hosts that could not be reached.
+    # Ansible's exit code for unreachable hosts.
     assert shown.returncode == 4, shown.stdout
     header, *rows, count = [line for line in shown.stdout.splitlines() if line]
     assert header.split() == ["BOX", "VERDICT", "MEMORY", "SWAP", "DISK", "FDS", "OOM", "WORKER", "REASONS"]

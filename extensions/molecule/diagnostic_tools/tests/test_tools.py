@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tools are there, nothing runs that did not run, and a session of tmux on a box is what the playbook wrote."""
+"""Test that the tools are installed, that no new service runs, and that the tmux session is what the playbook wrote."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def converge(boxes, **variables):
     return succeeded, " ".join(said.split())
 
 
-def test_the_tools_are_there(boxes):
+def test_the_tools_are_installed(boxes):
     def look(box):
         assert (
             box.run(f"for program in {' '.join(PROGRAMS)}; do command -v $program > /dev/null || echo $program; done")
@@ -55,7 +55,7 @@ def test_the_tools_are_there(boxes):
     boxes.each(look)
 
 
-def test_nothing_is_started_and_nothing_will_be(boxes):
+def test_no_service_is_started_or_enabled(boxes):
     def look(box):
         units = box.run("systemctl list-units --all --plain --no-legend 'sysstat*' 'memcached*'")
         assert " active " not in units
@@ -66,7 +66,7 @@ def test_nothing_is_started_and_nothing_will_be(boxes):
     boxes.each(look)
 
 
-def test_a_service_that_runs_goes_on_running(boxes):
+def test_a_running_service_keeps_running(boxes):
     boxes.each(lambda box: box.run("apt-get -qq purge memcached > /dev/null 2>&1; systemctl is-active ssh"))
     enabled = boxes.each(lambda box: box.run("systemctl list-unit-files --no-legend --state=enabled"))
     succeeded, said = converge(boxes)
@@ -76,22 +76,22 @@ def test_a_service_that_runs_goes_on_running(boxes):
 
 
 @pytest.mark.parametrize("tool", [{"name": "no such thing"}, {"name": "--help"}, {"name": "htop", "state": "gone"}])
-def test_what_is_no_package_is_refused(boxes, tool):
+def test_a_wrong_entry_is_an_error(boxes, tool):
     succeeded, said = converge(boxes, tools=[tool])
     assert not succeeded
     assert "diagnostic_tools" in said
     assert "changed=0" in said
 
 
-def test_a_package_that_nobody_has_leaves_no_preset_behind(boxes):
+def test_an_unknown_package_leaves_no_preset_behind(boxes):
     succeeded, said = converge(boxes, tools=[{"name": "lifeline-no-such-package"}])
     assert not succeeded
     assert "lifeline-no-such-package" in said
     assert boxes.each(lambda box: box.attempt("test -e " + PRESET).returncode) == [1] * len(boxes)
 
 
-def test_a_session_has_a_window_a_box(boxes, tmp_path):
-    """The session of this inventory, made by a real tmux, with an ssh that only says what it was asked."""
+def test_a_session_has_one_window_per_box(boxes, tmp_path):
+    """Start the session of this inventory in a real tmux, with an ssh that only prints its arguments."""
     done = subprocess.run(
         [
             "ansible-playbook",
@@ -120,7 +120,7 @@ def test_a_session_has_a_window_a_box(boxes, tmp_path):
     )
     box.run(f"cat > /tmp/fleet/fleet.sh <<'END'\n{(tmp_path / 'fleet.sh').read_text()}\nEND")
     try:
-        # There is no terminal to attach it to.
+        # There is no terminal to attach the session to.
         box.attempt("PATH=/tmp/fleet:$PATH LC_ALL=C.UTF-8 sh /tmp/fleet/fleet.sh")
         said = box.wait("cat /tmp/fleet/said", wanted=lambda said: len(said.splitlines()) >= len(boxes))
         assert sorted(line.rpartition(" -- ")[2] for line in said.splitlines()) == sorted(

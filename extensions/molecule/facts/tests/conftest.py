@@ -1,9 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A box as two witnesses see it: the collection's modules, and the programs that people have always asked.
+"""Compare the collection's modules with the programs that show the same values.
 
-The programs are asked by root, through SSH, before and after the module, so that a value that moves can be held between
-the two.
+The programs run as root over SSH, before and after the module: a changing value must lie between the two.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ WAYS = {
 
 @pytest.fixture(params=WAYS)
 def way(request):
-    """Each kind of user in turn."""
+    """Return each kind of user in turn."""
     return request.param
 
 
 @pytest.fixture
 def facts(host):
-    """Call with a fact module's name and options: its one dictionary of facts."""
+    """Return a function that runs a fact module and returns its dictionary of facts."""
 
     def ask(module, way="root", **options):
         answer = run_module(host, module + "_facts", way, **options)
@@ -42,7 +41,7 @@ def facts(host):
 
 @pytest.fixture
 def health(host):
-    """Call with options: the whole answer of the action."""
+    """Return a function that runs health and returns its whole result."""
 
     def ask(way="root", **options):
         return run_module(host, "health", way, **options)
@@ -52,7 +51,7 @@ def health(host):
 
 @pytest.fixture(scope="session")
 def everywhere(tmp_path_factory):
-    """Call with a module's name and options: the answers of all boxes that are up, by name. They are asked once, all in one run."""
+    """Return a function that runs a module once on all running boxes and returns the results by box."""
 
     @functools.cache
     def ask(module, way="root", **options):
@@ -86,7 +85,7 @@ def everywhere(tmp_path_factory):
 
 @pytest.fixture
 def told(host):
-    """Call with a command: what it prints, in lines of words. The command must succeed."""
+    """Return a function that runs a command, which must succeed, and returns its output as lines of words."""
 
     def ask(command):
         return [line.split() for line in host.check_output("LC_ALL=C " + command).splitlines()]
@@ -96,7 +95,7 @@ def told(host):
 
 @pytest.fixture
 def between():
-    """Call for whether a value lies between what was true before and after, give or take a tolerance."""
+    """Return a function that tells whether a value lies between those before and after, within a tolerance."""
 
     def is_between(value, before, after, tolerance=0):
         return min(before, after) - tolerance <= value <= max(before, after) + tolerance

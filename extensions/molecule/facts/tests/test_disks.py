@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""disk_facts against df."""
+"""Compare disk_facts with df."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = "target,fstype,size,used,avail,pcent,itotal,iused,ipcent"
 
 @pytest.fixture
 def df(told):
-    """Call for what df says, by mount point: all of it, for a module may tell of what df hides by default."""
+    """Return a function that returns all rows of df by mount point, including those that df hides by default."""
 
     def ask():
         rows = [
@@ -33,7 +33,7 @@ def value_of(word):
     return int(word.rstrip("%")) if word.rstrip("%").isdigit() else word
 
 
-def test_each_file_system_is_as_full_as_df_says(facts, df, way, between):
+def test_each_file_system_is_as_full_as_df_shows(facts, df, way, between):
     earlier, disks, later = df(), facts("disk", way), df()
     assert {disk["mount"] for disk in disks["filesystems"]} >= {"/"}
     assert disks["hung"] == []
@@ -44,7 +44,7 @@ def test_each_file_system_is_as_full_as_df_says(facts, df, way, between):
         assert disk["size_bytes"] == before["size"]
         assert between(disk["used_bytes"], before["used"], after["used"], 16 * MIB)
         assert between(disk["available_bytes"], before["avail"], after["avail"], 16 * MIB)
-        # Ansible's own temporary file can be the only one on a file system in memory, and be gone a moment later.
+        # Ansible's temporary file can be the only file on a tmpfs, and be gone a moment later.
         still = disk["used_bytes"] in (before["used"], after["used"])
         assert between(disk["used_percent"] or 0, before["pcent"] or 0, after["pcent"] or 0, 0 if still else 1)
         assert (disk["inodes_total"] or 0) == before["itotal"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fd_facts against ls, lsof, prlimit and ss."""
+"""Compare fd_facts with ls, lsof, prlimit and ss."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 testinfra_hosts = ["ansible://facts_plain", "ansible://facts_fds"]
 
-# What ss calls a state, and what the module does.
+# The name of each state in ss and in the module.
 STATES = {"ESTAB": "established", "CLOSE-WAIT": "close_wait", "LISTEN": "listen"}
 
 
 @pytest.fixture
 def open_by_pid(told):
-    """Call for the number of descriptors of each process, as ls lists them."""
+    """Return a function that returns the number of descriptors of each process from ls."""
 
     def ask():
         lines = told("bash -c 'for d in /proc/[0-9]*/fd; do echo ${d//[!0-9]/} $(ls $d | wc -l); done' 2> /dev/null")
@@ -25,7 +25,7 @@ def open_by_pid(told):
     return ask
 
 
-def test_the_system_has_as_many_as_the_kernel_says(facts, told, way, between):
+def test_the_system_has_as_many_as_the_kernel_counts(facts, told, way, between):
     def files():
         ((allocated, _free, maximum),) = told("sysctl -n fs.file-nr")
         return int(allocated), int(maximum)
@@ -38,7 +38,7 @@ def test_the_system_has_as_many_as_the_kernel_says(facts, told, way, between):
 
 def test_each_process_has_as_many_as_ls_lists(facts, open_by_pid):
     before, fds, after = open_by_pid(), facts("fd"), open_by_pid()
-    # The sshd that carries the module has two pipes more meanwhile.
+    # The sshd that runs the module has two more pipes in the meantime.
     listed = {process["pid"]: process["open"] for process in fds["processes"] if not process["name"].startswith("sshd")}
     steady = {pid for pid in listed if before.get(pid) == after.get(pid) and pid in before}
     assert len(steady) >= 3
@@ -46,7 +46,7 @@ def test_each_process_has_as_many_as_ls_lists(facts, open_by_pid):
     assert fds["unreadable"] == 0
 
 
-def test_a_user_without_rights_is_told_how_much_stayed_hidden(facts):
+def test_a_user_without_privileges_learns_how_much_is_hidden(facts):
     fds = facts("fd", "user")
     assert fds["processes_total"] > 0
     assert all(process["kinds"] is None or process["open"] is not None for process in fds["processes"])
@@ -57,12 +57,12 @@ def test_a_user_without_rights_is_told_how_much_stayed_hidden(facts):
 def test_the_limits_are_those_of_prlimit(facts, told):
     for process in facts("fd")["processes"]:
         words = told(f"prlimit --noheadings --raw --nofile --output SOFT,HARD --pid {process['pid']} || true")
-        # Ansible's own process is gone by now.
+        # Ansible's own process has ended by now.
         if words:
             assert [process["soft_limit"], process["hard_limit"]] == [int(word) for word in words[0]]
 
 
-def test_the_kinds_are_what_lsof_calls_them(facts, told):
+def test_the_kinds_are_those_of_lsof(facts, told):
     shown = [
         process for process in facts("fd")["processes"] if process["name"] in ("python3", "systemd", "dbus-daemon")
     ]
@@ -74,25 +74,25 @@ def test_the_kinds_are_what_lsof_calls_them(facts, told):
             continue
         sockets = sum(types[name] for name in ("sock", "unix", "IPv4", "IPv6", "netlink", "pack"))
         assert process["kinds"]["socket"] == sockets
-        # A pipe with a name in a file system is a FIFO to lsof, too.
+        # lsof calls a named pipe FIFO as well.
         assert process["kinds"]["pipe"] == sum(field == "npipe" for field in fields)
         assert sum(process["kinds"].values()) == process["open"]
         compared += 1
     assert compared
 
 
-def test_sockets_are_in_the_states_of_ss(facts, told):
+def test_sockets_have_the_states_of_ss(facts, told):
     def ss():
         return collections.Counter(line[0] for line in told("ss --no-header --tcp --all"))
 
     before, fds, after = ss(), facts("fd"), ss()
     for theirs, ours in STATES.items():
         low, high = sorted((before[theirs], after[theirs]))
-        # Each connection of Ansible and of this test is one more.
+        # Ansible and this test have connections of their own.
         assert low - 2 <= fds["sockets"]["tcp"].get(ours, 0) <= high + 2
 
 
-def test_the_instances_of_inotify_are_those_that_find_finds(facts, told):
+def test_inotify_instances_are_those_that_find_lists(facts, told):
     def found():
         return len(told("find /proc/[0-9]*/fd -lname anon_inode:inotify 2>/dev/null || true"))
 
@@ -101,7 +101,7 @@ def test_the_instances_of_inotify_are_those_that_find_finds(facts, told):
     assert fds["inotify"]["max_user_instances"] == int(told("sysctl -n fs.inotify.max_user_instances")[0][0])
 
 
-def test_the_process_that_leaks_is_on_top(host, facts, told):
+def test_the_leaking_process_comes_first(host, facts, told):
     if "facts_fds" not in host.ansible.get_variables()["group_names"]:
         assert [process for process in facts("fd")["processes"] if process["used_percent"] > 80] == []
         return

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""health: each ill box is found to have its illness, a healthy one none, and a box that is gone is unreachable."""
+"""Test that health finds the fault of each ill box, none on a healthy box, and an unreachable box."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ testinfra_hosts = [
     *(f"ansible://facts_{kind}" for kind in ("ok", "leak", "oom", "disk", "fds")),
 ]
 
-# What is wrong with each kind of box: the check that must strike, and whom or what it is about.
+# The check and the subject that each kind of ill box must have as a finding.
 ILLNESSES = {
     "facts_leak": ("worker_memory_percent", "warning", "sidekiq"),
     "facts_oom": ("workers_missing", "critical", "sidekiq"),
@@ -27,7 +27,7 @@ ILLNESSES = {
 
 @pytest.fixture
 def kind(host):
-    """The group of the box's kind."""
+    """Return the group of the box's kind."""
     (group,) = [group for group in host.ansible.get_variables()["group_names"] if group.startswith("facts_")]
     return group
 
@@ -37,7 +37,7 @@ def name(host):
     return host.ansible.get_variables()["inventory_hostname"]
 
 
-def test_the_verdict_names_the_illness_and_no_other(everywhere, name, kind, way):
+def test_the_verdict_has_exactly_the_fault_of_the_box(everywhere, name, kind, way):
     answer = everywhere("health", way)[name]
     found = {
         finding["check"]: finding
@@ -56,7 +56,7 @@ def test_the_verdict_names_the_illness_and_no_other(everywhere, name, kind, way)
     assert answer["verdict"] == severity
 
 
-def test_it_reads_what_the_modules_read(everywhere, name):
+def test_it_reads_the_same_values_as_the_modules(everywhere, name):
     def read(module, **options):
         (facts,) = everywhere(module, **options)[name]["ansible_facts"].values()
         return facts

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""memory_facts against free and podman."""
+"""Compare memory_facts with free and podman."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MIB = 1 << 20
 
 @pytest.fixture
 def free_meanwhile(host, told):
-    """Call with what to do: its result, and for each column of C(free) what it said all the while.
+    """Return a function that runs an action and returns its result and all values of free in the meantime.
 
-    Asking costs memory itself, a Python on the box and another on the controller, and more when the host is busy: what
-    C(free) says before and after need not have the value in between.
+    The module itself takes memory on the box and on the controller, so values of `free` before and after it are not
+    enough.
     """
 
     def watch(action):
-        # One free that repeats itself would read the kernel's figures once a second, however often it prints them.
+        # A single free with an interval reads the kernel's figures only once per second.
         repeated = "while free -b --wide; do sleep 0.05; done"
         pid = host.check_output(f"LC_ALL=C sh -c '{repeated}' > /run/free-meanwhile 2>&1 < /dev/null & echo $!")
         try:
@@ -55,7 +55,7 @@ def free_meanwhile(host, told):
     return watch
 
 
-def test_memory_is_what_free_says(facts, free_meanwhile, way, between):
+def test_memory_is_what_free_shows(facts, free_meanwhile, way, between):
     memory, free = free_meanwhile(lambda: facts("memory", way))
     assert {memory["total_bytes"]} == set(free["total"])
     for key in ("total", "used", "free"):
@@ -72,7 +72,7 @@ def test_memory_is_what_free_says(facts, free_meanwhile, way, between):
     assert memory["used_bytes"] == memory["total_bytes"] - memory["available_bytes"]
 
 
-def test_the_ceiling_is_the_one_that_podman_has_set(host, facts, way):
+def test_the_limit_is_the_one_that_podman_has_set(host, facts, way):
     container = host.ansible.get_variables()["lab_container"]
     inspected = subprocess.run(["podman", "inspect", container], stdout=subprocess.PIPE, check=True)
     limit = json.loads(inspected.stdout)[0]["HostConfig"]["Memory"]

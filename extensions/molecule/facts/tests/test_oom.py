@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""oom_facts against the journal, dmesg and the control group, on the box whose worker the OOM killer took.
+"""Compare oom_facts with the journal, dmesg and the control group, on the box whose worker the OOM killer killed.
 
-The kernel log is the whole machine's. What the box's own kill is, podman knows: it is in the container's control group.
+The kernel log belongs to the whole machine. The container's control group identifies the kill of this box.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KILL = (
 
 @pytest.fixture
 def container(host):
-    """The full name that the container's control group bears."""
+    """Return the full name of the container's control group."""
     name = host.ansible.get_variables()["lab_container"]
     inspected = subprocess.run(
         ["podman", "inspect", "--format", "{{.Id}}", name], stdout=subprocess.PIPE, text=True, check=True
@@ -50,22 +50,22 @@ def words(event):
 
 
 @pytest.mark.parametrize("way", ("root", "become"))
-def test_the_boxs_own_kills_are_those_in_the_log(host, facts, container, way):
+def test_the_box_has_exactly_its_own_kills(host, facts, container, way):
     journal = re.findall(KILL.format(container), host.check_output("LC_ALL=C journalctl --dmesg --quiet --output=cat"))
     dmesg = re.findall(KILL.format(container), host.check_output("LC_ALL=C dmesg"))
     oom = facts("oom", way)
     events = own(oom, container)
     assert sorted(map(words, events)) == sorted(map(list, journal))
-    # The kernel's own buffer forgets, the journal doesn't.
+    # The kernel's ring buffer loses old messages, the journal doesn't.
     assert {tuple(kill) for kill in dmesg} <= {tuple(words(event)) for event in events}
-    # The newest first. Until the worker's memory is free again, the kernel may take another as well.
+    # The newest comes first. The kernel may kill another process before the worker's memory is free.
     assert events[-1]["name"] == "sidekiq"
     assert {event["constraint"] for event in events} == {"memcg"}
     assert oom["worker_killed"] is True
     assert oom["sshd_killed"] is False
 
 
-def test_the_control_group_counts_as_many(host, facts, container):
+def test_the_control_group_counts_the_same_number(host, facts, container):
     counted = host.check_output(
         "cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events 2>/dev/null || true"
     )
@@ -73,7 +73,7 @@ def test_the_control_group_counts_as_many(host, facts, container):
     assert len(own(facts("oom"), container)) == int(kills)
 
 
-def test_the_time_is_the_journals(host, facts, container):
+def test_the_time_is_that_of_the_journal(host, facts, container):
     lines = host.check_output("journalctl --dmesg --quiet --utc --output=short-iso").splitlines()
     stamps = {line[:19] for line in lines if "Killed process" in line}
     events = own(facts("oom"), container)
@@ -81,7 +81,7 @@ def test_the_time_is_the_journals(host, facts, container):
     assert {event["time"][:19] for event in events} <= stamps
 
 
-def test_a_user_without_rights_is_told_that_the_log_is_closed(facts):
+def test_a_user_without_privileges_learns_that_the_log_is_not_readable(facts):
     oom = facts("oom", "user")
     assert oom["events"] == []
     assert oom["sources"]

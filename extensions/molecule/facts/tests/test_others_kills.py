@@ -1,13 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel of a container is its machine's: a box must not be blamed for its neighbour's kill."""
+"""Test that a container does not report kills of other containers on the same kernel."""
 
 from __future__ import annotations
 
 testinfra_hosts = ["ansible://facts_plain", "ansible://facts_ok"]
 
 
-def test_no_box_claims_another_ones_kill(facts, health):
+def test_no_box_reports_the_kill_of_another(facts, health):
     assert facts("oom")["events"] == []
     answer = health()
     assert answer["oom_kills"] in (0, [], None)

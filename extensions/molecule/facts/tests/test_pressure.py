@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pressure_facts against uptime, nproc, vmstat and getconf."""
+"""Compare pressure_facts with uptime, nproc, vmstat and getconf."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ testinfra_hosts = ["ansible://facts_plain"]
 
 @pytest.fixture
 def uptime(host):
-    """Call for the three loads of uptime."""
+    """Return a function that returns the three load averages of uptime."""
 
     def ask():
         return [
@@ -23,7 +23,7 @@ def uptime(host):
     return ask
 
 
-def test_the_load_is_what_uptime_says(facts, told, uptime, way, between):
+def test_the_load_is_that_of_uptime(facts, told, uptime, way, between):
     before, pressure, after = uptime(), facts("pressure", way, sample_seconds=0), uptime()
     assert pressure["cpus"] == int(told("getconf _NPROCESSORS_ONLN")[0][0])
     for index, key in enumerate(("one", "five", "fifteen")):
@@ -31,7 +31,7 @@ def test_the_load_is_what_uptime_says(facts, told, uptime, way, between):
         assert pressure["load_per_cpu"][key] == pytest.approx(pressure["load"][key] / pressure["cpus"], abs=0.01)
 
 
-def test_the_shares_since_boot_are_what_vmstat_says(facts, told, way, between):
+def test_the_shares_since_boot_are_those_of_vmstat(facts, told, way, between):
     def vmstat():
         header, values = told("vmstat")[-2:]
         return dict(zip(header, map(int, values), strict=True))
@@ -51,7 +51,7 @@ def test_the_rates_since_boot_are_the_kernels_counters(facts, told, between):
     assert between(pressure["context_switches_per_second"], before, after, 1)
 
 
-def test_a_sample_sees_what_happens_in_it(facts):
+def test_a_sample_shows_the_load_during_it(facts):
     pressure = facts("pressure", sample_seconds=0.5)
     assert pressure["since_boot"] is False
     assert pressure["sampled_seconds"] >= 0.5

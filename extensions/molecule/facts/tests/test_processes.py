@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""process_facts against ps and pmap."""
+"""Compare process_facts with ps and pmap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PS = "ps --no-headers -o ppid,user:32,nlwp,vsz,rss,etimes,comm:32 -p "
 
 @pytest.fixture
 def worker(told):
-    """The process that the box has most of: a number and whose it is."""
+    """Return the pid and the user of the worker, or of journald on a box without a worker."""
     return min(
         (int(pid), user)
         for pid, user, name in told("ps --no-headers -eo pid,user:32,comm:32 --sort=-rss")
@@ -22,7 +22,7 @@ def worker(told):
     )
 
 
-def test_a_process_is_what_ps_says(facts, told, worker, way, between):
+def test_a_process_has_the_values_of_ps(facts, told, worker, way, between):
     pid, _user = worker
 
     def ps():
@@ -33,7 +33,7 @@ def test_a_process_is_what_ps_says(facts, told, worker, way, between):
     (process,) = processes["processes"]
     assert process["pid"] == pid
     assert (process["ppid"], process["user"], process["threads"], process["name"]) == fixed
-    # The journal maps and unmaps its files as it goes, 8 MB at a time.
+    # journald maps and unmaps its files in steps of 8 MB.
     for key, least, most, slack in zip(
         ("virtual_bytes", "rss_bytes", "age_seconds"), before, after, (16 * MIB, 2 * MIB, 2)
     ):
@@ -42,7 +42,7 @@ def test_a_process_is_what_ps_says(facts, told, worker, way, between):
     assert processes["matched"] == 1
 
 
-def test_what_only_root_may_read_is_counted(facts, worker, way):
+def test_processes_that_only_root_may_read_are_counted(facts, worker, way):
     processes = facts("process", way, pid=[worker[0]])
     (process,) = processes["processes"]
     hidden = way == "user"
@@ -50,7 +50,7 @@ def test_what_only_root_may_read_is_counted(facts, worker, way):
     assert processes["unreadable"] == int(hidden)
 
 
-def test_the_descriptors_are_those_that_the_kernel_lists(facts, told, worker):
+def test_the_descriptors_are_those_in_proc(facts, told, worker):
     before = len(told(f"ls /proc/{worker[0]}/fd"))
     (process,) = facts("process", pid=[worker[0]])["processes"]
     after = len(told(f"ls /proc/{worker[0]}/fd"))
@@ -64,7 +64,7 @@ def test_the_largest_are_those_of_ps(facts, told):
     ] == largest
 
 
-def test_the_maps_add_up_to_what_pmap_says(facts, told, worker, between):
+def test_the_maps_add_up_to_the_sum_of_pmap(facts, told, worker, between):
     def pmap():
         total = told(f"pmap -x {worker[0]}")[-1]
         assert total[0] == "total"
@@ -72,6 +72,6 @@ def test_the_maps_add_up_to_what_pmap_says(facts, told, worker, between):
 
     (size, rss_before), processes, (_size, rss_after) = pmap(), facts("process", pid=[worker[0]], maps=True), pmap()
     maps = processes["processes"][0]["maps"]
-    # pmap counts the page that the kernel lends for system calls, too.
+    # pmap also counts the vsyscall page.
     assert size - MIB <= sum(one["size_bytes"] for one in maps) <= size + MIB
     assert between(sum(one["rss_bytes"] for one in maps), rss_before, rss_after, 2 * MIB)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""health on boxes that don't answer: one that is powered off, and one that accepts a connection and then hangs."""
+"""Test health on a box that is off, and on one that accepts a connection and then hangs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNREACHABLE = 4
 
 
 def ask(box, tmp_path, arguments=""):
-    """Ask a box as an operator would, with a connection of its own: exit code and output."""
+    """Run health like an operator, over a new connection; return the exit code and the output."""
     command = [
         "ansible",
         box,
@@ -54,7 +54,7 @@ def test_a_box_that_is_off_is_down_in_the_table(tmp_path):
 
 @pytest.fixture
 def hang():
-    """A function that makes a box stand still: its kernel still accepts connections, and nobody in it ever answers."""
+    """Return a function that freezes a box: its kernel still accepts connections, but no process answers."""
     paused = []
 
     def pause(box):

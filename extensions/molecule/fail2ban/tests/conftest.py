@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boxes with fail2ban, each of which can attack the next, and what the tests ask them."""
+"""Provide the boxes with fail2ban, each of which can attack the next, and the tests' queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import boxes as lab
 import pytest
 
 SCENARIO = pathlib.Path(__file__).resolve().parents[1]
-# Who has no terminal gets the password from this program, and it is wrong.
+# Without a terminal, ssh reads the password from this program. The password is wrong.
 LOGIN = (
     "SSH_ASKPASS=/bin/echo SSH_ASKPASS_REQUIRE=force timeout 10 setsid ssh -o StrictHostKeyChecking=no "
     "-o UserKnownHostsFile=/dev/null -o ConnectTimeout=5 -o NumberOfPasswordPrompts=1 "
@@ -34,7 +34,7 @@ class Guarded(lab.Box):
         return 3 if self.alternative else 5
 
     def inside(self, command):
-        """What came of a command, without SSH: what an operator has only at the console."""
+        """Run a command in the container without SSH and return the completed process."""
         return subprocess.run(
             ["podman", "exec", self.variables["lab_container"], "sh", "-c", command],
             stdin=subprocess.DEVNULL,
@@ -45,14 +45,14 @@ class Guarded(lab.Box):
         )
 
     def fails_to_log_in(self, box, times, user="root"):
-        """Try as often to log in to another box with a wrong password."""
+        """Try to log in to another box with a wrong password, this many times."""
         for _time in range(times):
             done = self.inside(LOGIN % (user, box.address))
-            # A ban freezes the connection whose failure led to it.
+            # The ban drops the packets of the connection that caused it, so ssh may time out.
             assert done.returncode in (255, 124), done.stdout
 
     def is_failed_at_from_here(self, times):
-        """The same, by this controller."""
+        """Try to log in to this box from the controller with a wrong password, this many times."""
         for _time in range(times):
             done = subprocess.run(
                 ["sh", "-c", LOGIN % ("root", self.address)],
@@ -65,7 +65,7 @@ class Guarded(lab.Box):
             assert done.returncode == 255, done.stdout
 
     def reaches(self, box, port=22):
-        """Whether a TCP connection to another box comes through."""
+        """Return whether a TCP connection to another box succeeds."""
         return (
             self.inside(
                 f"python3 -c 'import socket; socket.create_connection((\"{box.address}\", {port}), 3)'"
@@ -80,7 +80,7 @@ class Guarded(lab.Box):
         return self.get("banip", jail).split()
 
     def bans(self, address, jail="sshd"):
-        """Wait until a jail has banned an address, and nftables with it."""
+        """Wait until a jail bans an address and nftables has a rule for it."""
         self.wait(f"fail2ban-client get {jail} banip", wanted=lambda banned: address in banned.split())
         self.wait("nft list table inet f2b-table", wanted=lambda rules: address in rules)
 
@@ -91,11 +91,11 @@ class Guarded(lab.Box):
         return self.run(f"fail2ban-client get {jail} ignoreip").replace("|-", " ").replace("`-", " ").split()
 
     def controller(self):
-        """This machine's address as the box sees it."""
+        """Return the controller's address as the box sees it."""
         return self.run("echo ${SSH_CONNECTION%% *}")
 
     def comes_in_anew(self):
-        """A connection that no other has a part in. sshd itself lets whoever failed wait, from 9.8 on."""
+        """Open a new connection, without a shared one. Since 9.8, sshd itself delays clients that have failed."""
         argv = [
             "ssh",
             *shlex.split(self.variables["ansible_ssh_common_args"]),
@@ -118,13 +118,13 @@ def boxes():
 
 @pytest.fixture(scope="session")
 def attacker(boxes):
-    """Each box's neighbour, which means it no good."""
+    """Return the attacker of each box, by the box's name."""
     return {box.name: boxes[number - 1] for number, box in enumerate(boxes)}
 
 
 @pytest.fixture
 def converge(boxes):
-    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    """Return a function that plays the scenario's playbook and returns whether it succeeded and its output."""
 
     def run(*some, **variables):
         succeeded, said = lab.play(SCENARIO / "converge.yml", [box.name for box in some or boxes], variables)
@@ -135,13 +135,14 @@ def converge(boxes):
 
 @pytest.fixture(autouse=True)
 def settled(boxes):
-    """Each test begins where nobody is banned, and none has failed before."""
+    """Lift all bans and forget all failed logins before each test."""
 
     def forget(box):
         box.run(
-            f"fail2ban-client unban --all && for jail in sshd {'crawler' if box.alternative else ''}; do fail2ban-client reload --restart --unban $jail; done"
+            f"fail2ban-client unban --all && for jail in sshd {'crawler' if box.alternative else ''}; "
+            "do fail2ban-client reload --restart --unban $jail; done"
         )
-        # What the journal has of earlier tests is none of this one's business.
+        # Remove the journal entries of earlier tests.
         box.run("journalctl --rotate --vacuum-time=1s --quiet")
 
     boxes.each(forget)
@@ -149,7 +150,7 @@ def settled(boxes):
 
 @pytest.fixture
 def back(converge):
-    """Have everything as the scenario's playbook has it when the test ends."""
+    """Play the scenario's playbook again after the test."""
     yield
     succeeded, said = converge()
     assert succeeded, said

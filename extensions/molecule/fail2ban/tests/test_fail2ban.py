@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who attacks is banned, by real failed logins and by rules that the attacker runs into; who looks after the box never is."""
+"""Test that real failed logins lead to real bans, and that the operator is never banned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from boxes import Boxes
 JAILS = "/etc/fail2ban/jail.d/zz-lifeline.local"
 
 
-def test_the_daemon_itself_says_what_the_inventory_says(boxes):
+def test_the_daemon_has_the_settings_of_the_inventory(boxes):
     def look(box):
         assert "pong" in box.run("fail2ban-client ping")
         assert box.run("systemctl is-enabled fail2ban") == "enabled"
@@ -50,11 +50,12 @@ def test_a_stranger_is_banned_by_real_failed_logins(boxes, attacker):
     boxes.each(attack)
 
 
-def test_a_stranger_without_a_name_is_banned_where_only_keys_are_taken(boxes, attacker):
+def test_an_unknown_user_is_banned_if_only_keys_are_allowed(boxes, attacker):
     def attack(box):
         stranger = attacker[box.name]
         box.run(
-            "printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\nChallengeResponseAuthentication no\\n' "
+            "printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\n"
+            "ChallengeResponseAuthentication no\\n' "
             "> /etc/ssh/sshd_config.d/00-test.conf && systemctl reload ssh"
         )
         try:
@@ -75,7 +76,7 @@ def test_a_stranger_is_banned_over_ipv6_too(boxes, attacker):
     boxes.each(attack)
 
 
-def test_this_controller_is_never_banned_by_the_same(boxes):
+def test_the_controller_is_never_banned_for_failed_logins(boxes):
     def attack(box):
         start = int(box.run("wc -l < /var/log/fail2ban.log"))
         controller = box.controller()
@@ -94,16 +95,17 @@ def test_this_controller_is_never_banned_by_the_same(boxes):
     boxes.each(attack)
 
 
-def test_what_a_user_writes_into_the_journal_bans_nobody(boxes, attacker):
-    """A program of sshd's name and its words, but root's it is not."""
+def test_forged_journal_entries_ban_no_address(boxes, attacker):
+    """Log sshd's messages from a program named sshd that runs as another user than root."""
 
     def lie(box):
         text = "Failed password for root from 192.0.2.66 port 22 ssh2"
         box.run(
-            f"cp $(command -v logger) /tmp/sshd && chmod 755 /tmp/sshd && for i in 1 2 3 4 5 6; do runuser -u ops -- /tmp/sshd -t sshd '{text}'; done; rm /tmp/sshd"
+            "cp $(command -v logger) /tmp/sshd && chmod 755 /tmp/sshd && "
+            f"for i in 1 2 3 4 5 6; do runuser -u ops -- /tmp/sshd -t sshd '{text}'; done; rm /tmp/sshd"
         )
         box.wait("journalctl --sync; journalctl -t sshd -o cat", wanted=lambda said: said.count(text) == 6)
-        # What came after it is counted, so it was read.
+        # A later failure is counted, so fail2ban has read the forged lines.
         attacker[box.name].fails_to_log_in(box, box.maxretry)
         box.bans(attacker[box.name].address)
         assert box.banned() == [attacker[box.name].address]
@@ -111,7 +113,7 @@ def test_what_a_user_writes_into_the_journal_bans_nobody(boxes, attacker):
     boxes.each(lie)
 
 
-def test_bans_survive_a_change_and_so_does_the_daemon(boxes, attacker, converge, back):
+def test_bans_and_the_daemon_survive_a_change(boxes, attacker, converge, back):
     def attack(box):
         attacker[box.name].fails_to_log_in(box, box.maxretry)
         box.bans(attacker[box.name].address)
@@ -125,14 +127,14 @@ def test_bans_survive_a_change_and_so_does_the_daemon(boxes, attacker, converge,
         assert box.get("findtime") == "7200"
         assert box.banned() == [attacker[box.name].address]
         assert not attacker[box.name].reaches(box)
-        # A reload by itself lets the rule stand for the ports of before.
+        # A reload alone would keep the rule for the previous ports.
         assert "tcp dport { 22, 2222 } ip saddr @addr-set-sshd" in box.run("nft list table inet f2b-table")
         return box.pid()
 
     assert boxes.each(look) == before
 
 
-def test_who_is_to_be_ignored_now_is_free_at_once(boxes, attacker, converge, back):
+def test_a_newly_ignored_address_is_unbanned_at_once(boxes, attacker, converge, back):
     boxes.each(
         lambda box: (attacker[box.name].fails_to_log_in(box, box.maxretry), box.bans(attacker[box.name].address))
     )
@@ -150,7 +152,7 @@ def test_who_is_to_be_ignored_now_is_free_at_once(boxes, attacker, converge, bac
     boxes.each(look)
 
 
-def test_bans_whose_rules_somebody_has_flushed_are_bans_again(boxes, attacker, converge):
+def test_flushed_rules_of_bans_are_restored(boxes, attacker, converge):
     def flush(box):
         attacker[box.name].fails_to_log_in(box, box.maxretry)
         box.bans(attacker[box.name].address)
@@ -164,8 +166,8 @@ def test_bans_whose_rules_somebody_has_flushed_are_bans_again(boxes, attacker, c
     assert boxes.each(lambda box: box.banned()) == [[attacker[box.name].address] for box in boxes]
 
 
-def test_bans_without_rules_are_named(boxes, converge, back):
-    """As with the name of a port that nobody knows: fail2ban says that it bans, and the attacker goes on."""
+def test_bans_without_rules_are_an_error(boxes, converge, back):
+    """Make nft fail, so fail2ban reports bans that have no effect."""
     boxes.each(
         lambda box: box.run(
             "mv /usr/sbin/nft /usr/sbin/nft.away; printf '%s\\n' '#!/bin/sh' 'case \"$*\" in *add*) exit 1;; esac; "
@@ -202,8 +204,8 @@ def test_the_port_that_sshd_moves_to_is_guarded(boxes, attacker, converge, back)
         boxes.each(lambda box: box.run("rm /etc/ssh/sshd_config.d/00-test.conf && systemctl reload ssh"))
 
 
-def test_a_port_s_name_is_a_port(boxes):
-    """Without the package netbase it is none on a minimal box, and no rule comes of it."""
+def test_a_port_can_be_given_by_name(boxes):
+    """Ban in a jail whose ports have names, which a minimal box without netbase cannot resolve."""
 
     def ban(box):
         box.run("fail2ban-client set crawler banip 192.0.2.8")
@@ -225,12 +227,12 @@ def test_a_port_s_name_is_a_port(boxes):
         ({"fail2ban_jails": [{"name": "sshd", "filter": "nope"}]}, "nope"),
         ({"fail2ban_jails": [{"name": "sshd", "banaction": "nope"}]}, "nope"),
         ({"fail2ban_jails": [{"name": "web", "filter": "sshd", "logpath": "/nowhere.log"}]}, "web"),
-        # What fail2ban-client -t has nothing against, and the daemon stumbles over.
+        # fail2ban-client -t accepts these settings, but the daemon fails with them.
         ({"fail2ban_jails": [{"name": "sshd", "options": {"failregex": "^(<HOST>"}}]}, "jail sshd, addfailregex"),
         ({"fail2ban_jails": [{"name": "sshd", "options": {"maxlines": "many"}}]}, "maxlines"),
     ],
 )
-def test_what_could_not_work_is_refused_and_the_daemon_goes_on(boxes, converge, variables, words):
+def test_wrong_settings_are_an_error_and_the_daemon_keeps_running(boxes, converge, variables, words):
     before = boxes.each(lambda box: (box.run("cat " + JAILS), box.pid(), box.get("bantime")))
     succeeded, said = converge(**variables)
     assert not succeeded
@@ -248,7 +250,7 @@ def test_what_could_not_work_is_refused_and_the_daemon_goes_on(boxes, converge, 
         ("[sshd\nenabled\n", "zzz.local"),
     ],
 )
-def test_somebody_else_s_last_word_is_named(boxes, converge, text, words):
+def test_a_file_that_overrides_the_role_is_named(boxes, converge, text, words):
     before = boxes.each(lambda box: (box.run("cat " + JAILS), box.pid()))
     boxes.each(lambda box: box.run("printf '%s' > /etc/fail2ban/jail.d/zzz.local" % text.replace("\n", "\\n")))
     try:
@@ -260,7 +262,7 @@ def test_somebody_else_s_last_word_is_named(boxes, converge, text, words):
         boxes.each(lambda box: box.run("rm /etc/fail2ban/jail.d/zzz.local"))
 
 
-def test_jails_of_somebody_else_go_on_and_spare_the_operator_as_well(boxes, converge, back):
+def test_jails_of_others_keep_running_and_never_ban_the_operator(boxes, converge, back):
     text = (
         "[DEFAULT]\\nignoreip = 192.0.2.1\\n"
         "[theirs]\\nenabled = true\\nfilter = sshd\\nbackend = systemd\\nignoreip = 192.0.2.2\\nmaxretry = 77\\n"
@@ -299,7 +301,7 @@ def test_a_full_disk_leaves_the_old_configuration(boxes, converge):
         boxes.each(lambda box: box.run("umount /etc/fail2ban/jail.d; rm -r /tmp/jail.d"))
 
 
-def test_a_user_with_sudo_is_spared_too(boxes, converge):
+def test_a_user_with_sudo_is_never_banned_either(boxes, converge):
     succeeded, said = converge(ansible_user="ops")
     assert succeeded, said
     assert "changed=0" in said
@@ -321,10 +323,10 @@ def test_a_killed_daemon_comes_back_with_its_bans(boxes, attacker, converge):
     boxes.each(lambda box: box.bans(attacker[box.name].address))
 
 
-def test_a_dead_daemon_is_no_green_run(boxes, converge):
+def test_a_dead_daemon_fails_the_run(boxes, converge):
     def kill(box):
         box.run("systemctl stop fail2ban")
-        # No configuration test says anything against it, and systemd itself calls it started.
+        # Configuration tests accept it, and systemd reports the service as started.
         box.drop_in("fail2ban.service", "ExecStart=", 'ExecStart=/bin/sh -c "exit 255"')
 
     def revive(box):
@@ -343,7 +345,7 @@ def test_a_dead_daemon_is_no_green_run(boxes, converge):
     assert succeeded, said
 
 
-def test_a_change_behind_the_role_s_back_is_undone(boxes, converge):
+def test_a_manual_change_is_undone(boxes, converge):
     boxes.each(
         lambda box: box.run(
             f"fail2ban-client set sshd delignoreip {box.controller()} && fail2ban-client set sshd maxretry 99"
@@ -355,8 +357,8 @@ def test_a_change_behind_the_role_s_back_is_undone(boxes, converge):
     assert boxes.each(lambda box: box.get("maxretry")) == [str(box.maxretry) for box in boxes]
 
 
-def test_a_controller_that_failed_before_is_not_banned_when_fail2ban_comes(boxes, converge, back):
-    """Debian starts it as soon as it is installed, and it reads what the journal has of the last minutes."""
+def test_earlier_failures_of_the_controller_do_not_ban_it(boxes, converge, back):
+    """Install fail2ban after failed logins: Debian starts it at once, and it reads the last minutes of the journal."""
     succeeded, said = converge(fail2ban_enabled=False)
     assert succeeded, said
 
@@ -365,7 +367,8 @@ def test_a_controller_that_failed_before_is_not_banned_when_fail2ban_comes(boxes
         box.run("rm -f /var/log/fail2ban.log*")
         text = f"Failed password for root from {box.controller()} port 22 ssh2"
         box.run(
-            f"cp $(command -v logger) /tmp/sshd && for i in 1 2 3 4 5 6 7 8; do systemd-run --quiet --wait --unit=ssh-test-$i /tmp/sshd -t sshd '{text}'; done; rm /tmp/sshd"
+            "cp $(command -v logger) /tmp/sshd && for i in 1 2 3 4 5 6 7 8; do "
+            f"systemd-run --quiet --wait --unit=ssh-test-$i /tmp/sshd -t sshd '{text}'; done; rm /tmp/sshd"
         )
 
     boxes.each(fail)

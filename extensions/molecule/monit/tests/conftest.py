@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boxes with monit, and what the tests ask them again and again."""
+"""Provide the boxes with monit and the tests' queries."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class MonitBox(lab.Box):
         )
 
     def checks(self):
-        """The checks that the running daemon knows, and what it says of each."""
+        """Return the checks of the running daemon with their states."""
         return dict(re.findall(r"^ (\S+) +(\S.*?)  ", self.run("monit -B summary").partition("Type")[2], re.MULTILINE))
 
     def watched(self, yes=True):
-        """Wait until the daemon watches all of its checks, or doesn't."""
+        """Wait until the daemon monitors all of its checks, or with `yes=False` until one is not monitored."""
         self.wait(
             "monit -B summary", wanted=lambda text: ("Not monitored" not in text and "Initializing" not in text) == yes
         )
@@ -52,5 +52,5 @@ def boxes():
 
 @pytest.fixture
 def converge():
-    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    """Return a function that plays the scenario's playbook and returns whether it succeeded and its output."""
     yield from lab.converging(SCENARIO / "converge.yml")

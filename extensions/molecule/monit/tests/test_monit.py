@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real monit: what it was told, what it refuses, and what it goes on doing when things go wrong."""
+"""Test the role with a real monit: its checks, the settings it refuses, and its behavior on errors."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BROKEN = {
 
 @pytest.fixture
 def plain(boxes):
-    """A box with nothing but the defaults."""
+    """Return a box that has only the defaults."""
     return next(box for box in boxes if not box.alternative)
 
 
-def test_the_daemon_watches_what_it_was_told(boxes):
+def test_the_daemon_has_the_checks_of_the_inventory(boxes):
     def look(box):
         box.watched()
         wanted = (
@@ -38,13 +38,13 @@ def test_the_daemon_watches_what_it_was_told(boxes):
     boxes.each(look)
 
 
-def test_only_root_reaches_it_and_nobody_reads_its_secrets(boxes):
+def test_only_root_reaches_it_and_reads_its_secrets(boxes):
     def look(box):
         socket = "/run/watch/control" if box.alternative else "/run/monit.sock"
         connect = f"python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"{socket}\")'"
         assert "Permission denied" in box.attempt("runuser -u nobody -- " + connect).stderr
         box.run(connect)
-        # The inodes of all TCP sockets that listen, and those of monit's own.
+        # The inodes of all listening TCP sockets must not be among monit's.
         listening = set(box.run("awk '$4 == \"0A\" {print $10}' /proc/net/tcp /proc/net/tcp6").split())
         assert listening and not listening & set(
             re.findall(r"socket:\[(\d+)\]", box.run(f"ls -l /proc/{box.pid()}/fd"))
@@ -56,8 +56,8 @@ def test_only_root_reaches_it_and_nobody_reads_its_secrets(boxes):
     boxes.each(look)
 
 
-def test_a_share_of_a_file_system_strikes_in_monit_where_it_strikes_in_health(boxes):
-    """/srv/small has a hundred blocks, so that each is a percent."""
+def test_monit_and_health_warn_at_the_same_share_of_a_file_system(boxes):
+    """Fill a file system of a hundred blocks, so each block is one percent."""
 
     def fill(box):
         box.run("mkdir -p /srv/small && mount -t tmpfs -o size=400k tmpfs /srv/small")
@@ -88,12 +88,13 @@ def test_a_share_of_a_file_system_strikes_in_monit_where_it_strikes_in_health(bo
 
 
 @pytest.mark.parametrize(("megabytes", "strikes"), [(40, False), (60, True)])
-def test_a_worker_s_memory_strikes_in_monit_where_it_strikes_in_health(boxes, megabytes, strikes):
-    """The warning comes at 80 % of 64 MB."""
+def test_monit_and_health_warn_at_the_same_memory_of_a_worker(boxes, megabytes, strikes):
+    """Grow a worker below and above the warning at 80 % of 64 MB."""
 
     def grow(box):
         box.run(
-            f"systemd-run --quiet --unit=crawler python3 -c 'import time; x = b\"x\" * ({megabytes - 9} << 20); time.sleep(600)' crawler"
+            "systemd-run --quiet --unit=crawler "
+            f"python3 -c 'import time; x = b\"x\" * ({megabytes - 9} << 20); time.sleep(600)' crawler"
         )
         try:
             rss = int(
@@ -121,7 +122,7 @@ def test_a_worker_s_memory_strikes_in_monit_where_it_strikes_in_health(boxes, me
     Boxes(box for box in boxes if box.alternative).each(grow)
 
 
-def test_an_alarm_program_may_do_what_the_package_s_own_sandbox_forbids(boxes):
+def test_an_alarm_program_runs_without_the_sandbox_of_the_package(boxes):
     def alarm(box):
         box.run("rm -rf /srv/alarms; mkdir -p /srv/small && mount -t tmpfs -o size=400k tmpfs /srv/small")
         try:
@@ -165,7 +166,7 @@ def test_a_check_that_monit_refuses_changes_nothing(plain, converge):
         ),
     ],
 )
-def test_a_check_that_makes_no_sense_is_named(plain, converge, check, complaint):
+def test_a_wrong_check_is_an_error(plain, converge, check, complaint):
     before = plain.run("cat /etc/monit/lifeline.d/* | md5sum")
     done, output = converge(plain, monit_checks=[check])
     assert not done
@@ -185,7 +186,7 @@ def test_one_new_number_is_one_changed_task_and_one_reload(plain, converge):
     )
 
 
-def test_a_check_that_is_no_longer_named_is_gone(plain, converge):
+def test_a_check_that_is_no_longer_set_is_removed(plain, converge):
     mine = {"name": "passwd", "check": "file", "with": "path /etc/passwd", "rules": ["if not exist then alert"]}
     assert converge(plain, monit_checks=[mine])[0]
     assert plain.checks()["passwd"] == "OK"
@@ -197,13 +198,13 @@ def test_a_check_that_is_no_longer_named_is_gone(plain, converge):
     assert not plain.run("ls /etc/monit/lifeline.d | grep -e passwd -e oom || :")
 
 
-def test_what_was_switched_off_is_watched_again_after_the_next_run(plain, converge):
+def test_the_next_run_resumes_unmonitored_checks(plain, converge):
     plain.run("monit unmonitor lifeline_sshd")
     plain.watched(yes=False)
     done, output = converge(plain)
     assert done, output
     plain.watched()
-    # By monit itself: three restarts of something that nothing can start.
+    # Let monit stop monitoring by itself, after restarts of a program that never starts.
     hopeless = {
         "name": "hopeless",
         "check": "process",
@@ -229,7 +230,7 @@ def test_what_was_switched_off_is_watched_again_after_the_next_run(plain, conver
 
 @pytest.fixture
 def theirs(boxes):
-    """Call with a box and a text: somebody else's file, with that text, is read by monit."""
+    """Return a function that makes monit read a file that doesn't belong to the role."""
 
     def write(box, text):
         box.run(f"mkdir -p /etc/monit/conf.d && echo '{text}' > /etc/monit/conf.d/theirs")
@@ -243,7 +244,7 @@ def theirs(boxes):
     boxes.each(remove)
 
 
-def test_a_broken_file_of_somebody_else_does_not_kill_the_daemon(boxes, theirs):
+def test_a_broken_foreign_file_does_not_end_the_daemon(boxes, theirs):
     def reload(box):
         pid = box.pid()
         assert theirs(box, "nonsense") != 0
@@ -253,7 +254,7 @@ def test_a_broken_file_of_somebody_else_does_not_kill_the_daemon(boxes, theirs):
     boxes.each(reload)
 
 
-def test_a_broken_file_of_somebody_else_is_named(plain, theirs, converge):
+def test_a_broken_foreign_file_is_named(plain, theirs, converge):
     theirs(plain, "nonsense")
     before = plain.run("cat /etc/monit/lifeline.d/* | md5sum")
     done, output = converge(plain, monit_checks=[{"name": "mine", "check": "file", "with": "path /etc/passwd"}])
@@ -263,7 +264,7 @@ def test_a_broken_file_of_somebody_else_is_named(plain, theirs, converge):
     plain.run("rm /etc/monit/conf.d/theirs")
 
 
-def test_what_others_have_monit_watch_stays(boxes, theirs, converge):
+def test_foreign_checks_stay(boxes, theirs, converge):
     for box in boxes:
         assert theirs(box, "check file theirs with path /etc/hosts") == 0
     done, output = converge(*boxes)
@@ -271,7 +272,7 @@ def test_what_others_have_monit_watch_stays(boxes, theirs, converge):
     boxes.each(lambda box: box.wait("monit -B summary", wanted=lambda text: re.search("theirs +OK", text)))
 
 
-def test_a_killed_daemon_is_back(boxes):
+def test_a_killed_daemon_is_started_again(boxes):
     def kill(box):
         checks, pid = set(box.checks()), box.pid()
         box.run(f"kill -9 {pid}")
@@ -282,7 +283,7 @@ def test_a_killed_daemon_is_back(boxes):
     boxes.each(kill)
 
 
-def test_after_a_reboot_it_watches(boxes):
+def test_it_monitors_after_a_reboot(boxes):
     def boot(box):
         checks = set(box.checks())
         box.reboot()
@@ -293,8 +294,8 @@ def test_after_a_reboot_it_watches(boxes):
     boxes.each(boot)
 
 
-def test_a_full_disk_costs_no_file(plain):
-    """Three files of which the last finds no room: none of them is written."""
+def test_a_full_disk_damages_no_file(plain):
+    """Write two files of which the second doesn't fit on the disk: neither is written."""
     plain.run("mkdir -p /srv/full && mount -t tmpfs -o size=64k tmpfs /srv/full && echo old > /srv/full/first")
     try:
         answer = plain.module(
@@ -312,7 +313,7 @@ def test_a_full_disk_costs_no_file(plain):
         plain.run("umount /srv/full")
 
 
-def test_what_the_role_brought_it_takes_away(plain, converge):
+def test_the_role_removes_everything_it_installed(plain, converge):
     done, output = converge(plain, monit_enabled=False)
     assert done, output
     assert plain.attempt("systemctl cat monit").returncode
@@ -325,8 +326,8 @@ def test_what_the_role_brought_it_takes_away(plain, converge):
     assert "changed=0" in output.split("monit-")[-1], output
 
 
-def test_after_a_first_configuration_that_was_refused_the_next_run_mends_all(plain, converge):
-    """On a box without monit, as the test before leaves it."""
+def test_the_next_run_recovers_from_a_wrong_first_configuration(plain, converge):
+    """Start on a box without monit, as the previous test leaves it."""
     assert converge(plain, monit_enabled=False)[0]
     done, output = converge(plain, monit_checks=[BROKEN])
     assert not done

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boxes to be rescued, and the playbook, as the tests run it again and again."""
+"""Provide the boxes to rescue and a function that plays the playbook."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PLAYBOOKS = pathlib.Path(__file__).resolve().parents[4] / "playbooks"
 class DyingBox(lab.Box):
     @property
     def kind(self):
-        """What ails it, or ailed it."""
+        """Return the box's fault, present or past."""
         return self.variables["lab_kind"]
 
     def pid(self, unit="sidekiq"):
         return int(self.run(f"systemctl show --value -p MainPID {unit}.service"))
 
     def leak(self):
-        """Have the worker leak as it did at first, until the box has almost nothing left."""
+        """Make the worker leak again until the box has almost no memory left."""
         self.run("systemctl stop sidekiq; rm /run/sidekiq/settled; redis-cli flushall && systemctl start sidekiq")
         self.wait("test -e /run/sidekiq/settled")
 
@@ -38,7 +38,7 @@ def boxes():
 
 @pytest.fixture
 def rescue(tmp_path):
-    """Call with boxes, options and variables: whether the playbook succeeded on them, what it printed, its archives and its log."""
+    """Return a function that plays the playbook and returns its success, its output, its archives and its log."""
 
     def run(*some, options=(), **variables):
         folder = tmp_path / "evidence"

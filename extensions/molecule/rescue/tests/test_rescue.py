@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""rescue: what converge has left of the boxes, and the same again with boxes that the tests make ill."""
+"""Test the rescue of the boxes in converge, and of boxes that the tests make critical."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def of_kind(boxes, *kinds):
     return found
 
 
-def test_every_box_that_answers_is_well(boxes):
+def test_every_box_that_answers_has_recovered(boxes):
     for box, answer in zip(boxes, boxes.each(lambda box: box.module("health"))):
         if box.kind == "down":
             assert answer["unreachable"]
@@ -28,7 +28,7 @@ def test_every_box_that_answers_is_well(boxes):
             assert answer["verdict"] in ("ok", "warning"), (box.name, answer["msg"])
 
 
-def test_the_box_says_what_was_done(boxes):
+def test_the_log_of_the_box_has_the_steps(boxes):
     for kind, step in (
         ("dying", "restart sidekiq.service"),
         ("idle", "start sidekiq.service"),
@@ -52,7 +52,7 @@ def test_a_box_with_under_8_mb_left(boxes, rescue, number):
     for box in dying:
         assert box.pid() not in (0, before[box][0])
         assert box.module("health")["verdict"] == "ok"
-        # Gently: nobody killed it.
+        # The worker was stopped, not killed.
         assert [(event["event"], event.get("step")) for event in events if event["box"] == box.name] == [
             ("evidence", None),
             ("step", "restart sidekiq.service"),
@@ -84,7 +84,7 @@ def check_archive(path, box, pid):
     )
 
 
-def test_check_mode_tells_and_does_nothing(boxes, rescue):
+def test_check_mode_shows_the_steps_and_changes_nothing(boxes, rescue):
     box = of_kind(boxes, "idle")[0]
     box.run("systemctl stop sidekiq")
     succeeded, output, archives, events = rescue(box, options=["--check"])
@@ -93,7 +93,7 @@ def test_check_mode_tells_and_does_nothing(boxes, rescue):
     assert (archives, events, box.pid()) == ([], [], 0)
 
 
-def test_a_share_that_is_used_up_leaves_the_box(boxes, rescue):
+def test_a_box_is_skipped_if_the_share_is_used_up(boxes, rescue):
     box, down = of_kind(boxes, "idle")[0], of_kind(boxes, "down")[0]
     box.run("systemctl stop sidekiq")
     succeeded, output, archives, _events = rescue(*boxes, lifeline_rescue_share=25)
@@ -103,7 +103,7 @@ def test_a_share_that_is_used_up_leaves_the_box(boxes, rescue):
     assert (archives, box.pid()) == ([], 0)
 
 
-def test_a_worker_that_can_not_be_started_is_named(boxes, rescue):
+def test_a_worker_that_cannot_be_started_is_reported(boxes, rescue):
     box = of_kind(boxes, "idle")[0]
     unit = box.run("systemctl show --value -p FragmentPath sidekiq")
     box.run(f"systemctl stop sidekiq && mv {unit} /root/away.service && systemctl daemon-reload")
@@ -118,7 +118,7 @@ def test_a_worker_that_can_not_be_started_is_named(boxes, rescue):
 
 def test_a_worker_that_will_not_stop_is_killed_in_the_next_step(boxes, rescue):
     box = of_kind(boxes, "dying")[0]
-    # The last that systemd reads, it reads while the box has memory left.
+    # Let systemd read its last files while the box still has memory.
     box.run("systemctl stop sidekiq")
     box.drop_in("sidekiq.service", "ExecStop=/bin/sleep 600", "TimeoutStopSec=600")
     try:
@@ -147,6 +147,6 @@ def test_a_worker_that_will_not_stop_is_killed_in_the_next_step(boxes, rescue):
         ({"lifeline_rescue_only": "nobody"}, "lifeline_rescue_only is nobody"),
     ],
 )
-def test_what_could_not_work_is_refused(boxes, rescue, variables, named):
+def test_wrong_settings_are_an_error(boxes, rescue, variables, named):
     succeeded, output, _archives, _events = rescue(of_kind(boxes, "ok")[0], **variables)
     assert not succeeded and named in output

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A box that was locked down, as systemd, the kernel and apt see it."""
+"""Provide a locked-down box and the tests' queries to systemd, the kernel and apt."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROLE = HERE.parents[3] / "roles" / "service_lockdown"
-# The same list that converge.yml has locked down.
+# The same list as in converge.yml.
 PLAYED = yaml.safe_load((HERE.parent / "converge.yml").read_text())[1]["vars"]
 SEED = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__service_lockdown_seed"]
 
 
 @pytest.fixture
 def lockdown(host):
-    """Call with options of the module: its answer. Without any, those of the role's run."""
+    """Return a function that runs the module, by default with the options of the role, and returns its result."""
 
     def run(check=False, way=None, **options):
         options = options or {
@@ -30,7 +30,7 @@ def lockdown(host):
             "timeout": PLAYED["service_lockdown_timeout"],
         }
         answer = host.ansible("lifeline.fleet.service_lockdown", json.dumps(options), check=check, **(way or {}))
-        # What Ansible writes down of a task that failed doesn't say so.
+        # Ansible's record of a failed task doesn't contain `failed`.
         return dict(answer, failed="units" not in answer)
 
     return run
@@ -38,7 +38,7 @@ def lockdown(host):
 
 @pytest.fixture
 def refused(lockdown):
-    """Call with options that the module must refuse: what it says."""
+    """Return a function that runs the module with options that must fail, and returns the message."""
 
     def run(**options):
         answer = lockdown(**options)
@@ -50,7 +50,7 @@ def refused(lockdown):
 
 @pytest.fixture
 def listeners(host):
-    """Call with what is expected: the facts."""
+    """Return a function that returns the facts about listeners for the expected services."""
 
     def run(*expected):
         answer = host.ansible("lifeline.fleet.listener_facts", json.dumps({"expected": expected}), check=False)
@@ -61,7 +61,7 @@ def listeners(host):
 
 @pytest.fixture
 def health(host):
-    """Call with what the inventory expects, and with other variables: what health says of each that is unexpected."""
+    """Return a function that returns the messages of health about unexpected services."""
 
     def run(expected, **variables):
         answer = host.ansible(
@@ -78,7 +78,7 @@ def health(host):
 
 @pytest.fixture
 def converge(host, request):
-    """Call with variables: whether the scenario's playbook succeeded on this box, and what it printed."""
+    """Return a function that plays the scenario's playbook on this box and returns its success and its output."""
 
     def run(**variables):
         done = subprocess.run(
@@ -105,7 +105,7 @@ def converge(host, request):
 
 @pytest.fixture
 def unit(host):
-    """Call with a unit: a property of it, as systemctl shows it."""
+    """Return a function that returns a property of a unit from systemctl."""
 
     def show(name, key="ActiveState"):
         return host.check_output(f"systemctl show --property {key} --value {name}")
@@ -115,11 +115,11 @@ def unit(host):
 
 @pytest.fixture
 def reboot(host):
-    """Call to have the box boot anew."""
+    """Return a function that reboots the box."""
 
     def again():
         name = host.ansible.get_variables()["lab_container"]
-        # A connection that is kept open would wait for a box that never answers it again.
+        # A persistent connection would wait forever for the rebooted box.
         subprocess.run(["podman", "exec", name, "pkill", "sshd"], check=True)
         subprocess.run(["podman", "restart", "--time", "5", name], check=True, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 180
@@ -134,5 +134,5 @@ def is_up(host):
     try:
         return host.run("systemctl is-system-running --wait").stdout.strip() in ("running", "degraded")
     except RuntimeError:
-        # Nobody answers yet.
+        # The box doesn't answer yet.
         return False

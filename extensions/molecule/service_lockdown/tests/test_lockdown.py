@@ -1,6 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a box that was locked down, over a boot and what is installed then, back to how it was. The tests go on from each other."""
+"""Test a locked-down box through a reboot and new installations, until everything is reverted.
+
+The tests depend on each other, in this order.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ STATE = "/var/lib/lifeline/service_lockdown/state.json"
 
 
 def listening(host):
-    """The programs that listen, as ss names them."""
+    """Return the programs that listen, by their names in ss."""
     return {line.split('"')[1] for line in host.check_output("ss -Hltunp").splitlines() if '"' in line}
 
 
@@ -34,14 +37,14 @@ def start_links(host):
     return host.check_output("find /etc/systemd/system /etc/rc[2-5].d -type l -printf '%p %l\\n' | sort")
 
 
-def test_what_was_asked_for_is_off(host, unit):
+def test_the_requested_services_are_off(host, unit):
     for name in DAEMONS + PLANTED:
         assert unit(name) == "inactive", name
         assert host.run(f"systemctl is-enabled {name}").stdout.strip() not in ("enabled", "enabled-runtime"), name
     assert listening(host) <= {"sshd", "systemd", "redis-server", "python3"}
 
 
-def test_what_was_to_be_masked_is(host, unit):
+def test_the_requested_units_are_masked(host, unit):
     varnish = "vinyl-cache" if unit("vinyl-cache", "LoadState") != "not-found" else "varnish"
     for name in (varnish, "lab-own"):
         assert unit(name, "LoadState") == "masked"
@@ -49,7 +52,7 @@ def test_what_was_to_be_masked_is(host, unit):
     assert unit("apache2", "LoadState") == "loaded"
 
 
-def test_the_workers_queue_is_spared(host, unit, lockdown):
+def test_the_queue_of_the_worker_keeps_running(host, unit, lockdown):
     assert unit("redis-server") == "active"
     assert host.check_output("systemctl is-enabled redis-server") == "enabled"
     assert {one["unit"]: one["needed_by"] for one in lockdown()["spared"]}["redis-server.service"] == "sidekiq.service"
@@ -60,7 +63,7 @@ def test_a_second_run_changes_nothing(lockdown):
     assert not answer["changed"], answer["changes"]
 
 
-def test_it_stays_off_when_the_box_boots(host, unit, reboot):
+def test_everything_stays_off_after_a_reboot(host, unit, reboot):
     reboot()
     for name in DAEMONS + PLANTED:
         assert unit(name) == "inactive", name
@@ -68,7 +71,7 @@ def test_it_stays_off_when_the_box_boots(host, unit, reboot):
     assert unit("redis-server") == "active"
 
 
-def test_protected_units_are_refused_by_name_and_nothing_is_touched(host, refused):
+def test_protected_units_are_an_error_and_nothing_is_changed(host, refused):
     names = [
         "sshd",
         "ssh.socket",
@@ -91,7 +94,7 @@ def test_protected_units_are_refused_by_name_and_nothing_is_touched(host, refuse
     assert host.check_output("systemctl is-active cron") == "active"
 
 
-def test_what_carries_the_connection_is_refused_by_whatever_name(host, refused):
+def test_units_of_the_connection_are_an_error_under_any_name(host, refused):
     host.check_output(
         "ln -sf $(systemctl show --property FragmentPath --value ssh.service) /etc/systemd/system/lab-door.service && "
         "systemctl daemon-reload"
@@ -103,13 +106,13 @@ def test_what_carries_the_connection_is_refused_by_whatever_name(host, refused):
         host.check_output("rm /etc/systemd/system/lab-door.service && systemctl daemon-reload")
 
 
-def test_to_mask_the_workers_queue_is_refused(refused, unit):
+def test_masking_the_queue_of_the_worker_is_an_error(refused, unit):
     said = refused(stopped=[{"name": "redis", "masked": True}])
     assert "sidekiq.service needs redis-server.service" in said
     assert unit("redis-server") == "active"
 
 
-def test_names_that_are_none_are_refused_all_at_once(refused):
+def test_all_wrong_names_are_reported_at_once(refused):
     names = ["no such unit", "multi-user.target", "", "a/b"]
     said = refused(stopped=[{"name": name} for name in names])
     assert [name for name in names if repr(name) not in said] == []
@@ -120,28 +123,28 @@ def test_a_unit_that_refuses_to_stop_is_killed(lockdown, unit):
     assert unit("lab-refuses") == "inactive"
 
 
-def test_a_unit_that_comes_back_at_once_is_named_and_stays_enabled(host, lockdown, unit):
+def test_a_unit_that_restarts_at_once_is_named_and_stays_enabled(host, lockdown, unit):
     said = lockdown(stopped=[{"name": "lab-undying"}], timeout=3)["msg"]
     assert said.startswith("lab-undying.service still runs after it was told to stop and killed")
     assert unit("lab-undying") == "active"
     assert host.check_output("systemctl is-enabled lab-undying") == "enabled"
 
 
-def test_two_runs_at_once_wait_for_each_other(host, lockdown):
+def test_concurrent_runs_wait_for_each_other(host, lockdown):
     host.check_output("systemd-run --quiet --unit lab-lock flock /run/lifeline-service_lockdown.lock sleep 3")
     assert not lockdown()["failed"]
     assert host.run("systemctl is-active lab-lock").stdout.strip() != "active"
 
 
-def test_a_user_with_sudo_does_as_well(lockdown, unit):
+def test_a_user_with_sudo_can_run_it(lockdown, unit):
     assert not lockdown(way=SUDO)["failed"]
     said = lockdown(way=SUDO, stopped=[{"name": "ssh"}])["msg"]
     assert "ssh may not be stopped" in said
     assert unit("ssh") == "active"
 
 
-def test_what_is_installed_now_does_not_start(host, unit):
-    # sendmail waits a minute for a box to tell its whole name.
+def test_newly_installed_services_do_not_start(host, unit):
+    # sendmail waits up to a minute for the box's full host name.
     host.check_output(
         'sed "1i 127.0.1.1 $(hostname).lab.test $(hostname)" /etc/hosts > /run/hosts && cat /run/hosts > /etc/hosts'
     )
@@ -151,33 +154,33 @@ def test_what_is_installed_now_does_not_start(host, unit):
     assert unit("sendmail") == "inactive"
     assert host.run("systemctl is-enabled tinyproxy").stdout.strip() == "disabled"
     if host.system_info.codename == "bullseye":
-        # Where a package has an init script as well, this release's invoke-rc.d asks only whether that is enabled.
+        # If a package also has an init script, invoke-rc.d of this release checks only whether that is enabled.
         host.check_output("systemctl stop tinyproxy; systemctl reset-failed")
     assert unit("tinyproxy") == "inactive"
     assert listening(host) <= {"sshd", "systemd", "redis-server", "python3"}
     assert not host.file("/usr/sbin/policy-rc.d").exists
 
 
-def test_nor_when_the_box_boots(host, unit, reboot):
+def test_newly_installed_services_do_not_start_after_a_reboot(host, unit, reboot):
     reboot()
     assert unit("tinyproxy") == "inactive"
     assert not {"tinyproxy", "sendmail-mta"} & listening(host)
 
 
-def test_sendmails_job_goes_with_it(host, lockdown):
+def test_the_cron_job_of_sendmail_is_disabled_too(host, lockdown):
     assert host.file("/etc/cron.d/sendmail").exists
     assert not lockdown()["failed"]
     assert not host.file("/etc/cron.d/sendmail").exists
     assert not lockdown()["changed"]
 
 
-def test_an_alias_by_which_it_was_called_still_leads_there(host, lockdown, unit):
+def test_an_alias_still_leads_to_its_unit(host, lockdown, unit):
     host.check_output("systemctl start lab-behind")
     assert "lab-behind.service: stopped" in lockdown()["changes"]
     assert unit("lab-behind") == "inactive"
 
 
-def test_check_mode_says_it_and_does_nothing(host, lockdown, unit):
+def test_check_mode_reports_and_changes_nothing(host, lockdown, unit):
     host.check_output("systemctl start apache2")
     answer = lockdown(check=True)
     assert "apache2.service: stopped" in answer["changes"]
@@ -186,7 +189,7 @@ def test_check_mode_says_it_and_does_nothing(host, lockdown, unit):
     assert unit("apache2") == "inactive"
 
 
-def test_everything_is_put_back(host, lockdown, unit):
+def test_everything_is_reverted(host, lockdown, unit):
     answer = lockdown(state="reverted")
     assert not answer["failed"], answer["msg"]
     for name in PLANTED + ["apache2", "memcached"]:
@@ -211,7 +214,7 @@ def test_everything_is_put_back(host, lockdown, unit):
     assert not lockdown(state="reverted")["changed"]
 
 
-def test_a_full_disk_leaves_everything_as_it_was(host, lockdown, unit):
+def test_a_full_disk_changes_nothing(host, lockdown, unit):
     host.check_output(
         "mkdir -p /var/lib/lifeline && mount -t tmpfs -o size=4k lab /var/lib/lifeline && "
         "head -c 4096 /dev/zero > /var/lib/lifeline/full"
@@ -228,21 +231,21 @@ def test_a_full_disk_leaves_everything_as_it_was(host, lockdown, unit):
         host.check_output("umount /var/lib/lifeline")
 
 
-def test_health_names_what_nobody_asked_for_where_the_inventory_says_what_the_box_is_for(health):
+def test_health_reports_unexpected_services_if_the_expected_ones_are_set(health):
     named = health([{"name": "apache2"}], max_sidekiq_memory="100 MB")
     assert {"memcached.service", "lab-unasked.service", "lab-activated.service"} <= set(named)
-    # Its worker's queue, what is expected, and what waits for its first connection.
+    # The worker's queue, the expected services, and a socket that waits for its first connection.
     assert not {"redis-server.service", "apache2.service", "lab-waiting.socket", "ssh.service"} & set(named)
     assert any("has a cache of up to 1.0G, and nobody asked for it" in message for message in named.values())
     assert "redis-server.service" in health([{"name": "apache2"}])
     assert health([]) == {}
 
 
-def test_health_accuses_nobody_whom_it_may_not_see(health):
+def test_health_reports_no_service_whose_process_it_cannot_see(health):
     assert health([{"name": "apache2"}], ansible_user="ops") == {}
 
 
-def test_all_that_nobody_asked_for_is_found_and_nothing_else(listeners, unit):
+def test_exactly_the_unexpected_services_are_found(listeners, unit):
     facts = listeners("ssh.service", "redis-server.service")
     found = {service["unit"]: service for service in facts["unexpected"]}
     varnish = "vinyl-cache.service" if unit("vinyl-cache", "LoadState") != "not-found" else "varnish.service"
@@ -261,7 +264,7 @@ def test_all_that_nobody_asked_for_is_found_and_nothing_else(listeners, unit):
     assert facts["unreadable"] == 0
 
 
-def test_every_socket_of_ss_is_there(host, listeners):
+def test_every_socket_of_ss_is_found(host, listeners):
     def ss():
         return {
             (line.split()[0], int(line.split()[4].rpartition(":")[2]))
@@ -273,13 +276,13 @@ def test_every_socket_of_ss_is_there(host, listeners):
     assert before & after <= told <= before | after
 
 
-def test_without_rights_it_says_what_it_may_not_see(host):
+def test_without_privileges_it_reports_what_it_cannot_see(host):
     answer = host.ansible("lifeline.fleet.listener_facts", check=False, extra_vars={"ansible_user": "ops"})
     facts = answer["ansible_facts"]["lifeline_listeners"]
     assert facts["unreadable"] == facts["listeners_total"] > 0
 
 
-def test_the_unexpected_is_stopped_where_asked_and_what_is_protected_is_left(lockdown, listeners, unit):
+def test_unexpected_services_are_stopped_on_request_but_protected_ones_stay(lockdown, listeners, unit):
     units = [
         service["unit"]
         for service in listeners("redis-server.service", "lab-activated", "lab-waiting.socket")["unexpected"]
@@ -299,12 +302,12 @@ def test_a_box_without_a_worker_needs_no_queue(lockdown, unit):
     assert unit("redis-server") == "inactive"
 
 
-def test_reverted_again_it_is_as_it_was(lockdown, unit):
+def test_a_second_revert_changes_nothing(lockdown, unit):
     assert not lockdown(state="reverted")["failed"]
     assert unit("lab-unasked") == unit("redis-server") == unit("apache2") == "active"
 
 
-def test_the_role_reports_or_stops_what_nobody_asked_for(converge, health, unit):
+def test_the_role_reports_or_stops_unexpected_services(converge, health, unit):
     expected = [{"name": "lab-activated"}, {"name": "lab-waiting.socket"}]
     ran, output = converge(service_lockdown_expected=expected)
     assert ran, output
@@ -330,7 +333,7 @@ def test_the_role_reports_or_stops_what_nobody_asked_for(converge, health, unit)
         ({"service_lockdown_unexpected": "kill"}, "value of service_lockdown_unexpected must be one of: report, stop"),
     ],
 )
-def test_the_role_refuses_what_it_may_not_do(converge, unit, variables, words):
+def test_wrong_settings_of_the_role_are_an_error(converge, unit, variables, words):
     ran, output = converge(**variables)
     assert not ran
     assert words in output

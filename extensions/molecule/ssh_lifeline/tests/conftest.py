@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boxes with a door, what the tests ask them, and what they do to them."""
+"""Provide the boxes with restricted SSH, and the tests' queries and faults."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import pytest
 
 SCENARIO = pathlib.Path(__file__).resolve().parents[1]
 STATE = "/etc/lifeline/ssh_door"
-# What comes back when something is put back.
+# The state that a restore brings back.
 RULES = (
     f"nft -s -n list table inet lifeline; cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*; cat {STATE}/firewall.nft; "
     f"ls -A /etc/ssh/sshd_config.d; ls -A {STATE} | grep -v restored"
 )
-# A network that is gone for whoever is not connected yet, the box itself excepted.
+# Drop new connections to the box, except for its own.
 CUT = (
     "table inet test { chain c { type filter hook input priority -300; "
     "iifname != lo tcp dport 22 tcp flags & (syn | ack) == syn drop; }; }"
@@ -36,7 +36,7 @@ class DoorBox(lab.Box):
         return self.variables["ansible_host"]
 
     def inside(self, command):
-        """A command's output, without SSH: what an operator has only at the console."""
+        """Run a command in the container without SSH and return its output."""
         done = subprocess.run(
             ["podman", "exec", self.variables["lab_container"], "sh", "-c", command],
             stdin=subprocess.DEVNULL,
@@ -49,7 +49,7 @@ class DoorBox(lab.Box):
         return done.stdout.strip()
 
     def anew(self, user="root", command="true", options=()):
-        """A connection that no other has a part in: what came of it."""
+        """Open a new connection, without a shared one, and return the completed process."""
         argv = [
             "ssh",
             *shlex.split(self.variables["ansible_ssh_common_args"]),
@@ -92,9 +92,11 @@ class DoorBox(lab.Box):
         return [line.partition(" ")[2] for line in out.splitlines() if line.lower().startswith(keyword.lower() + " ")]
 
     def reaches(self, address, port=22):
-        """Whether a TCP connection from this box comes through: the word of a witness that is not in the list."""
+        """Return whether a TCP connection from this box, which is not in the list, succeeds."""
         answer = self.inside(
-            f"python3 -c 'import socket, sys\ntry: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3); print(1)\nexcept OSError: print(0)' {address} {port}"
+            "python3 -c 'import socket, sys\n"
+            "try: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3); print(1)\n"
+            f"except OSError: print(0)' {address} {port}"
         )
         return answer == "1"
 
@@ -119,7 +121,7 @@ def boxes():
 
 @pytest.fixture(autouse=True)
 def settled(boxes):
-    """Each test leaves the boxes as it found them, and their operator connected."""
+    """Check after each test that the boxes are unchanged and their operator can connect."""
     before = boxes.each(DoorBox.rules)
     yield
     for box, rules in zip(boxes, before):
@@ -129,13 +131,13 @@ def settled(boxes):
 
 @pytest.fixture
 def touched():
-    """The boxes that a test has the playbook run on."""
+    """Return the boxes that a test plays the playbook on."""
     return {}
 
 
 @pytest.fixture
 def converge(boxes, touched):
-    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    """Return a function that plays the scenario's playbook and returns whether it succeeded and its output."""
 
     def run(*some, **variables):
         touched.update((box.name, box) for box in some or boxes)
@@ -146,7 +148,7 @@ def converge(boxes, touched):
 
 @pytest.fixture
 def back(converge, touched):
-    """Have the touched boxes as the scenario's playbook has them when the test ends."""
+    """Play the scenario's playbook again on the changed boxes after the test."""
     yield
     succeeded, said = converge(*touched.values())
     assert succeeded, said
@@ -154,7 +156,7 @@ def back(converge, touched):
 
 @pytest.fixture
 def start(touched):
-    """Call with a box and variables: the playbook runs, and goes on running."""
+    """Return a function that starts the playbook on a box and doesn't wait for it."""
     runs = []
 
     def run(box, **variables):
@@ -179,7 +181,7 @@ def start(touched):
 
 @pytest.fixture
 def cut(boxes):
-    """Call with a box: Ansible stays connected, but nobody comes in anew until the test ends or calls the answer."""
+    """Return a function that blocks new connections to a box until the test ends or calls the returned function."""
     done = []
 
     def run(box):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The door is closed to strangers, and whatever happens, it is never shut to its operator."""
+"""Test that SSH is closed to strangers and always open to the operator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from boxes import kill
 
 
 def stranger(boxes, box):
-    """A box that is not in the list of V(box)."""
+    """Return a box that is not in the allow-list of another."""
     return boxes[(boxes.index(box) + 1) % len(boxes)]
 
 
@@ -25,7 +25,7 @@ def undone(box, command, undo):
 
 
 def refused(converge, box, *words, **variables):
-    """The run ends with an error that has these words in it, and nothing has changed."""
+    """Check that the run fails with these words in its message and changes nothing."""
     before = box.rules()
     succeeded, said = converge(box, **variables)
     assert not succeeded
@@ -39,7 +39,7 @@ def refused(converge, box, *words, **variables):
 # --- closed ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_stranger_finds_the_door_closed_over_ipv4_and_ipv6_and_nothing_else(boxes):
+def test_only_ssh_is_closed_to_a_stranger_over_ipv4_and_ipv6(boxes):
     for number, box in enumerate(boxes):
         box.inside(f"ip -6 address add fd00:db8::{number + 1}/64 dev eth0 nodad")
         box.inside("systemd-run --quiet --unit=test-listener python3 -m http.server --bind :: 8080")
@@ -47,7 +47,7 @@ def test_a_stranger_finds_the_door_closed_over_ipv4_and_ipv6_and_nothing_else(bo
         for number, box in enumerate(boxes):
             witness = stranger(boxes, box)
             for address in (box.address, f"fd00:db8::{number + 1}"):
-                # The witness does come through where nothing is closed, so that its word counts.
+                # The witness can connect where SSH is open, so its failure means something.
                 box.until(20, lambda address=address, witness=witness: witness.reaches(address, 8080))
                 assert not witness.reaches(address)
             box.lets_in()
@@ -57,7 +57,7 @@ def test_a_stranger_finds_the_door_closed_over_ipv4_and_ipv6_and_nothing_else(bo
             box.inside(f"systemctl stop test-listener; ip -6 address del fd00:db8::{number + 1}/64 dev eth0")
 
 
-def test_a_stranger_in_the_list_comes_in_and_out_of_it_is_a_stranger_again(boxes, converge, back):
+def test_an_address_can_be_added_to_the_list_and_removed_again(boxes, converge, back):
     box = boxes[0]
     witness = stranger(boxes, box)
     box.inside("ip -6 address add fd00:db8::1/64 dev eth0 nodad")
@@ -77,7 +77,7 @@ def test_a_stranger_in_the_list_comes_in_and_out_of_it_is_a_stranger_again(boxes
         witness.inside("ip -6 address del fd00:db8::2/64 dev eth0")
 
 
-def test_the_door_is_closed_before_there_is_a_network_and_after_a_boot(boxes):
+def test_ssh_is_closed_before_the_network_is_up_and_after_a_reboot(boxes):
     def boot(box):
         before = box.rules()
         assert "network-pre.target" in box.inside("systemctl show --value -p Before lifeline-ssh-firewall")
@@ -91,7 +91,7 @@ def test_the_door_is_closed_before_there_is_a_network_and_after_a_boot(boxes):
         assert not stranger(boxes, box).reaches(box.address)
 
 
-def test_the_door_stays_closed_when_nftables_throws_all_tables_away(boxes):
+def test_ssh_stays_closed_when_nftables_flushes_all_tables(boxes):
     def look(box):
         with undone(box, "systemctl start nftables", "systemctl stop nftables; systemctl start lifeline-ssh-firewall"):
             for verb in ("reload", "restart"):
@@ -101,7 +101,7 @@ def test_the_door_stays_closed_when_nftables_throws_all_tables_away(boxes):
     boxes.each(look)
 
 
-def test_a_table_that_somebody_removed_comes_back(boxes, converge):
+def test_a_removed_table_is_restored(boxes, converge):
     for box in boxes:
         box.inside("nft delete table inet lifeline")
     succeeded, said = converge()
@@ -150,7 +150,7 @@ def test_a_table_that_somebody_removed_comes_back(boxes, converge):
         pytest.param({"window": 5}, ["ssh_lifeline_confirm_seconds is 5: it must be from 10 to 600"], id="window"),
     ],
 )
-def test_what_would_shut_out_the_operator_is_refused(boxes, converge, variables, words):
+def test_settings_that_lock_out_the_operator_are_an_error(boxes, converge, variables, words):
     refused(converge, boxes[0], *words, **variables)
 
 
@@ -165,7 +165,7 @@ def test_a_line_that_overrides_a_setting_is_read_after_it(boxes, converge, back)
         assert box.sshd("MaxAuthTries") == ["3"]
 
 
-def test_a_folder_that_is_not_included_is_no_obstacle(boxes, converge, back):
+def test_settings_apply_without_an_include_line(boxes, converge, back):
     box = boxes[0]
     with undone(
         box,
@@ -178,7 +178,7 @@ def test_a_folder_that_is_not_included_is_no_obstacle(boxes, converge, back):
         assert "changed=0" in converge(box, sshd={"MaxAuthTries": 4})[1].partition("PLAY RECAP")[2]
 
 
-def test_nft_that_is_missing_or_broken_changes_nothing(boxes, converge):
+def test_a_missing_or_broken_nft_changes_nothing(boxes, converge):
     box = boxes[0]
     nft = "$(command -v nft)"
     for put in ("mount --bind /bin/false " + nft, "mount --bind /dev/null " + nft):
@@ -213,17 +213,18 @@ def test_a_full_disk_loses_nothing(boxes, converge):
 
 @pytest.fixture
 def others_key(boxes):
-    """Settings that sshd takes and that have a key for the user, but not the operator's: nobody can see that but by coming in."""
+    """Use a key file without the operator's key, which only a new login reveals."""
     for box in boxes:
         box.inside(
-            "mkdir -p /etc/ssh/keys && ssh-keygen -q -t ed25519 -N '' -f /root/others && mv /root/others.pub /etc/ssh/keys/root"
+            "mkdir -p /etc/ssh/keys && ssh-keygen -q -t ed25519 -N '' -f /root/others && "
+            "mv /root/others.pub /etc/ssh/keys/root"
         )
     yield {"AuthorizedKeysFile": "/etc/ssh/keys/%u"}
     for box in boxes:
         box.inside("rm -r /etc/ssh/keys /root/others")
 
 
-def test_settings_that_shut_out_the_operator_are_put_back(boxes, converge, others_key):
+def test_settings_that_lock_out_the_operator_are_restored(boxes, converge, others_key):
     before = boxes.each(lambda box: box.rules())
     succeeded, said = converge(sshd=others_key, allow=["192.0.2.9"], window=10)
     assert not succeeded
@@ -234,7 +235,7 @@ def test_settings_that_shut_out_the_operator_are_put_back(boxes, converge, other
         box.lets_in()
 
 
-def test_a_run_that_is_killed_is_put_back(boxes, start, cut):
+def test_the_changes_of_a_killed_run_are_restored(boxes, start, cut):
     box = boxes[0]
     before = box.rules()
     join = cut(box)
@@ -249,7 +250,7 @@ def test_a_run_that_is_killed_is_put_back(boxes, start, cut):
     box.lets_in()
 
 
-def test_a_boot_in_the_window_comes_up_with_the_old_rules(boxes, start, others_key):
+def test_a_reboot_before_the_confirmation_restores_the_old_rules(boxes, start, others_key):
     def run(box):
         process = start(box, allow=["192.0.2.9"], sshd=others_key, window=600)
         box.until(60, lambda: box.armed() and "192.0.2.9" in box.rules() and box.anew().returncode != 0)
@@ -263,7 +264,7 @@ def test_a_boot_in_the_window_comes_up_with_the_old_rules(boxes, start, others_k
 
 
 def test_an_old_connection_confirms_nothing(boxes, converge, tmp_path):
-    """Where ssh doesn't let go of the connection that it shares among all calls, the box has the last word."""
+    """Keep ssh's shared connection open: the box must not accept it as a confirmation."""
     box = boxes[0]
     before = box.rules()
     (tmp_path / "ssh").write_text('#!/bin/sh\ncase " $* " in *" -O stop "*) exit 0 ;; esac\nexec ssh "$@"\n')
@@ -273,7 +274,7 @@ def test_an_old_connection_confirms_nothing(boxes, converge, tmp_path):
     assert box.rules() == before
 
 
-def test_two_runs_at_once_are_one_after_the_other(boxes, start, back):
+def test_concurrent_runs_wait_for_each_other(boxes, start, back):
     box = boxes[0]
     runs = [start(box, allow=["192.0.2.9"], sshd={"MaxAuthTries": number}) for number in (4, 4)]
     said = [run.communicate()[0] for run in runs]
@@ -285,12 +286,12 @@ def test_two_runs_at_once_are_one_after_the_other(boxes, start, back):
 # --- other boxes ----------------------------------------------------------------------------------------------------
 
 
-def test_ssh_that_systemd_starts_at_a_connection(boxes, converge, others_key, back):
+def test_socket_activated_ssh_works_too(boxes, converge, others_key, back):
     def by_socket(box):
         box.inside("systemctl disable --now ssh.service; systemctl enable --now ssh.socket")
 
     def by_service(box):
-        # In Debian 11 the end of the last connection that was started so takes the folder of a running sshd away.
+        # On Debian 11, the last socket-activated connection removes the runtime directory of sshd when it ends.
         box.inside(
             "systemctl disable --now ssh.socket; systemctl stop ssh.service 'ssh@*'; systemctl enable --now ssh.service"
         )
@@ -309,7 +310,7 @@ def test_ssh_that_systemd_starts_at_a_connection(boxes, converge, others_key, ba
         boxes.each(by_service)
 
 
-def test_an_operator_without_privileges_keeps_what_he_needs(boxes, converge, back):
+def test_an_operator_without_privileges_keeps_the_necessary_settings(boxes, converge, back):
     login = {"ansible_user": "ops", "login_without_privileges": True}
     refused(converge, boxes[0], "AllowUsers root keeps ops out", sshd={"AllowUsers": "root"}, **login)
     succeeded, said = converge(sshd={"AllowUsers": "ops", "PermitRootLogin": False}, **login)
@@ -320,7 +321,7 @@ def test_an_operator_without_privileges_keeps_what_he_needs(boxes, converge, bac
     assert converge(sshd={"PasswordAuthentication": False}, **login)[0]
 
 
-def test_rules_of_others_stay_as_they_are(boxes, converge, back):
+def test_foreign_rules_stay_unchanged(boxes, converge, back):
     box = boxes[0]
     others = "nft -s list ruleset | sed '/^table inet lifeline/,/^}/d'"
     rules = (
@@ -342,7 +343,7 @@ def test_rules_of_others_stay_as_they_are(boxes, converge, back):
         assert box.inside(others) == before
 
 
-def test_names_of_protocols_and_ports_change_nothing(boxes, converge):
+def test_names_of_protocols_and_ports_make_no_difference(boxes, converge):
     box = boxes[0]
     with undone(
         box,

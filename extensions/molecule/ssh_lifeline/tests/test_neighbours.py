@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Beside others who have rules of their own: the real ufw and the real fail2ban."""
+"""Test the role next to a real ufw and a real fail2ban, which have rules of their own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def remove(box, *packages):
 
 @pytest.fixture
 def banning(boxes):
-    """A box on which fail2ban runs."""
+    """Return a box that runs fail2ban."""
     box = boxes[0]
     install(box, "fail2ban", "python3-systemd")
     box.inside(f"printf '{JAIL}' > /etc/fail2ban/jail.d/50-test.local; systemctl restart fail2ban")
@@ -42,7 +42,7 @@ def banning(boxes):
     box.inside("rm -rf /etc/fail2ban")
 
 
-def test_fail2ban_goes_on_banning_beside_the_door(banning, converge, back):
+def test_fail2ban_still_bans(banning, converge, back):
     box = banning
     box.inside("fail2ban-client set sshd banip 198.51.100.7")
     box.until(30, lambda: "198.51.100.7" in box.inside("nft list table inet f2b-table"))
@@ -52,13 +52,13 @@ def test_fail2ban_goes_on_banning_beside_the_door(banning, converge, back):
     assert "198.51.100.7" in box.inside("fail2ban-client status sshd")
 
 
-def test_a_banned_operator_changes_nothing_and_comes_in_when_the_ban_ends(banning, converge):
+def test_a_banned_operator_changes_nothing_and_can_log_in_after_the_ban(banning, converge):
     box = banning
     address, before = controller(box), box.rules()
     box.inside("fail2ban-client set sshd banip " + address)
     try:
         box.until(30, lambda: address in box.inside("nft list table inet f2b-table"))
-        # A connection that was there before would hang without a word.
+        # An existing connection would hang.
         succeeded, said = converge(
             box, allow=["192.0.2.9"], ansible_ssh_args="-o ControlPath=none", ansible_ssh_timeout=5
         )
@@ -69,7 +69,7 @@ def test_a_banned_operator_changes_nothing_and_comes_in_when_the_ban_ends(bannin
     box.lets_in()
 
 
-def test_ufw_keeps_its_rules_and_its_say(boxes, converge, back):
+def test_ufw_keeps_its_rules_and_their_effect(boxes, converge, back):
     box = boxes[0]
     others = "nft -s -n list ruleset | sed '/^table inet lifeline/,/^}/d'; ufw status verbose"
     install(box, "ufw", "iptables")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What keeps SSH reachable is at work, can be switched off, and is left alone where it would be less than before."""
+"""Test that each part that keeps SSH reachable works, can be switched off, and never reduces an existing value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def present(box, *files):
     return box.run(f"ls -d {' '.join(files)} 2> /dev/null || :").splitlines()
 
 
-def test_earlyoom_runs_by_what_the_inventory_says_and_comes_back(boxes):
+def test_earlyoom_has_the_settings_of_the_inventory_and_is_restarted(boxes):
     def look(box):
         words = arguments(box)
         assert words[1:5] == ["-m", "5", "-s", "100"]
@@ -41,7 +41,7 @@ def test_earlyoom_runs_by_what_the_inventory_says_and_comes_back(boxes):
     boxes.each(look)
 
 
-def test_earlyoom_spares_what_the_operator_needs_and_prefers_what_it_is_told_to(boxes):
+def test_earlyoom_avoids_the_operators_processes_and_prefers_those_in_its_setting(boxes):
     def look(box):
         words = arguments(box)
         avoid, prefer = (re.compile(words[words.index(option) + 1]) for option in ("--avoid", "--prefer"))
@@ -59,14 +59,14 @@ def test_earlyoom_spares_what_the_operator_needs_and_prefers_what_it_is_told_to(
     boxes.each(look)
 
 
-def test_memory_is_kept_for_sshd_the_system_and_the_session(boxes):
+def test_memory_is_reserved_for_sshd_the_system_and_the_session(boxes):
     def look(box):
         assert memory_min(box) == [str(size * MB) for size in (64, 160, 64)]
 
     boxes.each(look)
 
 
-def test_what_the_kernel_does_not_have_is_no_error(boxes):
+def test_a_missing_kernel_feature_is_no_error(boxes):
     def look(box):
         box.run("systemd-tmpfiles --create lifeline-mglru.conf")
         if box.attempt("test -w /sys/kernel/mm/lru_gen/min_ttl_ms").returncode == 0:
@@ -75,21 +75,21 @@ def test_what_the_kernel_does_not_have_is_no_error(boxes):
     boxes.each(look)
 
 
-def test_a_box_that_may_have_more_descriptors_keeps_them(boxes, converge, back):
+def test_a_higher_descriptor_limit_is_kept(boxes, converge, back):
     box = boxes[0]
     had = int(box.run("cat /proc/sys/fs/file-max"))
     name = "/etc/sysctl.d/60-lifeline-file-max.conf"
     succeeded, said = converge(box, ssh_lifeline_file_max=had - 1)
     assert succeeded, said
     assert not present(box, name)
-    # What is written can't be less than what there is, so that to apply it takes nothing away.
+    # The written value is never less than the present one, so applying it reduces nothing.
     succeeded, said = converge(box, ssh_lifeline_file_max=had)
     assert succeeded, said
     assert f"fs.file-max = {had}" in box.run("cat " + name)
     assert int(box.run("cat /proc/sys/fs/file-max")) == had
 
 
-def test_a_pattern_that_earlyoom_refuses_is_never_written(boxes, converge):
+def test_a_pattern_that_earlyoom_rejects_is_never_written(boxes, converge):
     box = boxes[0]
     before = box.run("cat /etc/default/earlyoom")
     for avoid, words in (
@@ -102,7 +102,7 @@ def test_a_pattern_that_earlyoom_refuses_is_never_written(boxes, converge):
         assert box.run("systemctl is-active earlyoom") == "active"
 
 
-def test_a_masked_unit_that_is_to_run_is_named_and_the_operator_comes_in(boxes, converge):
+def test_a_masked_unit_is_named_and_the_operator_can_log_in(boxes, converge):
     box = boxes[0]
     box.run("systemctl disable --now earlyoom && systemctl mask earlyoom")
     try:
@@ -129,7 +129,7 @@ def test_each_part_can_be_switched_off_and_leaves_nothing(boxes, converge, back)
     assert "changed=0" in converge(box, **off)[1].partition("PLAY RECAP")[2]
 
 
-def test_an_earlyoom_that_somebody_else_set_up_is_left_to_them(boxes, converge, back):
+def test_a_foreign_earlyoom_stays_unchanged(boxes, converge, back):
     box = boxes[0]
     box.run("echo 'EARLYOOM_ARGS=\"-m 3\"' > /etc/default/earlyoom")
     succeeded, said = converge(box, ssh_lifeline_earlyoom=False)

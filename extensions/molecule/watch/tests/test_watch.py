@@ -1,8 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real ansible-rulebook with the collection's rulebook, a box whose worker has leaked nearly all memory, and nobody at the keyboard.
+"""Test a real ansible-rulebook with the collection's rulebook and a box whose worker has leaked nearly all memory.
 
-The tests go on from one another, in this order: a rescue, what comes within its window, the end, and the same by cron.
+The tests depend on each other, in this order: a rescue, a critical box within its window, the end, and the same with
+cron.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ BOX = "watch-starved"
 
 
 class Rulebook:
-    """ansible-rulebook at work, and what it says."""
+    """A running ansible-rulebook and its output."""
 
     def __init__(self, folder):
         self.folder, self.log = folder, folder / "rulebook.log"
         self.inventory = folder / "hosts.yml"
-        # One that can be copied, as ansible-rulebook does.
+        # ansible-rulebook copies the inventory, so it must be a plain file.
         subprocess.run(
             [
                 "ansible-inventory",
@@ -70,7 +71,7 @@ class Rulebook:
         return self.log.read_text(errors="replace").count(text)
 
     def wait(self, text, times=1):
-        """Until it has said something so many times."""
+        """Wait until a text has appeared in the output this many times."""
         deadline = time.monotonic() + PATIENCE
         while self.said(text) < times:
             assert self.process.poll() is None, self.log.read_text()[-5000:]
@@ -78,7 +79,10 @@ class Rulebook:
             time.sleep(0.2)
 
     def rescued(self):
-        """What the rescue has written down when it is through: that is later than the source sees that the box is well."""
+        """Wait for the last entry of the rescue's log and return the log.
+
+        The rescue writes it after the source has seen the box recovered.
+        """
         path = self.folder / "evidence" / "rescue.log"
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -90,7 +94,7 @@ class Rulebook:
 
 
 class Knocker:
-    """Somebody who opens a new SSH connection every second, and counts who answers."""
+    """A thread that opens a new SSH connection every second and counts the answers."""
 
     def __init__(self, box):
         self.box, self.over, self.answers = box, threading.Event(), []
@@ -146,7 +150,7 @@ def kills(box):
     )
 
 
-def test_a_starved_box_is_rescued_while_its_ssh_answers(rulebook, box):
+def test_a_box_without_memory_is_rescued_while_its_ssh_answers(rulebook, box):
     before = pid(box), kills(box)
     with Knocker(box) as knocker:
         rulebook.wait(f"rescue begins: {BOX} critical")
@@ -161,19 +165,19 @@ def test_a_starved_box_is_rescued_while_its_ssh_answers(rulebook, box):
     assert len(knocker.answers) > 3
 
 
-def test_what_is_critical_again_within_the_window_begins_no_other_rescue(rulebook, box):
+def test_a_box_that_is_critical_again_within_the_window_is_not_rescued(rulebook, box):
     box.run("systemctl stop sidekiq.service")
     rulebook.wait(f"{BOX} critical: worker sidekiq is not running")
     box.run("systemctl start sidekiq.service")
-    # That it has seen this says that it has come to what was before.
+    # It reports changes in order, so it has handled the earlier ones too.
     rulebook.wait(f"{BOX} no longer critical, as it was: worker sidekiq is not running")
     assert rulebook.said("rescue begins") == 1
 
 
-def test_it_ends_when_it_is_told_to_and_leaves_nothing_behind(rulebook):
+def test_it_ends_on_a_signal_and_leaves_nothing_behind(rulebook):
     os.kill(rulebook.process.pid, signal.SIGTERM)
     rulebook.process.wait(30)
-    # A look that was under way ends with it, or by itself.
+    # A check in progress ends with it, or by itself.
     deadline = time.monotonic() + PATIENCE
     while any(str(rulebook.folder).encode() in line for line in commands()):
         assert time.monotonic() < deadline
@@ -181,7 +185,7 @@ def test_it_ends_when_it_is_told_to_and_leaves_nothing_behind(rulebook):
 
 
 def commands():
-    """The command lines of all processes, as bytes."""
+    """Return the command lines of all processes, as bytes."""
     lines = []
     for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -201,7 +205,7 @@ def test_cron_does_the_same_without_eda(box, tmp_path):
     assert done, output
     assert (tmp_path / "told").read_text().startswith(f"{BOX} critical: worker sidekiq is not running")
     assert pid(box) != "0"
-    # Again, within the window.
+    # The box becomes critical again within the window.
     box.run("systemctl stop sidekiq.service")
     done, output = lab.play("lifeline.fleet.watch", ["watch"], variables)
     assert done, output
