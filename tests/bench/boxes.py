@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands that an operator has to choose from, on boxes of the lab, over real SSH with pipelining and warm connections."""
+"""Measure an operator's commands on lab boxes, over real SSH with pipelining and warm connections."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ COMMANDS = {
 # Steps of a box's free memory, in MB.
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 48)
 
-# Stands in for the shell on a box, and puts it in a new control group with a limit: one that was used before still holds
-# memory, and refuses a limit below that.
+# Replaces the shell on a box and puts it into a new control group with a limit. A used control group still holds memory
+# and refuses a lower limit.
 LIMITED_SHELL = """#!/bin/sh
 set -e
 if [ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
@@ -54,7 +54,7 @@ def say(text):
 
 @contextlib.contextmanager
 def booted():
-    """The Boxes, which are booted for it, and removed afterwards if they weren't up before."""
+    """Yield the boxes; boot them first, and remove them afterwards if they were not up before."""
     lab = [sys.executable, str(LAB)]
     listed = subprocess.run([*lab, "status", "--set", "bench"], stdout=subprocess.PIPE, text=True, check=True).stdout
     subprocess.run([*lab, "up", "--set", "bench"], check=True)
@@ -67,7 +67,7 @@ def booted():
 
 
 class Boxes:
-    """The lab's set for benchmarks, and Ansible's view of it: no inventory script, whose time would dilute the ratios."""
+    """The lab's boxes for benchmarks, with a plain inventory file, because a script would distort the ratios."""
 
     def __init__(self, folder):
         listed = json.loads(
@@ -84,7 +84,7 @@ class Boxes:
         self._cpu_files = [cpu_file(box["lab_container"]) for box in self.vars.values()]
 
     def multiply(self, count):
-        """Have the inventory know them under so many names, as if they were so many; return the names."""
+        """List the boxes in the inventory under this many names, and return the names."""
         hosts = {f"box{number}": self.vars[self.names[number % len(self.names)]] for number in range(count)}
         self._write(hosts)
         return list(hosts)
@@ -118,14 +118,14 @@ class Boxes:
         return done
 
     def answer(self, command, box, **variables):
-        """What one box answers, None if it doesn't."""
+        """Return the answer of one box, or None."""
         plain = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "false", "ANSIBLE_NOCOLOR": "true"}
         done = self.ansible(command, box, check=False, environment=plain, **variables)
         _head, arrow, text = done.stdout.partition(" => ")
         return json.JSONDecoder().raw_decode(text)[0] if done.returncode == 0 and arrow else None
 
     def cpu_seconds(self):
-        """CPU time that all the boxes together have used, as their control groups count it."""
+        """Return the CPU time of all boxes together, from their control groups."""
         return sum(read_cpu(path) for path in self._cpu_files)
 
 
@@ -136,7 +136,7 @@ def cpu_file(container):
     for _number, controllers, path in groups:
         if "cpuacct" in controllers.split(","):
             return pathlib.Path(f"/sys/fs/cgroup/{controllers}{path}/cpuacct.usage")
-    # On cgroup v2 init sits in a group of its own below the container's.
+    # On cgroup v2 init is in a group below that of the container.
     return pathlib.Path("/sys/fs/cgroup" + groups[-1][2].removesuffix("/init.scope") + "/cpu.stat")
 
 
@@ -146,7 +146,7 @@ def read_cpu(path):
 
 
 def measure_time(boxes, runs=7, say=print):
-    """Medians by command: C({"raw": {"wall": seconds, "cpu": seconds a box}, ..}). The commands run in turn."""
+    """Run the commands in turn and return medians: `{"raw": {"wall": seconds, "cpu": seconds per box}, ..}`."""
     for command in COMMANDS.values():
         boxes.ansible(command)
     times = {name: {"wall": [], "cpu": []} for name in COMMANDS}
@@ -161,7 +161,7 @@ def measure_time(boxes, runs=7, say=print):
 
 
 def measure_memory(boxes, names=("health", "noop", "ping"), tries=3, say=print):
-    """The least memory, in MB, that a box must still have for a command to be answered: C({"health": 3, ..})."""
+    """Return the least memory in MB that a box needs to answer each command: `{"health": 3, ..}`."""
     box = boxes.names[0]
     install = (
         f"printf %s {shell_quote(LIMITED_SHELL)} > /usr/local/bin/limited-sh && chmod +x /usr/local/bin/limited-sh"
@@ -176,7 +176,7 @@ def measure_memory(boxes, names=("health", "noop", "ping"), tries=3, say=print):
                 boxes.answer(COMMANDS[name], box, ansible_shell_executable="/usr/local/bin/limited-sh")
                 for _try in range(tries)
             )
-            # An answer of which a part is missing is none.
+            # An incomplete answer doesn't count.
             if all(shape(answer) == whole for answer in answers):
                 least[name] = megabytes
                 break
@@ -185,7 +185,7 @@ def measure_memory(boxes, names=("health", "noop", "ping"), tries=3, say=print):
 
 
 def shape(answer):
-    """What an answer tells of and what not, whatever the values are. A limit itself is told of, so control groups are out."""
+    """Return which values an answer has and which are None, without control groups, whose limits vary."""
     if isinstance(answer, dict):
         return {
             key: shape(value)
@@ -196,5 +196,5 @@ def shape(answer):
 
 
 def shell_quote(text):
-    """Ansible templates and splits what it is given, so that quotes and newlines go through printf's octal escapes."""
+    """Return a script for printf with octal escapes, because Ansible templates and splits its arguments."""
     return "\"$(printf '" + "".join(f"\\{byte:03o}" for byte in text.encode()) + "')\""

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long fd_facts takes to count every process's descriptors, beside lsof, on a machine with 2,000 processes of 50 each."""
+"""Compare the time of fd_facts with lsof on a machine with 2,000 processes of 50 descriptors each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache" / "collect
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import descriptor_reader  # noqa: E402 - the path comes first
 
-# Forked from a small process of their own, so that each costs next to nothing, and all end with their parent.
+# They are forks of a small process, so each takes little memory and all end with their parent.
 _HOLDERS = """
 import ctypes, os, signal, sys
 processes, descriptors = int(sys.argv[1]), int(sys.argv[2])
@@ -36,7 +36,7 @@ signal.pause()
 
 @contextlib.contextmanager
 def holders(processes, descriptors):
-    """So many processes that each hold so many descriptors."""
+    """Run this many processes with this many descriptors each."""
     parent = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _HOLDERS, str(processes), str(descriptors)],
         stdin=subprocess.DEVNULL,
@@ -54,7 +54,7 @@ def holders(processes, descriptors):
 
 
 def scan():
-    """What fd_facts does for the counts and limits of all processes."""
+    """Read the counts and limits of all processes as fd_facts does."""
     pids = _reader.list_pids()
     _reader.read_files(_reader.process_paths(("stat", "limits"), pids))
     return descriptor_reader.count_all(pids)
@@ -71,7 +71,7 @@ def seconds(function):
 
 
 def measure(processes=2000, descriptors=50, runs=5):
-    """Medians in seconds of the count alone, of all that the module reads, and of lsof, in turn; and the count's ratio to lsof."""
+    """Return the medians in seconds of the count, the whole module and lsof, and the count's ratio to lsof."""
     taken = {"count": [], "scan": [], "lsof": []}
     with holders(processes, descriptors):
         pids = _reader.list_pids()

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How fast the collection is, measured side by side with what people would use instead, as one table with the bars beside.
+"""Measure the collection side by side with its alternatives, and print a table with the required ratios.
 
-It boots the lab's boxes for it, and removes them if they weren't up before. Times differ between machines and are medians;
-the ratios are what counts.
+It boots the lab's boxes, and removes them if they were not up before. Times are medians and differ between machines, so
+compare the ratios.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ TITLES = {
 
 
 def on_boxes(runs):
-    """Times and memory on the lab's boxes, which are booted for it."""
+    """Measure times and memory on the lab's boxes."""
     with boxes.booted() as lab_boxes:
         return len(lab_boxes.names), boxes.measure_time(lab_boxes, runs, say), boxes.measure_memory(lab_boxes, say=say)
 
 
 def scans():
-    """oom_facts on a large log and fd_facts on many processes, each beside its rival."""
+    """Measure oom_facts on a large log and fd_facts on many processes, each with its alternative."""
     import fd_scan
     import oom_log
 
@@ -75,7 +75,7 @@ def times_table(count, times):
 
 
 def bars_table(times, least, log, scan):
-    """Each bar with what was measured: the value, whether it must be at most or at least the bar, and the bar."""
+    """Return for each requirement the measured value, "at most" or "at least", and the required value."""
     health = times["health"]
     bars = [
         ("health / raw -a true, wall", health["wall"] / times["raw"]["wall"], "at most", 1.15),

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same leak on the same box, with and without the collection: python -m drill [LEAK...]; --help says more
+"""Run the same leak on the same box with and without the collection: `python -m drill [LEAK...]`; see --help.
 
-Boots the box as the distribution ships it ("before") and as lifeline.fleet.crawler makes it ("after"), side by side, each with a kernel of
-its own, and has a worker leak on both. Writes a table, and for each leak a picture and JSON lines.
+Boots the box as the distribution ships it ("before") and after lifeline.fleet.crawler ("after") side by side, each with
+its own kernel, and makes a worker leak on both. Writes a table, and for each leak a picture and JSON lines.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .episode import Episode
 
 
 def read_settings():
-    """leaks.toml, in which a leak may be like another."""
+    """Return the settings in leaks.toml, with the values that a leak takes over from another."""
     settings = tomllib.loads((image.HERE / "leaks.toml").read_text())
     leaks = settings["leaks"]
     return {**settings, "leaks": {name: {**leaks.get(leak.get("like"), {}), **leak} for name, leak in leaks.items()}}
@@ -35,7 +35,7 @@ BOXES = ("before", "after")
 
 
 def play(leak, swap, images, folder, settings):
-    """Both episodes of a leak, at the same time."""
+    """Play both episodes of a leak at the same time and return them."""
     episodes = [Episode(box, leak, swap, images[box], folder / box, settings) for box in BOXES]
     with concurrent.futures.ThreadPoolExecutor(len(episodes)) as pool:
         running = [pool.submit(episode.play) for episode in episodes]

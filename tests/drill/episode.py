@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One leak on one box, from boot to the last look: what the observers saw, and what the box itself knows afterwards."""
+"""Play one leak on one box, from boot to the last probe, and collect what the observers and the box recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import probes, virtual
 
 IDLE_SECONDS = 45
 QUEUE, HELD = "queue:crawl", "queue:held"
-# What leaks beside the worker: in the background of a session, as the worker's user.
+# Leaks outside the worker run in the background of a session, as the worker's user.
 BESIDE = {
     "stray": "held.append(b'x' * ({amount} << 10))",
     "strangers": "held.append(socket.create_connection(('127.0.0.1', 22)))",
@@ -25,8 +25,8 @@ BACKGROUND = (
     'while True: {leak}; time.sleep({milliseconds} / 1000)" > /dev/null 2>&1 < /dev/null'
 )
 
-# Take the queue away, and wait until the worker has told since that it has nothing in progress. One that has just started, or was killed,
-# may have told something else before: that is forgotten after a minute.
+# Remove the queue, and wait until the worker reports that no job is in progress. A worker that has just started, or was
+# killed, may have left an older report, which Redis drops after a minute.
 NO_MORE_JOBS = """
 since=$(date +%s)
 redis-cli rename {queue} {held} > /dev/null
@@ -47,12 +47,13 @@ exit 1
 
 
 class Episode:
-    """What came of it.
+    """The result of an episode.
 
-    "records": see probes. "jobs": how many were "pushed", "done", "waiting" and "lost", "null" where the box doesn't say any more.
-    "kills": each with "killer" (kernel, earlyoom), "name" of the victim, and whether it was the worker's ("worker").
-    "restarts": how often monit restarted the worker. "starts": how often it had started when all was over. "agrees": whether oom_facts
-    and the box's own kernel log tell the same kills.
+    "records": see probes. "jobs": the numbers "pushed", "done", "waiting" and "lost", or null if the box no longer
+    answers. "kills": each with its "killer" (kernel, earlyoom), the "name" of the victim, and "worker" if it belongs to
+    the worker.
+    "restarts": how often monit restarted the worker. "starts": how often the worker started in all. "agrees": whether
+    oom_facts and the box's kernel log have the same kills.
     """
 
     def __init__(self, box, leak, swap, image, folder, settings):
@@ -66,7 +67,7 @@ class Episode:
         self.abandoned = threading.Event()
 
     def abandon(self):
-        """End it at once, from another thread."""
+        """End the episode at once, from another thread."""
         self.abandoned.set()
         self.machine.kill()
 
@@ -93,7 +94,7 @@ class Episode:
         return self
 
     def prepare(self):
-        """Take away what the box has to do without, push the jobs, and keep them from the worker until the leak begins."""
+        """Switch off parts of the collection if the leak says so, and push the jobs to a queue that is not read yet."""
         plan = self.plan
         if "off" in plan and self.box == "after":
             self.machine.run(plan["off"])
@@ -108,12 +109,12 @@ class Episode:
         self.jobs["pushed"] = sum(jobs for jobs, _amount in batches)
 
     def leak_beside(self):
-        """The command that begins a leak which isn't the worker's, or None."""
+        """Return the command that starts a leak outside the worker, or None."""
         leak = BESIDE.get(self.plan["what"])
         return leak and BACKGROUND.format(leak=leak.format(**self.plan), milliseconds=self.plan["milliseconds"])
 
     def follow(self, observer):
-        """Let it leak, and say every half minute how it goes."""
+        """Wait while the box leaks, and print the state every half minute."""
         told = 0
         while True:
             remaining = self.plan["seconds"] - (time.monotonic() - observer.began)
@@ -128,7 +129,7 @@ class Episode:
             self.say(f"{len(answered)} of {len(knocks)} probes answered{memory}; health: {', '.join(verdicts) or '-'}")
 
     def look_back(self):
-        """What only a box that still answers can tell."""
+        """Return what only a box that still answers can report."""
         if self.machine.attempt("true", 20).returncode:
             return
         try:
@@ -149,10 +150,10 @@ class Episode:
             raise LabError(facts.get("msg", "oom_facts failed"))
         oom = facts["ansible_facts"]["lifeline_oom"]
         log = self.machine.run("journalctl -k -o cat --no-pager")
-        # Where a whole control group is killed, the kernel names the victim that it chose once more.
+        # If the kernel kills a whole control group, it logs the chosen victim a second time.
         told = {(int(pid), name) for pid, name in re.findall(r"Killed process (\d+) \((.*?)\)[, ]", log)}
         self.agrees = told == {(event["pid"], event["name"]) for event in oom["events"]}
-        # All that the worker's user runs is the worker, its children, and the stray.
+        # The worker's user runs only the worker, its children, and the stray.
         crawler = int(self.machine.run("id -u crawler"))
         self.kills = [
             {**{key: kill.get(key) for key in ("killer", "name", "constraint")}, "worker": kill["uid"] == crawler}
@@ -165,7 +166,7 @@ class Episode:
 
     @property
     def head(self):
-        """What it was, and what came of it."""
+        """Return the head: what the episode was, and its result."""
         return {
             "kind": "episode",
             "box": self.box,
@@ -182,5 +183,5 @@ class Episode:
         }
 
     def write(self, path):
-        """As JSON lines: the head, then each record."""
+        """Write JSON lines: the head, then each record."""
         path.write_text("".join(json.dumps(line) + "\n" for line in [self.head, *self.records]))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The picture of a leak: before above after; of each the memory, the verdicts of health, and how long SSH took to answer."""
+"""Draw the picture of a leak: the memory, the verdicts of health and the latencies of SSH, before above after."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from matplotlib import lines, patches, pyplot  # noqa: E402 - the backend comes 
 
 from .virtual import DEAD_AFTER  # noqa: E402
 
-# Told apart by the colour-blind as well (Okabe and Ito).
+# A palette for color-blind people as well (Okabe and Ito).
 LINE = "#0072B2"
 VERDICTS = {"ok": "#009E73", "warning": "#E69F00", "critical": "#D55E00", "down": "#000000"}
 TITLES = {"before": "As the distribution ships it", "after": "After lifeline.fleet.crawler"}
 
 
 def draw(pairs, path):
-    """Write PATH.svg and PATH.png; pairs are an episode's head and records each."""
+    """Write PATH.svg and PATH.png. Each pair is the head and the records of an episode."""
     drawing, axes = pyplot.subplots(
         2 * len(pairs),
         1,
@@ -53,7 +53,7 @@ def legend():
         lines.Line2D([], [], color=LINE, linewidth=1, linestyle=":", label="worker started"),
     ]
     bands = [patches.Patch(color=colour, label=f"health: {verdict}") for verdict, colour in VERDICTS.items()]
-    # Filled column by column: a mark above a verdict in each.
+    # Each column has a mark above a verdict.
     return [one for pair in zip(marks, bands) for one in pair]
 
 
@@ -74,7 +74,7 @@ def memory(axis, head, records):
     readings = [record for record in records if record["kind"] == "health"]
     ends = [record["t"] for record in readings[1:]] + [head["seconds"]]
     for record, end in zip(readings, ends):
-        # A band along the top: from each reading to the next.
+        # A band along the top has one segment from each reading to the next.
         axis.axvspan(record["t"], max(end, record["t"]), ymin=0.92, color=VERDICTS[record["verdict"]], linewidth=0)
 
 

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The drill's disks: a Debian box with a leaking worker, and the same box after the collection's playbook.
+"""Make the drill's disks: a Debian box with a leaking worker, and the same box after the collection's playbook.
 
-Each is made once, and kept below .cache/drill under a name that tells what went into it. Once they are there, nothing of the drill needs
-the internet: what the roles install, the box has as packages in a folder that its apt knows.
+Each is made once and kept below .cache/drill, under a name with a hash of its contents. Once they exist, the drill
+needs no internet: the packages that the roles install are in a folder on the box.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache" / "drill"
 SIZE = "2500M"
 
-# What a small server has, and the worker with its queue.
+# The packages of a small server, and the worker with its queue.
 PACKAGES = [
     "systemd",
     "systemd-sysv",
@@ -47,7 +47,7 @@ PACKAGES = [
     "ruby-sidekiq",
     "redis-server",
 ]
-# What the roles install where it is missing. The tools of diagnostic_tools are there from the start: they are no services.
+# The packages that the roles install. The tools of diagnostic_tools are in the image, because they are no services.
 OFFERED = ["monit", "earlyoom", "fail2ban", "nftables", "python3-systemd", "netbase"]
 TOOLS = yaml.safe_load((ROOT / "roles/diagnostic_tools/vars/main.yml").read_text())["__diagnostic_tools_seed"]
 
@@ -56,14 +56,14 @@ HOOKS = (
     f"copy-in {HERE}/box/etc {HERE}/box/opt /",
     'chroot "$1" chown -R root:root /etc/fstab /etc/network/interfaces /etc/sysctl.d /etc/systemd/system /opt/crawler',
     'chroot "$1" useradd --system --home-dir /var/lib/crawler --create-home --key HOME_MODE=0755 crawler',
-    # Who knocks is an operator without privileges, as the first user of a cloud image is.
+    # The operator who opens connections has no privileges, like the first user of a cloud image.
     'chroot "$1" useradd --create-home --shell /bin/bash ops',
     'chroot "$1" systemctl enable sidekiq.service redis-server.service',
     "echo box > $1/etc/hostname",
     f'printf "%s\\n" {MODULES} >> "$1/etc/initramfs-tools/modules"',
     "sed -i s/^MODULES=.*/MODULES=list/ $1/etc/initramfs-tools/initramfs.conf",
     'chroot "$1" update-initramfs -u',
-    # Packages for later: a folder that apt takes for an archive.
+    # The packages for the roles are in a folder that apt uses as a repository.
     'chroot "$1" apt-get install --yes --download-only --no-install-recommends ' + " ".join(OFFERED),
     'mkdir -p "$1/srv/packages" && mv "$1"/var/cache/apt/archives/*.deb "$1/srv/packages/"',
     'cd "$1/srv/packages" && apt-ftparchive packages . > Packages',
@@ -75,7 +75,7 @@ HOOKS = (
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A box's disk with the kernel that boots it, and the key that opens it."""
+    """A box's disk, the kernel that boots it, and the SSH key for it."""
 
     path: pathlib.Path
 
@@ -101,7 +101,7 @@ class Image:
 
 
 def digest(*parts):
-    """What went into an image, as its name: texts, and files by path and content."""
+    """Return the name of an image: a hash of the texts and files that it is made of."""
     state = hashlib.sha256()
     for part in parts:
         if isinstance(part, pathlib.Path):
@@ -122,7 +122,7 @@ def files(*folders):
 
 
 def shipped(suite):
-    """The box as the distribution ships it, with the operator's worker. It is made if it isn't there."""
+    """Return the box as the distribution ships it, with the operator's worker. Make it if it doesn't exist."""
     tools = [tool["name"] for tool in TOOLS]
     image = Image(CACHE / f"shipped-{digest(suite, SIZE, *PACKAGES, *tools, *HOOKS[1:], *files('tests/drill/box'))}")
     if image.there:
@@ -137,7 +137,10 @@ def shipped(suite):
         key = made.path / "key"
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lifeline-drill", "-f", str(key))
         opened = [
-            f'for home in /root /home/ops; do mkdir -p "$1$home/.ssh" && cp {key}.pub "$1$home/.ssh/authorized_keys"; done',
+            (
+                'for home in /root /home/ops; do mkdir -p "$1$home/.ssh" && '
+                f'cp {key}.pub "$1$home/.ssh/authorized_keys"; done'
+            ),
             'chroot "$1" chown -R ops:ops /home/ops',
             'chmod -R go= "$1/root/.ssh" "$1/home/ops/.ssh"',
         ]
@@ -150,7 +153,7 @@ def shipped(suite):
 
 
 def provisioned(shipped_image, folder, settings):
-    """The same box, after the playbook that a user runs on it, with the inventory that a user writes."""
+    """Return the same box after the user's playbook with a user's inventory. Make it if it doesn't exist."""
     sources = files("plugins", "roles", "playbooks", "tests/drill/inventory")
     image = Image(CACHE / f"provisioned-{digest(shipped_image.path.name, *sources)}")
     if image.there:
@@ -166,7 +169,7 @@ def provisioned(shipped_image, folder, settings):
 
 
 def play(machine):
-    """Run the playbook on the box, and tell which role is at work."""
+    """Run the playbook on the box, and print the role that is playing."""
     argv = ["ansible-playbook", *probes.connection(machine), "lifeline.fleet.crawler"]
     lines, role = [], None
     with subprocess.Popen(
@@ -189,7 +192,7 @@ def play(machine):
 
 @contextlib.contextmanager
 def making(image):
-    """An image in the making, which gets its name, and the place of those before it, when all of it is there."""
+    """Yield a folder for a new image, which gets its name and replaces older images when it is complete."""
     unfinished = Image(image.path.with_name(f"{image.path.name}.{os.getpid()}"))
     unfinished.path.mkdir(parents=True)
     try:

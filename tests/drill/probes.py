@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who looks at a box while it leaks: one knocks at its door, the other asks health. What they see is a list of records.
+"""Probe a box while it leaks: one thread opens SSH connections, another runs health. The result is a list of records.
 
-A record is a dictionary with "kind", "t" (seconds since the leak began, when it was asked; before that it is negative) and "seconds"
-(how long the answer took). A knock ("knock") has "answered", "available_bytes", "starts" (how often the worker has started) and
-"error"; a reading ("health") has "verdict" ("down" where there was none) and "reasons".
+A record is a dictionary with "kind", "t" (when it started, in seconds since the start of the leak; negative before it)
+and "seconds" (how long the answer took). A connection ("knock") has "answered", "available_bytes", "starts" (how often
+the worker has started) and "error". A reading ("health") has "verdict" ("down" if there was no answer) and "reasons".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INVENTORY = pathlib.Path(__file__).resolve().parent / "inventory"
 
 
 class Observer:
-    """A context manager that watches a box until it is left."""
+    """A context manager that probes a box until it is left."""
 
     def __init__(self, machine, records):
         self.machine, self.records = machine, records
@@ -36,7 +36,7 @@ class Observer:
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
 
     def mark(self):
-        """The leak begins."""
+        """Mark the start of the leak."""
         self.began = time.monotonic()
 
     def __enter__(self):
@@ -57,14 +57,14 @@ class Observer:
         self.records.sort(key=lambda record: record["t"])
 
     def every(self, seconds, look):
-        """Look each so many seconds, or as soon as the look before is through: who waits for an answer doesn't ask again."""
+        """Probe on an interval, or as soon as the previous probe has ended if that takes longer."""
         due = time.monotonic()
         while not self.over.wait(max(0, due - time.monotonic())):
             look()
             due = max(due + seconds, time.monotonic())
 
     def knock(self):
-        """A new connection that reads what takes no memory to read."""
+        """Open a new connection and read values that take no memory to read."""
         moment = time.monotonic()
         done = self.machine.attempt("exec cat /proc/meminfo /var/lib/crawler/starts", user="ops")
         seconds = time.monotonic() - moment
@@ -100,7 +100,7 @@ class Observer:
 
 
 def connection(machine):
-    """The inventory file that tells where the box is, beside the one that a user writes."""
+    """Return an inventory file with the address of the box, to be used with the user's inventory."""
     path = machine.folder / f"{machine.name}.yml"
     if not path.exists():
         path.write_text(
@@ -125,12 +125,12 @@ def connection(machine):
 
 
 def environment():
-    # An emulated box takes its time.
+    # An emulated box is slow.
     return {**os.environ, **PLAIN, "ANSIBLE_TIMEOUT": "60", "ANSIBLE_INJECT_FACT_VARS": "false"}
 
 
 def ansible(machine, module):
-    """A module's answer, or that the box is down."""
+    """Return a module's result, or a result that says that the box is down."""
     argv = ["ansible", machine.name, *connection(machine), "-m", "lifeline.fleet." + module]
     done = subprocess.run(
         argv,

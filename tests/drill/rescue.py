@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rescue a box with a kernel of its own that has less than 8 MB left: python -m drill.rescue [ROUNDS]
+"""Rescue a box with its own kernel that has less than 8 MB left: `python -m drill.rescue [ROUNDS]`.
 
-The box is the one that the distribution ships, with nothing of the collection on it. In each round its worker takes memory until the kernel
-says that less is available; the leak ends there, as one does that waits for memory. Then the playbook is run, as a user runs it whose last
-connection still stands, and the box has to be well. A line of JSON a round.
+The box is as the distribution ships it, without the collection. In each round its worker takes memory until less than
+8 MB are available, and then stops. Then the playbook runs over a connection that is still open, and the box must
+recover. Prints one line of JSON per round.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from . import image, probes, virtual
 
 SETTINGS = tomllib.loads((image.HERE / "leaks.toml").read_text())
 LITTLE = 8 << 20
-# Jobs by the KiB that they take, enough of each: the last few MB are taken in small steps.
+# The number of jobs by the KiB that each takes. Small jobs take the last few MB.
 HELD = {8192: 80, 1024: 60}
-# Three quarters of what is to go at a time, so that the kernel can follow.
+# Take three quarters of the remaining memory at a time, so the kernel can keep up.
 LEAK = """
 while :; do
   while read -r name kib unit; do case $name in MemAvailable:) break;; esac; done < /proc/meminfo;
@@ -35,12 +35,14 @@ while :; do
   [ $more -ge 0 ] || break;
   if [ $more -gt %d ]; then size=%d; else size=%d; fi;
   count=$((more * 3 / 4 / size));
-  while :; do redis-cli rpoplpush queue:$size queue:crawl > /dev/null; count=$((count - 1)); [ $count -gt 0 ] || break; done;
+  while :; do
+    redis-cli rpoplpush queue:$size queue:crawl > /dev/null; count=$((count - 1)); [ $count -gt 0 ] || break;
+  done;
   sleep 2;
 done;
 echo left $kib
 """ % (LITTLE >> 10, 2 * max(HELD), *HELD)
-# What an emulated box of the drill is called ill for, whatever the worker does.
+# Findings that an emulated box has in any case.
 VARIABLES = {
     "lifeline_thresholds": {
         name: {"warning": None, "critical": None}
@@ -68,7 +70,7 @@ class Round:
         )
 
     def raw(self, command):
-        """Over the connection that stands, with no Python on the box."""
+        """Run a command over the open connection, without Python on the box."""
         return self.ansible("ansible", self.machine.name, "-m", "ansible.builtin.raw", "-a", command).stdout
 
     def pid(self):
@@ -80,16 +82,17 @@ class Round:
         return json.JSONDecoder().raw_decode(said.partition(" => ")[2])[0] if " => " in said else {}
 
     def hold(self):
-        """Queue jobs while the box is well, where the worker doesn't look: who starts a Ruby later is the leak."""
+        """Put jobs into a queue that the worker doesn't read, while the box has memory to start Ruby."""
         for kibibytes, count in HELD.items():
             self.raw(
-                f"cd /opt/crawler && redis-cli del queue:{kibibytes} && ruby feed.rb {count} memory {kibibytes} 1 && redis-cli rename queue:crawl queue:{kibibytes}"
+                f"cd /opt/crawler && redis-cli del queue:{kibibytes} && ruby feed.rb {count} memory {kibibytes} 1 && "
+                f"redis-cli rename queue:crawl queue:{kibibytes}"
             )
 
     def leak(self):
-        """Have the worker take what is available but for a few MB, by and by, and return what is left.
+        """Make the worker take the available memory except for a few MB, and return what is left.
 
-        The box looks for itself: whoever comes in to look takes more than the last jobs.
+        A script on the box controls this, because a login takes more memory than the last jobs.
         """
         self.raw("redis-cli rename queue:crawl queue:before")
         self.hold()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the records of an episode come to: records in, numbers and lines out."""
+"""Turn the records of an episode into numbers and lines of the table."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import statistics
 
 
 def read(path):
-    """An episode's head and records, as it wrote them."""
+    """Return the head and the records of an episode from its file."""
     head, *records = (json.loads(line) for line in path.read_text().splitlines())
     return head, records
 
 
 def percentile(values, share):
-    """The smallest value that so large a share of them doesn't exceed; null for none."""
+    """Return the smallest value that this share of the values doesn't exceed, or None without values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
 
 
 def summary(head, records):
-    """Numbers of one episode.
+    """Return the numbers of one episode.
 
-    Times are in seconds from the beginning of the leak. "silence" is the longest time without an answer, to the end of the leak; "warned"
-    is when health first found what it had not found on the idle box, and "silent" when the first probe was sent that got no answer; "lead"
-    is the time between. All of these are null where it never came to that.
+    Times are in seconds since the start of the leak. "silence" is the longest time without an answer up to the end of
+    the leak. "warned" is the time of the first finding that the idle box did not have, and "silent" that of the first
+    probe without an answer; "lead" is the time between. Each is None if it did not happen.
     """
     knocks = [record for record in records if record["kind"] == "knock"]
-    # The first login after a boot reads from the disk what the others find in memory.
+    # The first login after boot reads from the disk what later logins find in memory.
     idle = [record["seconds"] for record in knocks if record["t"] < 0 and record["answered"]][1:]
     leaking = [record for record in knocks if record["t"] >= 0]
     answered = [record for record in leaking if record["answered"]]
@@ -89,7 +89,7 @@ COLUMNS = (
 
 
 def row(head, numbers):
-    """One line of the table, as texts."""
+    """Return one row of the table, as texts."""
 
     def seconds(value, digits=0):
         return "-" if value is None else f"{value:.{digits}f} s"
@@ -123,7 +123,7 @@ def row(head, numbers):
 
 
 def table(rows):
-    """Lines of a table with these rows, as wide as they are."""
+    """Return the lines of a table with these rows, as wide as necessary."""
     rows = [COLUMNS, *rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A box with a kernel of its own, in QEMU: with KVM where that works, else emulated. It ends with the process that booted it."""
+"""Run a box with its own kernel in QEMU, with KVM if that works, otherwise emulated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ DEAD_AFTER = 15
 
 @functools.cache
 def accelerator(kernel):
-    """kvm where this kernel gets as far with it as to miss its disk. That the device opens, or QEMU starts, says nothing."""
+    """Return "kvm" if the kernel boots with it until it misses its disk, otherwise "tcg".
+
+    It is not enough that the device opens or QEMU starts.
+    """
     argv = [
         "qemu-system-x86_64",
         "-accel",
@@ -57,7 +60,7 @@ def free_port():
 
 
 class Machine:
-    """A context manager: it boots the image, whose disk stays as it is unless it is to be written."""
+    """A context manager that boots an image. Changes of the disk are discarded unless it is to be written."""
 
     def __init__(self, name, image, folder, settings, swap=False, writable=False):
         self.name, self.image, self.folder, self.settings = name, image, pathlib.Path(folder), settings
@@ -75,11 +78,14 @@ class Machine:
 
     def command(self):
         settings = self.settings
-        limits = f"throttling.iops-total={settings['disk_iops']},throttling.bps-total={settings['disk_bytes']},throttling.group=volume"
+        limits = (
+            f"throttling.iops-total={settings['disk_iops']},throttling.bps-total={settings['disk_bytes']},"
+            "throttling.group=volume"
+        )
         drives = [(self.image.disk, "off" if self.writable else "on")]
         if self.swap:
             drives.append((self.swap_disk(), "off"))
-        # What an emulated processor can't do anyway needs no mitigation, and wide registers make it slower.
+        # An emulated CPU needs no mitigations, and wide registers make the emulation slower.
         emulated = accelerator(self.image.kernel) == "tcg"
         argv = [
             "-accel",
@@ -113,12 +119,12 @@ class Machine:
             "virtio-rng-pci",
         ]
         for disk, snapshot in drives:
-            # A provisioned disk is written without a limit: that is no part of what is measured.
+            # Provisioning is not measured, so its disk has no limits.
             argv += [
                 "-drive",
                 f"file={disk},if=virtio,format=raw,snapshot={snapshot}" + ("" if self.writable else f",{limits}"),
             ]
-        # It must not outlive whoever booted it, however that ends.
+        # The box must end with the process that booted it, however that ends.
         return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *map(str, argv)]
 
     def swap_disk(self):
@@ -155,7 +161,7 @@ class Machine:
         (self.folder / f"{self.name}.swap").unlink(missing_ok=True)
 
     def wait(self, patience=300):
-        """Until the box has booted, its worker runs, and its swap is on."""
+        """Wait until the box has booted, its worker runs, and its swap is on."""
         deadline = time.monotonic() + patience
         wanted = (
             "systemctl is-system-running --wait > /dev/null; systemctl is-active -q sidekiq.service && "
@@ -169,7 +175,7 @@ class Machine:
             time.sleep(1)
 
     def attempt(self, command, seconds=DEAD_AFTER, user="root"):
-        """One command over a connection of its own; 255 is no answer."""
+        """Run a command over a new connection; the exit code 255 means no answer."""
         argv = [
             "ssh",
             *shlex.split(self.ssh_arguments),

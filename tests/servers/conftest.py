@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The servers, and the modules as they run on a box."""
+"""Provide the servers, and the modules as they run on a box."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def programs():
 
 @pytest.fixture(scope="session")
 def folder():
-    """One that every user may enter, and with a short name: a socket's path has 107 bytes at most."""
+    """Return a folder that every user may enter. Its name is short, because a socket's path has at most 107 bytes."""
     found = tempfile.mkdtemp(prefix="lifeline-", dir="/tmp")
     os.chmod(found, 0o755)
     yield found
@@ -70,7 +70,7 @@ def postgres(postgresql):
 
 @pytest.fixture
 def slow():
-    """Call with a port: that of a way to it by which each answer comes 10 s late, or V(delay) says otherwise."""
+    """Return a function that starts a proxy to a port, delays each answer by 10 s or `delay`, and returns its port."""
     opened = []
 
     def through(port, delay=10):
@@ -84,10 +84,10 @@ def slow():
 
 @pytest.fixture(scope="session")
 def module():
-    """Call with a module's name and options: what it returns."""
+    """Return a function that runs a module with options and returns its result."""
 
     def call(name, **options):
-        # Without one of its own a test is about something else than time, and this machine may be busy.
+        # The default is long, because a busy machine is slow; tests of timeouts set their own.
         options.setdefault("timeout", 120)
         done = subprocess.run(
             [sys.executable, "-m", "ansible_collections.lifeline.fleet.plugins.modules." + name],

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The database of a crawl in a real MariaDB and a real PostgreSQL: the pages of a box that died, and of others."""
+"""Fill a real MariaDB and a real PostgreSQL with the pages of a box that died, and of others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import psycopg
 import pymysql
 from servers import serving
 
-# Pages crawled per hour on the day on which the box died.
+# Pages crawled per hour on the day when the box died.
 SEED = (11671, 9219, 8588, 7098, 2779, 481, 271, 135)
 FIRST = datetime(2026, 11, 20, 6, tzinfo=timezone.utc)
 UNTIL = "2026-11-20T14:30:00Z"
 CURRENT = 60
-# The hour that New York has twice, and the one before and after: 04:00, 05:00, 06:00 and 07:00 in UTC.
+# The hour that occurs twice in New York, with the ones before and after: 04:00, 05:00, 06:00 and 07:00 in UTC.
 TWICE = datetime(2026, 11, 1, 4, tzinfo=timezone.utc)
 TWICE_ROWS = (40, 50, 70, 80)
 YORK = ZoneInfo("America/New_York")
@@ -42,7 +42,7 @@ class Served:
 
 
 def rows():
-    """What is in the table: crawler, and the time of each row."""
+    """Return the rows of the table: the crawler and the time of each page."""
     for number, count in enumerate((*SEED, CURRENT)):
         length = 3600 if number < len(SEED) else 1800
         for row in range(count):
@@ -76,8 +76,9 @@ def in_mariadb(mariadb):
     mariadb.sql(
         "CREATE DATABASE crawl",
         "CREATE DATABASE other",
-        "CREATE TABLE crawl.pages (crawler VARCHAR(60), at_instant TIMESTAMP(6) NULL, at_local DATETIME(6), at_york DATETIME, "
-        "at_day DATE, at_seconds INT UNSIGNED, at_milliseconds BIGINT UNSIGNED, title TEXT, `select` DATETIME, KEY (at_instant))",
+        "CREATE TABLE crawl.pages (crawler VARCHAR(60), at_instant TIMESTAMP(6) NULL, at_local DATETIME(6), "
+        "at_york DATETIME, at_day DATE, at_seconds INT UNSIGNED, at_milliseconds BIGINT UNSIGNED, title TEXT, "
+        "`select` DATETIME, KEY (at_instant))",
         "CREATE VIEW crawl.dragging AS SELECT * FROM crawl.pages WHERE SLEEP(10) = 0",
         "CREATE TABLE crawl.secret (at_instant TIMESTAMP)",
         f"CREATE USER lifeline@'127.0.0.1' IDENTIFIED BY '{serving.PASSWORD}'",

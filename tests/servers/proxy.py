@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A way to a server that is slow, or gets stuck: what comes back from the server waits."""
+"""A proxy that delays the answers of a server or never passes them on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 
 
 class Proxy:
-    """Takes connections on loopback and passes them on. Each answer of the server's comes V(delay) seconds late, with None never."""
+    """Pass connections on loopback to a server. Each answer is `delay` seconds late; with None it never arrives."""
 
     def __init__(self, port, delay):
         self._target, self._delay = port, delay

@@ -1,8 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real servers for the tests: Redis, Sentinel, MariaDB and PostgreSQL of this machine's packages, on loopback, in a folder of their own.
+"""Run real servers for the tests: Redis, Sentinel, MariaDB and PostgreSQL from this machine's packages, on loopback.
 
-None of them is a service of the system, and none runs as root. What is missing is an error that names the package.
+They have a folder of their own, are no system services and don't run as root. A missing program is an error that names
+its package.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import machine
 import psycopg
 import pymysql
 
-# Debian 12's redis-tools has the server's program under another name; redis-server itself would start a service.
+# Debian 12's redis-tools has the server program under another name, and does not start a service as redis-server does.
 PROGRAMS = {
     "redis-check-rdb": "redis-tools",
     "redis-cli": "redis-tools",
@@ -31,7 +32,7 @@ PROGRAMS = {
     "openssl": "openssl",
     "podman": "podman",
 }
-# What a box would have, of its own distribution.
+# The drivers of the distribution, as on a box.
 PYTHON = "/usr/bin/python3"
 DRIVERS = {"pymysql": "python3-pymysql", "psycopg2": "python3-psycopg2"}
 PASSWORD = "sesame, öffne dich"
@@ -62,7 +63,7 @@ def postgres_program(name):
 
 
 def unprivileged():
-    """Root starts a server as nobody; databases refuse to be root's."""
+    """Return the user for servers: root uses nobody, because databases refuse to run as root."""
     return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
@@ -73,14 +74,14 @@ def run(*command, **options):
 
 
 def age(history, seconds):
-    """Make all readings of a history so much older."""
+    """Make all readings of a history older by this many seconds."""
     with contextlib.closing(sqlite3.connect(history)) as database:
         database.execute("UPDATE readings SET taken = taken - ?", [seconds])
         database.commit()
 
 
 class Server:
-    """A program that runs until the tests are over."""
+    """A program that runs until the tests have ended."""
 
     def __init__(self, folder, name):
         self.folder = pathlib.Path(folder) / name
@@ -122,7 +123,7 @@ class Server:
 
 
 class Certificates:
-    """An authority, and a certificate of localhost and 127.0.0.1 by it."""
+    """Make a certificate authority and its certificate for localhost and 127.0.0.1."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder) / "tls"
@@ -184,11 +185,11 @@ class Certificates:
 
 
 class Redis(Server):
-    """A Redis with these settings. V(as_sentinel) is what a Sentinel is."""
+    """A Redis with these settings, or a Sentinel with `as_sentinel`."""
 
     def __init__(self, folder, name, settings="", plain=True, as_sentinel=False):
         super().__init__(folder, name)
-        # By its name the program knows what it is to be.
+        # The program's name decides whether it is a Sentinel.
         program = self.folder / ("redis-sentinel" if as_sentinel else "redis-server")
         program.symlink_to(shutil.which("redis-check-rdb"))
         config = self.folder / "redis.conf"
@@ -233,7 +234,7 @@ class MariaDB(Server):
         )
 
     def answers(self):
-        """The port is open before the socket is there."""
+        """Wait for the socket, which appears after the port is open."""
         try:
             return bool(self.sql("SELECT 1"))
         except pymysql.err.OperationalError:
@@ -250,7 +251,7 @@ class MariaDB(Server):
             connection.close()
 
     def busy(self):
-        """The queries that run, but for this one."""
+        """Return the running queries, except for this one."""
         return [
             row
             for row in self.sql("SELECT info FROM information_schema.processlist WHERE info IS NOT NULL")
@@ -293,7 +294,7 @@ class PostgreSQL(Server):
         self.start(postgres_program("postgres"), "-D", data, *("--%s=%s" % item for item in settings.items()))
 
     def answers(self):
-        """While it starts up, it takes a connection and refuses whoever comes."""
+        """Wait until the server accepts a login: while it starts it takes connections and refuses them."""
         argv = [postgres_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(argv, check=False).returncode == 0
 
@@ -306,7 +307,7 @@ class PostgreSQL(Server):
             return cursor.fetchall() if cursor.description else []
 
     def busy(self):
-        """The queries that run, but for this one."""
+        """Return the running queries, except for this one."""
         return self.sql(
             "SELECT query FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = "
             "'client backend'"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rows per hour of a real MariaDB and a real PostgreSQL, and what is said where there is none, or no answer, or no way in."""
+"""Test the rows per hour of a real MariaDB and a real PostgreSQL, and the messages of all errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def failure(result, cause, *words):
         assert word in result["msg"], result["msg"]
 
 
-def test_the_day_on_which_the_box_died(module, served):
+def test_the_day_when_the_box_died(module, served):
     result = succeeded(served.count(module))
     assert [hour["rows"] for hour in result["hours"]] == list(SEED)
     assert (result["hours"][0]["start"], result["hours"][-1]["start"]) == (
@@ -65,12 +65,12 @@ def test_every_kind_of_time(module, served, column, options):
     assert result["current"]["rows"] == CURRENT
 
 
-def test_a_zone_that_is_wrong_moves_the_hours(module, served):
+def test_another_zone_moves_the_hours(module, served):
     result = succeeded(served.count(module, time_column="at_york", time_zone="-06:00"))
     assert [hour["rows"] for hour in result["hours"]] == [0, *SEED[:-1]]
 
 
-def test_the_hour_that_comes_twice_is_shared_out(module, served):
+def test_an_hour_that_occurs_twice_is_shared(module, served):
     result = succeeded(
         served.count(
             module,
@@ -101,7 +101,7 @@ def test_days(module, served):
     assert result["hours"][1]["rows_per_hour"] == 10 and result["hours"][1]["start"] == "2026-11-01T00:00:00Z"
 
 
-def test_values_are_values_and_never_a_part_of_the_query(module, served):
+def test_values_are_never_part_of_the_query(module, served):
     result = succeeded(served.count(module, where={"crawler": 'it\'s "100 %s"; --'}))
     assert {hour["rows"] for hour in result["hours"]} == {100}
     result = succeeded(served.count(module, where={"crawler": "' OR '1'='1"}))
@@ -112,11 +112,11 @@ def test_values_are_values_and_never_a_part_of_the_query(module, served):
     assert result["hours"][0]["rows"] == 4 + 1
 
 
-def test_names_that_are_words_of_the_language(module, served):
+def test_names_may_be_reserved_words(module, served):
     assert succeeded(served.count(module, time_column="select"))["verdict"] == "no rows"
 
 
-def test_the_servers_clock_is_the_end_without_another(module, served):
+def test_the_servers_clock_is_the_default_end(module, served):
     result = succeeded(served.count(module, until=None, hours=1))
     assert (
         abs(
@@ -140,17 +140,18 @@ def test_by_tls(module, served, tls):
     assert "/nowhere.pem" in served.count(module, tls=True, ca_path="/nowhere.pem")["msg"]
 
 
-def test_a_schema_of_its_own(module, served):
+def test_another_schema(module, served):
     own = "crawl.pages" if served.options["engine"] == "mysql" else "public.pages"
     assert succeeded(served.count(module, table=own))["verdict"] == "degrading"
 
 
 def test_nothing_can_be_written(module, postgres, mysql):
-    """A view that writes when it is read is refused."""
+    """Read a view that writes when it is read: it is refused."""
     postgres.server.sql(
         "CREATE TABLE looks (at timestamptz)",
         "GRANT INSERT ON looks TO lifeline",
-        "CREATE FUNCTION look() RETURNS boolean LANGUAGE sql VOLATILE AS 'INSERT INTO looks VALUES (now()) RETURNING true'",
+        "CREATE FUNCTION look() RETURNS boolean LANGUAGE sql VOLATILE "
+        "AS 'INSERT INTO looks VALUES (now()) RETURNING true'",
         "CREATE VIEW noted AS SELECT * FROM pages WHERE look()",
         "GRANT SELECT ON noted TO lifeline",
         database="crawl",
@@ -164,7 +165,7 @@ def test_nothing_can_be_written(module, postgres, mysql):
         "CREATE VIEW crawl.noted AS SELECT * FROM crawl.pages WHERE crawl.look() = 1",
         "GRANT SELECT ON crawl.noted TO lifeline@'127.0.0.1'",
     )
-    # MariaDB looks through the view for its columns, and gives up there.
+    # MariaDB reads the columns through the view and fails there.
     failure(mysql.count(module, table="noted"), "refused", "table noted")
     assert mysql.server.sql("SELECT COUNT(*) FROM crawl.looks") == ((0,),)
 
@@ -188,7 +189,7 @@ def test_slow(module, served, slow, delay):
     failure(result, "timeout", "127.0.0.1:", "has not answered within 2 s")
 
 
-def test_a_slow_query_ends_and_leaves_nothing_behind(module, served):
+def test_a_slow_query_is_ended_on_the_server(module, served):
     result = served.count(module, table="dragging", timeout=2)
     failure(result, "timeout", "has not answered within 2 s")
     deadline = time.monotonic() + 5
@@ -197,7 +198,7 @@ def test_a_slow_query_ends_and_leaves_nothing_behind(module, served):
         time.sleep(0.1)
 
 
-def test_what_is_slow_but_in_time_is_no_error(module, served, slow):
+def test_a_slow_answer_in_time_is_no_error(module, served, slow):
     assert succeeded(served.count(module, port=slow(served.server.port, 0.1), timeout=60))["verdict"] == "degrading"
 
 
@@ -243,7 +244,7 @@ def test_a_wrong_schema(module, served):
         ({"timeout": -1}, ["timeout is -1"]),
     ],
 )
-def test_options_that_cannot_be_followed(module, served, options, words):
+def test_wrong_options(module, served, options, words):
     result = served.count(module, **options)
     assert result["failed"], result
     assert "cause" not in result, result["msg"]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules through Ansible: what one box meets is no other's, the rate since the last reading, and the boxes side by side."""
+"""Test the modules in plays: errors of single boxes, the rate since the last reading, and the comparison of boxes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSIBLE = pathlib.Path(sys.executable).with_name("ansible")
 
 @pytest.fixture
 def ansible(tmp_path):
-    """Call with hosts, each with its variables, and the rest of the command line: exit code and what was printed."""
+    """Return a function that runs Ansible on hosts with their variables and returns the exit code and the output."""
 
     def run(hosts, *words, program="ansible", **variables):
         everywhere = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
@@ -46,7 +46,7 @@ def ansible(tmp_path):
 
 
 def result(output, host):
-    """What host returned, as the callback minimal prints it."""
+    """Return the result of a host from the output of the callback minimal."""
     for state in ("SUCCESS", "FAILED!"):
         _before, found, rest = output.partition(f"{host} | {state} => ")
         if found:
@@ -54,7 +54,7 @@ def result(output, host):
     raise AssertionError(output)
 
 
-def test_what_one_box_meets_is_no_others(ansible, redis, slow):
+def test_an_error_of_one_box_does_not_affect_others(ansible, redis, slow):
     redis.cli("SET", "stat:processed", "7", database=12)
     ways = {"well": redis.port, "stuck": slow(redis.port, None), "down": serving.free_port()}
     code, output = ansible(
@@ -80,14 +80,14 @@ def test_the_rate_since_the_last_reading_in_the_history(ansible, redis, tmp_path
     redis.cli("SET", "stat:processed", "100", database=13)
     first = result(ansible({"box": {}}, *ask, lifeline_history=history)[1], "box")
     assert (first["rate"], first["rate_missing"]) == (None, "there is no earlier reading")
-    # An hour goes by.
+    # Make the reading an hour older.
     serving.age(history, 3600)
     redis.cli("SET", "stat:processed", "460", database=13)
     second = result(ansible({"box": {}}, *ask, lifeline_history=history)[1], "box")
     assert second["rate"]["processed"] == 360
     assert second["rate"]["processed_per_hour"] == pytest.approx(360 * 3600 / second["rate"]["seconds"], rel=0.001)
     assert "460 processed (3" in second["msg"]
-    # Somebody else's history, or another database, is no earlier reading.
+    # A reading of another box or another database is no earlier reading.
     assert result(ansible({"other": {}}, *ask, lifeline_history=history)[1], "other")["rate"] is None
 
 
@@ -117,7 +117,7 @@ def test_debians_own_drivers(ansible, request, server):
 
     assert count()["msg"].startswith("degrading, 80 times slower than its best hour")
     assert count(password="guess")["cause"] == "login"
-    # MySQL does not tell strangers whether there is such a database.
+    # MySQL doesn't reveal to this user whether the database exists.
     assert count(database="crowl")["cause"] == ("login" if server == "mysql" else "schema")
     assert count(table="page")["cause"] == "schema"
     assert count(table="dragging", timeout=3)["cause"] == "timeout"
@@ -141,11 +141,12 @@ def test_a_box_without_a_driver(ansible, tmp_path, engine, library):
 
 
 def test_the_playbook_finds_the_box_that_falls_behind(ansible, mysql, tmp_path):
-    """One box is dying, and the database of another is down; the others have the same pages."""
+    """Compare boxes of which one is dying and one has no database; the others have the same pages."""
     mysql.server.sql(
         "SET time_zone = '+00:00'",
         *(
-            f"INSERT INTO crawl.pages (crawler, at_instant) SELECT '{box}', TIMESTAMPADD(SECOND, seq * 5, '2026-11-20 13:00:00') FROM seq_0_to_719"
+            f"INSERT INTO crawl.pages (crawler, at_instant) SELECT '{box}', "
+            "TIMESTAMPADD(SECOND, seq * 5, '2026-11-20 13:00:00') FROM seq_0_to_719"
             for box in ("box1", "box2", "box3")
         ),
         database="crawl",

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways to a real Redis, and what is said where there is none, or no answer, or no way in."""
+"""Test all ways to connect to a real Redis, and the messages of all errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from servers import serving
 
 PASSWORD = serving.PASSWORD
-# A Sidekiq that has done something once is enough to be found.
+# The module finds a Sidekiq that has once processed a job.
 FED = ("SET", "stat:processed", "7")
 
 
@@ -25,12 +25,13 @@ def plain(redis):
 
 @pytest.fixture(scope="module")
 def closed(folder):
-    """One with a password, and a user who may do what the manual says that it needs."""
+    """Run a Redis with a password and a user with the permissions from the documentation."""
     server = serving.Redis(
         folder,
         "closed",
         f"""requirepass "{PASSWORD}"
-user lifeline on "#{_sha256(PASSWORD)}" ~* resetchannels +get +zcard +scard +sscan +llen +lindex +sismember +hmget +hgetall
+user lifeline on "#{_sha256(PASSWORD)}" ~* resetchannels +get +zcard +scard +sscan +llen +lindex +sismember \
++hmget +hgetall
 user useless on nopass +ping
 """,
     )
@@ -85,7 +86,7 @@ def test_by_password(module, closed):
     assert processed(module("sidekiq_info", url=f"redis://:{quote(PASSWORD)}@127.0.0.1:{closed.port}")) == 7
 
 
-def test_by_a_user_who_may_do_no_more_than_the_manual_says(module, closed):
+def test_by_a_user_with_only_the_documented_permissions(module, closed):
     assert processed(module("sidekiq_info", port=closed.port, username="lifeline", password=PASSWORD)) == 7
     assert processed(module("sidekiq_info", url=f"redis://lifeline:{quote(PASSWORD)}@localhost:{closed.port}/0")) == 7
 
@@ -139,7 +140,7 @@ def test_slow_by_tls(module, by_tls, tls, slow):
     failure(result, "timeout", "has not answered within 1 s")
 
 
-def test_what_is_slow_but_in_time_is_no_error(module, plain, slow):
+def test_a_slow_answer_in_time_is_no_error(module, plain, slow):
     assert processed(module("sidekiq_info", port=slow(plain.port, 0.1), database=5, timeout=30)) == 7
 
 
@@ -153,18 +154,18 @@ def test_what_is_slow_but_in_time_is_no_error(module, plain, slow):
         ({"username": "useless", "password": "any"}, ["does not let this user read", "NOPERM"]),
     ],
 )
-def test_a_way_in_that_is_wrong(module, closed, options, words):
+def test_a_wrong_login(module, closed, options, words):
     failure(module("sidekiq_info", port=closed.port, **options), "login", *words)
 
 
-def test_a_password_that_nobody_asked_for(module, plain):
+def test_an_unneeded_password(module, plain):
     failure(
         module("sidekiq_info", port=plain.port, password=f"x-{time.time()}"), "login", "without any password configured"
     )
 
 
 def served(port):
-    """A connection that Redis has taken. One before it may take a moment to be forgotten."""
+    """Open a connection that Redis accepts, which may need a moment to drop the previous one."""
     while True:
         connection = socket.create_connection(("127.0.0.1", port))
         with contextlib.suppress(OSError):
@@ -179,7 +180,7 @@ def test_a_redis_that_is_full(module, folder):
     try:
         with contextlib.closing(served(server.port)):
             result = module("sidekiq_info", port=server.port)
-            # Redis says so and hangs up; whether its words are there before its end is chance.
+            # Redis sends an error and closes the connection; the error may or may not arrive first.
             assert result["cause"] in ("refused", "protocol"), result
             assert "max number of clients reached" in result["msg"] or "too many clients" in result["msg"]
     finally:
@@ -200,7 +201,7 @@ def test_keys_of_another_program(module, plain):
     failure(module("sidekiq_info", port=plain.port, database=6), "nothing", "WRONGTYPE", "database and prefix")
 
 
-def test_tls_that_is_not_trusted(module, by_tls, tls):
+def test_tls_with_an_untrusted_certificate(module, by_tls, tls):
     failure(module("sidekiq_info", port=by_tls.port, tls=True), "tls", "certificate that is not trusted", "self-signed")
     failure(
         module("sidekiq_info", port=by_tls.port, host="127.0.0.2", tls=True, ca_path=str(tls.ca)),
@@ -209,7 +210,7 @@ def test_tls_that_is_not_trusted(module, by_tls, tls):
     )
 
 
-def test_tls_where_there_is_none_and_the_other_way_round(module, plain, by_tls):
+def test_tls_with_a_plain_server_and_the_other_way_round(module, plain, by_tls):
     failure(module("sidekiq_info", port=plain.port, tls=True, timeout=2), "timeout", "TLS")
     failure(module("sidekiq_info", port=by_tls.port, timeout=2), "protocol", "does it want TLS")
 
@@ -226,7 +227,7 @@ def test_tls_where_there_is_none_and_the_other_way_round(module, plain, by_tls):
         b"$-7\r\n",
     ],
 )
-def test_what_is_no_redis(module, greeting):
+def test_a_server_that_is_no_redis(module, greeting):
     import threading
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -243,7 +244,7 @@ def test_what_is_no_redis(module, greeting):
 
 @pytest.fixture(scope="module")
 def sentinels(folder, closed):
-    """Three of them, which know the Redis with the password as crawl."""
+    """Run three Sentinels that know the Redis with the password as crawl."""
     found = [
         serving.Redis(
             folder,
@@ -280,7 +281,7 @@ def test_a_sentinel_that_is_down_and_one_that_hangs(module, sentinels, slow):
     assert processed(module("sidekiq_info", **through(ways, timeout=16))) == 7
 
 
-def test_no_sentinel_that_helps(module, sentinels):
+def test_no_working_sentinel(module, sentinels):
     failure(
         module("sidekiq_info", **through([serving.free_port(), serving.free_port()])),
         "unreachable",
@@ -297,8 +298,8 @@ def test_no_sentinel_that_helps(module, sentinels):
     )
 
 
-def test_a_master_that_is_none_any_more(module, folder, closed):
-    """Until they notice, Sentinels name a Redis that follows another by now."""
+def test_a_former_master(module, folder, closed):
+    """Make the master a replica: until the Sentinels notice, they still name it as the master."""
     replica = serving.Redis(folder, "replica", "user default on nopass +@all ~* &*\n")
     sentinel = serving.Redis(
         folder,
@@ -339,7 +340,7 @@ def test_a_master_that_is_none_any_more(module, folder, closed):
         ({"since": {"time": 1}}, ["processed"]),
     ],
 )
-def test_options_that_cannot_be_followed(module, options, words):
+def test_wrong_options(module, options, words):
     result = module("sidekiq_info", **options)
     assert result["failed"]
     assert "cause" not in result

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real Sidekiqs of Debian's releases, each in the lab's image of it, on one real Redis, each in a database of its own."""
+"""Test real Sidekiqs of four Debian releases, in the lab's images, each with its own database of one real Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import lab
 import pytest
 
 APP = pathlib.Path(__file__).resolve().parents[2] / "extensions" / "molecule" / "sidekiq_watchdog" / "app"
-# What each release tells of its processes: Sidekiq 6.0, 6.4, 7.3 and 8.1.
+# The keys that each release reports about its processes: Sidekiq 6.0, 6.4, 7.3 and 8.1.
 TELLS = {
     "bullseye": {"version": None, "rss": False},
     "bookworm": {"version": None, "rss": True},
@@ -25,7 +25,7 @@ THREADS = 3
 
 
 class Sidekiq:
-    """One in a container, which shares this machine's loopback."""
+    """A Sidekiq in a container that shares this machine's loopback."""
 
     def __init__(self, suite, redis, number):
         self.suite, self.redis, self.number = suite, redis, number
@@ -33,7 +33,7 @@ class Sidekiq:
         self.name = f"lifeline-servers-{redis.port}-{suite}"
 
     def start(self):
-        # crun refuses cgroup v1, and runc can't raise the limits that it would set by default.
+        # crun refuses cgroup v1, and runc can't set its default limits, which are higher.
         runtime = ["--runtime", "runc"] if lab.cgroup_version() == 1 else []
         lab.podman(
             *runtime,
@@ -111,7 +111,7 @@ def sidekiq(request, sidekiqs):
 
 @pytest.fixture
 def wait(module):
-    """Call with a Sidekiq and a condition: the first answer of the module that meets it. A beat comes every 5 or 10 s."""
+    """Return a function that waits for a result of the module that meets a condition. A heartbeat takes 5 or 10 s."""
 
     def until(sidekiq, wanted, patience=300, **options):
         deadline = time.monotonic() + patience
@@ -125,9 +125,9 @@ def wait(module):
     return until
 
 
-def test_what_a_worker_does(sidekiq, wait, module):
+def test_the_work_of_a_worker(sidekiq, wait, module):
     wait(sidekiq, lambda state: state["processes"])
-    # As long as two beats, which are what tells of it.
+    # Two heartbeats report a job that takes this long.
     sidekiq.feed(THREADS, 20000)
     sidekiq.feed(1, 1)
     result = wait(sidekiq, lambda state: state["busy"] == THREADS)
@@ -152,7 +152,7 @@ def test_what_a_worker_does(sidekiq, wait, module):
     assert (state["busy_percent"], state["concurrency"], state["processes_total"]) == (100.0, THREADS, 1)
     assert state["enqueued"] == 1
     (queue,) = (queue for queue in state["queues"] if queue["name"] == "crawl")
-    # Whatever unit the release writes its times in.
+    # Releases write times in different units.
     assert 0 < queue["latency_seconds"] < 300
     assert f"{THREADS} of {THREADS} busy" in result["msg"]
     state = wait(sidekiq, lambda state: state["processed"] == THREADS + 1 and state["busy"] == 0)["sidekiq"]
@@ -163,22 +163,22 @@ def test_the_rate_since_a_reading(sidekiq, wait, module):
     before = wait(sidekiq, lambda state: state["processed"] == THREADS + 1)["reading"]
     sidekiq.feed(30, 1)
     result = wait(sidekiq, lambda state: state["processed"] == THREADS + 31, since=before)
-    # The last beat may have come sooner than a rate is worth anything.
+    # The last heartbeat may be too recent for a rate.
     result = result if result["rate"] else wait(sidekiq, lambda state: time.time() - before["time"] > 11, since=before)
     assert result["rate"]["processed"] == 30
     assert result["rate"]["processed_per_hour"] == pytest.approx(30 * 3600 / result["rate"]["seconds"], rel=0.01)
 
 
-def test_what_fails(sidekiq, wait):
+def test_failing_jobs(sidekiq, wait):
     sidekiq.feed_what_fails()
-    # It is tried again three times, each time later. A worker tells of its failures with the next beat only.
+    # Sidekiq retries the job three times, with growing delays. It reports failures only with the next heartbeat.
     state = wait(sidekiq, lambda state: state["retries"] == 1 and state["failed"])["sidekiq"]
     assert 1 <= state["failed"] <= 4
     assert state["dead"] == 0
 
 
-def test_the_same_below_a_prefix(sidekiq, wait, module):
-    """redis-namespace puts a prefix and a colon before every key, and leaves what is in a set alone."""
+def test_the_same_with_a_prefix(sidekiq, wait, module):
+    """Add prefixes as redis-namespace does: to every key, but not to the members of sets."""
     plain = wait(sidekiq, lambda state: state["failed"] >= 1)["sidekiq"]
     for key in sidekiq.cli("KEYS", "*").splitlines():
         if not key.startswith("banks:"):
@@ -196,13 +196,13 @@ def test_the_same_below_a_prefix(sidekiq, wait, module):
     ]
 
 
-def test_a_worker_that_is_quiet_and_one_that_was_killed(sidekiq, wait):
+def test_a_quiet_worker_and_a_killed_one(sidekiq, wait):
     sidekiq.signal("TSTP")
     result = wait(sidekiq, lambda state: state["processes"] and state["processes"][0]["quiet"])
     assert "1 of 1 processes quiet" in result["msg"]
     identity = result["sidekiq"]["processes"][0]["identity"]
     sidekiq.signal("KILL")
-    # Redis forgets the process a minute after its last beat. Its name stays.
+    # Redis drops the process a minute after its last heartbeat, but not its name.
     sidekiq.cli("PEXPIRE", identity, 1)
     state = wait(sidekiq, lambda state: not state["processes"])["sidekiq"]
     assert (state["vanished"], state["busy"], state["heartbeat_seconds"]) == ([identity], None, None)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The least that any Python module can do: what it costs is Ansible's own."""
+"""A module that does nothing: its cost is that of Ansible itself."""
 
 from __future__ import annotations
 
