@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every fact module of this collection says of itself in the same words."""
+"""Documentation that all fact modules share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ author:
   - The Lifeline authors (@lifeline-fleet)
 options: {}
 notes:
-  - Needs Python 3.8 or newer on the box and nothing but its standard library. Where even Python cannot start,
+  - Needs Python 3.8 or newer on the host, and only its standard library. If Python cannot start,
     M(lifeline.fleet.health) reads the same numbers with a POSIX shell.
-  - Where the variable C(lifeline_history) names a file on the controller, the numbers are kept there, as M(lifeline.fleet.health) does it;
-    not in check mode, and not where the task is run with C(async).
-  - Works without root as far as the kernel allows, and then says how much it could not read.
+  - If the variable C(lifeline_history) names a file on the controller, the numbers are recorded there, as by
+    M(lifeline.fleet.health), but not in check mode and not if the task runs with C(async).
+  - Works without root as far as the kernel allows, and returns how much it could not read.
 """
 
     ATTRIBUTES = r"""

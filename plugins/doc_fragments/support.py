@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What modules that do something, or look without Python, say of themselves in the same words."""
+"""Documentation that modules for actions, and modules without Python on the host, share."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Whether it can tell what would be done.
+    description: Whether it can predict its changes.
     support: full
   diff_mode:
-    description: Whether it shows what differs.
+    description: Whether it shows differences.
     support: none
 """
 
@@ -21,7 +21,7 @@ attributes:
 options: {}
 attributes:
   connection:
-    description: The connection plugins that it works through.
+    description: The connection plugins that it works with.
     support: full
     details:
       - All that can run a command in a POSIX shell.
@@ -31,8 +31,8 @@ attributes:
 options: {}
 attributes:
   connection:
-    description: The connection plugins that it works through.
+    description: The connection plugins that it works with.
     support: none
     details:
-      - It runs on the controller, and never connects to the box.
+      - It runs on the controller and never connects to the host.
 """

@@ -28,13 +28,13 @@ def test_silence_lasts_from_the_last_answer_to_the_end():
     assert (numbers["answered"], numbers["probes"]) == (2, 50)
 
 
-def test_an_answer_counts_when_it_is_there_not_when_it_was_asked_for():
+def test_an_answer_counts_from_its_end_not_from_its_start():
     records = [knock(float(t)) for t in range(0, 100, 2)]
     records[20]["seconds"] = 30.0
     assert summary.summary(HEAD, records)["silence"] == 4.0, "the connections beside it were answered"
 
 
-def test_what_health_said_of_the_idle_box_is_no_warning():
+def test_findings_of_the_idle_box_are_no_warning():
     readings = [reading(-1.0, "limits"), reading(14.0, "limits"), reading(29.0, "limits", "memory")]
     records = [knock(-1.0), *readings, knock(70.0, answered=False)]
     numbers = summary.summary(HEAD, records)
@@ -55,7 +55,7 @@ def test_percentile_is_one_of_the_values(values, share, expected):
     assert summary.percentile(values, share) == expected
 
 
-def test_the_table_names_the_innocent():
+def test_the_table_marks_victims_outside_the_worker():
     head = {
         **HEAD,
         "kills": [{"killer": "kernel", "name": "ruby", "constraint": "memcg", "worker": True}] * 2

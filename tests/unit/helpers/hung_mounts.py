@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a command while FUSE file systems are mounted whose server takes every question and never answers.
+"""Run a command while FUSE file systems are mounted whose server never answers.
 
-Who asks one waits in the kernel, where no signal reaches it: a dead NFS server in miniature. Must be run by root in a mount
-namespace of its own: unshare --mount python hung_mounts.py DIRECTORY... -- COMMAND...
+A process that accesses one waits in the kernel, where no signal reaches it, as with a dead NFS server. Run this as root
+in a mount namespace of its own: unshare --mount python hung_mounts.py DIRECTORY... -- COMMAND...
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 _INIT = 26
 _REQUEST = struct.Struct("<IIQ")
 _ANSWER = struct.Struct("<IiQ")
-# Version 7.31, and nothing that the kernel offers is wanted.
+# Version 7.31, without any of the features that the kernel offers.
 _INITIALISED = struct.pack("<IIIIHHI40x", 7, 31, 0, 0, 1, 1, 4096)
 
 
@@ -32,7 +32,7 @@ def mount(directory):
 
 
 def serve(device):
-    """Take what the kernel asks, for as long as there is a kernel; answer only its greeting."""
+    """Read the kernel's requests forever; answer only the initial one."""
     while True:
         request = os.read(device, 1 << 17)
         _length, operation, number = _REQUEST.unpack_from(request)
@@ -55,7 +55,7 @@ def main():
     finally:
         for device in devices:
             os.close(device)
-        # With its server a file system is gone, and whoever waits for it is let go.
+        # When its server ends, the file system is aborted, and waiting processes continue.
         for pid in servers:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A role's variables: what its documentation says is what its defaults are."""
+"""Compare the variables of the roles with their documentation."""
 
 import re
 
@@ -8,7 +8,7 @@ import pytest
 
 from paths import ROOT
 
-yaml = pytest.importorskip("yaml", reason="roles are the controller's, where there is PyYAML")
+yaml = pytest.importorskip("yaml", reason="roles are tested on the controller, which has PyYAML")
 
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 
@@ -19,19 +19,19 @@ def test_defaults_are_as_documented(role):
     options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     own = {name: option for name, option in options.items() if name.startswith(role.name + "_")}
     assert {name: option.get("default") for name, option in own.items()} == defaults
-    # What others share with it has no default of this role's.
+    # A variable that the role shares with others has its default elsewhere.
     assert not [name for name, option in options.items() if name not in own and "default" in option]
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_variables_of_its_own_are_named_so(role):
+def test_private_variables_have_the_private_prefix(role):
     private = yaml.safe_load((role / "vars" / "main.yml").read_text()) if (role / "vars" / "main.yml").exists() else {}
     assert all(name.startswith(f"__{role.name}_") for name in private)
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_switches_take_false_from_the_command_line(role):
-    """There it is a text, and every text is true where nobody makes it a boolean. A module's own options do."""
+    """Require `| bool` after switches: `-e` passes text, and any text is true. Module options convert it themselves."""
     options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     lines = [
         line
