@@ -109,7 +109,7 @@ class ActionModule(FleetAction):
         failed = fail_on != "never" and (
             verdict.SEVERITIES.index(judged["verdict"]) >= verdict.SEVERITIES.index(fail_on)
         )
-        result.update(judged, failed=failed, msg=verdict.summary(judged["verdict"], judged["findings"], facts))
+        result.update(judged, failed=failed, msg=verdict.summary(judged, facts))
         return result
 
     @contextmanager

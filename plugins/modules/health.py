@@ -194,6 +194,14 @@ findings:
       description: The reason in words.
       type: str
       sample: / is 96 % full, 305M left
+unread:
+  description:
+    - What the verdict does not speak about because it could not be read, with how much. Without root these are mostly the descriptors of
+      other users' processes.
+  returned: when the box has answered
+  type: list
+  elements: str
+  sample: [descriptors of 84 processes]
 thresholds:
   description: The thresholds that hold for the box, all layers merged, by the name of the check.
   returned: when the box has answered

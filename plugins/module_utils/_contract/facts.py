@@ -119,9 +119,10 @@ class Forecast(TypedDict):
 
 
 class Judged(TypedDict):
-    """The verdict on a host: ok, warning or critical, with the findings, the worst first."""
+    """The verdict on a host: ok, warning or critical, with the findings, the worst first, and what was not read."""
 
     verdict: str
     findings: List[Finding]
+    unread: List[str]
     workers: List[WorkerReading]
     oom_kills: Optional[int]

@@ -25,6 +25,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import SEVERITIES, Findings
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import Thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.unread import unread
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 
@@ -63,20 +64,22 @@ def judge(
     return {
         "verdict": findings[0].severity if findings else "ok",
         "findings": [asdict(finding) for finding in findings],
+        "unread": unread(facts, table, killed),
         "workers": workers_read,
         "oom_kills": killed,
     }
 
 
-def summary(verdict: str, findings: Sequence[Mapping[str, Any]], facts: Facts) -> str:
-    """Return the verdict and its reasons in one line."""
-    if findings:
-        return f"{verdict}: {'; '.join(finding['message'] for finding in findings)}"
-    found = facts["lifeline_memory"]
-    if found["limit_available_bytes"] is None:
-        return verdict
-    available, limit = format_size(found["limit_available_bytes"]), format_size(found["limit_bytes"])
-    return f"{verdict}: {available} of {limit} memory available"
+def summary(judged: Judged, facts: Facts) -> str:
+    """Return the verdict, its reasons and what was not read in one line."""
+    memory_read = facts["lifeline_memory"]
+    reasons = [finding["message"] for finding in judged["findings"]]
+    if not reasons and memory_read["limit_available_bytes"] is not None:
+        available, limit = memory_read["limit_available_bytes"], memory_read["limit_bytes"]
+        reasons.append(f"{format_size(available)} of {format_size(limit)} memory available")
+    if judged["unread"]:
+        reasons.append(f"not read: {', '.join(judged['unread'])}")
+    return ": ".join([judged["verdict"], "; ".join(reasons)] if reasons else [judged["verdict"]])
 
 
 def _listeners(found: Findings, listeners: Optional[Listeners]) -> None:

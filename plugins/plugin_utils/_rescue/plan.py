@@ -38,9 +38,10 @@ SPARED = (
 )
 
 # What passes by itself, or has passed: no step mends it, and none waits for it.
-PASSING = ("oom_kills", "load_per_cpu", "steal_percent")
+PASSING = ("oom_kills", "load_per_cpu", "steal_percent", "sshd_killed", "sshd_drops_percent", "io_pressure_percent")
 
-_MEMORY = ("memory_available_percent", "memory_pressure_percent", "swap_used_percent")
+# A full swap is critical only together with one of these: restarting a worker for the swap alone cures nothing.
+_MEMORY = ("memory_available_percent", "memory_pressure_percent", "memory_committed_percent")
 # What the journal keeps, and what a folder must hold to be worth a step.
 _JOURNAL_KEPT = 64 << 20
 _WORTH = 8 << 20

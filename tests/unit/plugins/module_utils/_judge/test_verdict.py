@@ -71,7 +71,9 @@ def test_a_healthy_box_is_ok_and_says_how_much_is_left(healthy):
     judged = judge(healthy)
     assert judged["findings"] == []
     assert judged["verdict"] == "ok"
-    assert verdict.summary("ok", [], probe_facts.parse(healthy, DAY)) == "ok: 12G of 15G memory available"
+    assert (
+        verdict.summary({**judged, "unread": []}, probe_facts.parse(healthy, DAY)) == "ok: 12G of 15G memory available"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Say what the verdict does not speak about, because it could not be read."""
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Table
+
+
+def unread(facts: Facts, table: Table, kills: Optional[int]) -> List[str]:
+    """Return what was not read, with how much, in words for the operator; an empty list if everything was."""
+    memory, disks, fds = facts["lifeline_memory"], facts["lifeline_disks"], facts["lifeline_fds"]
+    missing = []
+    if memory["limit_available_bytes"] is None:
+        missing.append("memory")
+    if not table:
+        missing.append("processes")
+    elif 1 not in table:
+        missing.append("other users' processes")
+    if not disks["filesystems"]:
+        missing.append("file systems")
+    asked = [disk for disk in disks["filesystems"] if not disk["readable"] and not disk["hung"] and not disk["failed"]]
+    if asked and disks["filesystems"]:
+        missing.append(_count(len(asked), "file system"))
+    if fds["maximum"] is None:
+        missing.append("descriptors")
+    elif fds["unreadable"]:
+        missing.append(f"descriptors of {_count(fds['unreadable'], 'process')}")
+    if kills is None:
+        missing.append("OOM kills")
+    return missing
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number} {noun if number == 1 else plural}"

@@ -1,0 +1,44 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the verdict does not speak about."""
+
+from __future__ import annotations
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, thresholds, verdict
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.unread import unread
+
+
+def test_a_host_that_says_nothing():
+    assert unread(probe_facts.parse({}, 60), {}, None) == [
+        "memory",
+        "processes",
+        "file systems",
+        "descriptors",
+        "OOM kills",
+    ]
+
+
+def test_a_host_that_was_read_whole(box):
+    sources = box("debian-13")
+    facts, table = probe_facts.parse(sources, 60), probe_facts.process_table(sources)
+    assert unread(facts, table, 0) == []
+
+
+def test_a_login_without_root(box):
+    sources = box("debian-13")
+    kept = {path: text for path, text in sources.items() if not path.startswith("/proc/1/")}
+    kept["fds"] = "".join(line + "\n" for line in sources["fds"].splitlines()[2:])
+    facts, table = probe_facts.parse(kept, 60), probe_facts.process_table(kept)
+    missing = unread(facts, table, 0)
+    assert missing[0] == "other users' processes"
+    assert missing[1] in ("descriptors of 1 process", "descriptors of 2 processes")
+    judged = verdict.judge(facts, table, probe_facts.watchdog(kept), thresholds.merge([]), [], 60)
+    assert verdict.summary(judged, facts).endswith(f"not read: {', '.join(judged['unread'])}")
+
+
+def test_a_mount_that_was_not_asked():
+    sources = {
+        "/proc/self/mountinfo": "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /var rw - ext4 /dev/sda2 rw\n",
+        "statfs": "4096 4096 1000 900 900 1000 900 /\n",
+    }
+    assert "1 file system" in unread(probe_facts.parse(sources, 60), {}, 0)
