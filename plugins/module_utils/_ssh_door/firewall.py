@@ -1,57 +1,68 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nftables table that closes the SSH ports to everybody who is not on the list."""
+"""The nftables table that drops connections to the SSH ports from every address outside the allow-list."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import tempfile
+from typing import Dict, Iterable, List, Optional, Sequence, Union
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import change
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import DoorError
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.session import Session
+
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 TABLE = "inet lifeline"
-# One file that nft applies as a whole: no moment is without a table, and none has two.
+# nft applies a file as one transaction, so there is never a moment without the table or with two of them.
 REMOVAL = "table inet lifeline\ndelete table inet lifeline\n"
-_EVERYBODY = {4: ("0.0.0.0/0", "ipv4"), 6: ("::/0", "ipv6")}
+_EVERY_ADDRESS = {4: ("0.0.0.0/0", "ipv4"), 6: ("::/0", "ipv6")}
 
 
-def networks(allowed):
-    """The list, each family's without repetition and in one order."""
+def networks(allowed: Iterable[str]) -> Dict[int, List[Network]]:
+    """Return the networks of an allow-list by IP version, merged and sorted. Raises ValueError."""
     parsed = [ipaddress.ip_network(text) for text in allowed]
-    return {
-        version: list(ipaddress.collapse_addresses([network for network in parsed if network.version == version]))
-        for version in (4, 6)
-    }
+    v4 = [network for network in parsed if isinstance(network, ipaddress.IPv4Network)]
+    v6 = [network for network in parsed if isinstance(network, ipaddress.IPv6Network)]
+    return {4: list(ipaddress.collapse_addresses(v4)), 6: list(ipaddress.collapse_addresses(v6))}
 
 
-def allows(allowed, address):
-    """Whether the list holds an address. sshd on a socket for both families may write IPv4 in the manner of IPv6."""
-    address = ipaddress.ip_address(address)
-    address = getattr(address, "ipv4_mapped", None) or address
-    return any(address in network for network in networks(allowed)[address.version])
+def allows(allowed: Iterable[str], address: str) -> bool:
+    """Return whether an allow-list contains an address. A socket for both families may show IPv4 as ::ffff:192.0.2.7."""
+    parsed = ipaddress.ip_address(address)
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(parsed in network for network in networks(allowed)[parsed.version])
 
 
-def text(allowed, ports):
-    """The table in nft's language, or None where the list is empty and the ports stay open."""
+def text(allowed: Sequence[str], ports: Iterable[int]) -> Optional[str]:
+    """Return the table in nft's language, or None if the allow-list is empty and the ports stay open."""
     if not allowed:
         return None
-    sets, rules = [], []
+    sets: List[str] = []
+    rules: List[str] = []
     for version, prefix in ((4, "ip"), (6, "ip6")):
         members = networks(allowed)[version]
-        everybody, family = _EVERYBODY[version]
-        if [str(member) for member in members] == [everybody]:
+        everything, family = _EVERY_ADDRESS[version]
+        if [str(member) for member in members] == [everything]:
             rules.append(f"meta nfproto {family} accept")
         elif members:
             sets += [
-                "    set allowed%d {" % version,
+                f"    set allowed{version} {{",
                 f"        type ipv{version}_addr",
                 "        flags interval",
-                "        elements = { %s }" % ", ".join(_element(member) for member in members),
+                f"        elements = {{ {', '.join(_element(member) for member in members)} }}",
                 "    }",
             ]
             rules.append(f"{prefix} saddr @allowed{version} accept")
-    # No word of connection tracking: it would take an established connection for a new one where nothing tracked it so far, let
-    # strangers stay who are in already, and end everybody's connections when its table is full.
+    # No connection tracking: it takes established connections for new ones if nothing tracked them before, keeps connections of
+    # addresses that were removed from the list, and ends all connections when its table is full.
     return "\n".join(
         [
-            "# Written by role lifeline.fleet.ssh_lifeline. Other tables are none of its business: what it accepts they may still drop.",
+            "# Written by role lifeline.fleet.ssh_lifeline. Tables of others are left alone; they may drop what this one accepts.",
             "table inet lifeline",
             "delete table inet lifeline",
             "table inet lifeline {",
@@ -60,7 +71,7 @@ def text(allowed, ports):
             "        type filter hook input priority -10; policy accept;",
             '        iifname "lo" accept',
             *("        " + rule for rule in rules),
-            "        tcp dport { %s } counter drop" % ", ".join(str(port) for port in sorted(set(ports))),
+            f"        tcp dport {{ {', '.join(str(port) for port in sorted(set(ports)))} }} counter drop",
             "    }",
             "}",
             "",
@@ -68,5 +79,61 @@ def text(allowed, ports):
     )
 
 
-def _element(network):
+def _element(network: Network) -> str:
     return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+class Firewall:
+    """The table as it is and as it will be. After `plan`, `text` is the new table, or None if there will be none."""
+
+    def __init__(self, commands: Commands, allowed: Sequence[str], session: Optional[Session]) -> None:
+        self._commands, self._allowed, self._session = commands, allowed, session
+        self.nft = commands.find("nft")
+        self.kept = atomic.read_text(change.FIREWALL)
+        self.text: Optional[str] = None
+        try:
+            networks(allowed)
+        except ValueError as error:
+            raise DoorError(f"allowed: {error}; give IPv4 and IPv6 addresses and networks") from error
+
+    def plan(self, ports: Iterable[int], check_mode: bool = False) -> None:
+        """Decide what the table must say. Raises DoorError if it would drop this connection, or if nft refuses it."""
+        self.text = text(self._allowed, ports)
+        if self._session is not None and self._allowed and not allows(self._allowed, self._session.address):
+            raise DoorError(
+                f"allowed: {self._session.address}, the address of this connection, is not in the list "
+                f"({', '.join(self._allowed)}), so this connection would be the last; add it to ssh_lifeline_allowed"
+            )
+        if self.text is None and self.kept is None:
+            return
+        if self.nft is not None:
+            self._validate()
+        elif not check_mode:
+            raise DoorError("allowed: nft is not installed on this host; install the package nftables")
+
+    def _validate(self) -> None:
+        if self.text is None:
+            return
+        descriptor, path = tempfile.mkstemp(prefix="firewall.", dir=self._commands.tmpdir)
+        try:
+            with os.fdopen(descriptor, "w") as stream:
+                stream.write(self.text)
+            answer = self._commands.run(str(self.nft), "-c", "-f", path)
+        finally:
+            os.unlink(path)
+        if answer[0]:
+            raise DoorError(f"allowed: nft refuses the table: {words(answer).replace(path, change.FIREWALL)}")
+
+    def listing(self) -> Optional[str]:
+        """Return the loaded table as nft lists it, or None if there is none."""
+        if self.nft is None:
+            return None
+        # In numbers: nft takes names from /etc/protocols, which a package may install at any time.
+        code, out, _err = self._commands.run(self.nft, "-s", "-n", "list", "table", *TABLE.split())
+        return None if code else out
+
+    def changed(self, listing: Optional[str]) -> bool:
+        """Return whether the loaded table or the file for the next boot differs from the plan."""
+        if self.text != self.kept:
+            return True
+        return listing is not None if self.text is None else listing != atomic.read_text(change.LISTING)
