@@ -18,8 +18,9 @@ _SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
 class Commands:
     """Find and run programs, with messages in English.
 
-    `run` takes a list of words, `data` for the standard input and `environ_update`, as `AnsibleModule.run_command` does, and returns
-    the exit status, the output and the error output. `find` returns a program's path or None. `tmpdir` is a folder of this run only.
+    `run` takes a list of words, `data` for standard input and `environ_update`, as `AnsibleModule.run_command` does,
+    and returns the exit status, the output and the error output. `find` returns a program's path or None. `tmpdir` is a
+    folder of this run only.
     """
 
     def __init__(self, run: Callable[..., Answer], find: Callable[..., Optional[str]], tmpdir: str) -> None:
@@ -40,6 +41,6 @@ class Commands:
 
 
 def words(answer: Answer) -> str:
-    """Return on one line what a program said: its error output if there is any, else its output, else its exit status."""
+    """Return what a program said on one line: its error output, else its output, else its exit status."""
     code, out, err = answer
     return " ".join((err or out).split()) or f"exit status {code}"
