@@ -22,6 +22,7 @@ OPTIONAL = {
 FLOORS = (
     {
         "module_utils/_asking",
+        "module_utils/_commands",
         "module_utils/_contract",
         "module_utils/_errors",
         "module_utils/_escapes",
