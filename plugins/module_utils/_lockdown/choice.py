@@ -1,16 +1,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which units of a box are meant by what was asked for, and which of them are stopped."""
+"""Follow the names that the user gave to units of the host, and choose which of them are stopped."""
 
 from __future__ import annotations
 
 import os
+from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files, protection
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.systemctl import Systemd
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import (
+    Unit,
     exists,
     is_template,
     parse_units,
@@ -27,22 +30,38 @@ _FOLDERS = (
 )
 
 
-class Choice:
-    """The units to be stopped, as systemctl shows them, by their own name; V(masked) says of each whether it is masked as well.
+class _Entry(NamedTuple):
+    """A unit that was asked for; `insists` says whether its own entry asks to mask it."""
 
-    V(absent) are the entries that led nowhere, V(spared) the units that the worker needs, V(left) those that were only unexpected and
-    may not be stopped. Raises Refused where an entry is no name of a unit, or asks for what may not be stopped.
+    unit: str
+    masked: bool
+    insists: bool
+    unexpected: bool
+
+
+class Choice:
+    """The units to stop.
+
+    `units` maps names to what `systemctl show` prints of them, and `masked` says of each whether it is to be masked.
+    `absent` are the entries that led to no unit, `spared` the units that the worker needs, and `left` the units that
+    were only unexpected and must not be stopped. `workers` are the worker's units, the running ones first.
+
+    Raises Refused if an entry is not a name of a unit, or names a unit that must not be stopped.
     """
 
-    def __init__(self, systemd, options, record):
+    def __init__(self, systemd: Systemd, options: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         self._systemd = systemd
         self._options = options
         self._protected = [*options["workers"], *options["protected"]]
         self._carrying = carrying()
-        self.units, self.masked = {}, {}
-        self.absent, self.spared, self.left = [], [], []
-        # What was asked for by name, and, as pairs of such a name and a unit, what it led to.
-        self._entries, self._led = {}, []
+        self.units: Dict[str, Unit] = {}
+        self.masked: Dict[str, bool] = {}
+        self.absent: List[str] = []
+        self.spared: List[Dict[str, str]] = []
+        self.left: List[Dict[str, str]] = []
+        self._entries: Dict[str, _Entry] = {}
+        # Pairs of an entry's name and a unit that it led to.
+        self._led: List[Tuple[str, str]] = []
         self._read()
         self._find_templates()
         self._find(record)
@@ -52,11 +71,12 @@ class Choice:
         protection.refuse(list(self.units.values()), self._led, self._protected, self._carrying)
 
     @property
-    def named(self):
-        """The units that were asked for by name."""
-        return {entry["unit"] for entry in self._entries.values() if not entry["unexpected"]}
+    def named(self) -> Set[str]:
+        """Return the units that the user named, in contrast to unexpected ones."""
+        return {entry.unit for entry in self._entries.values() if not entry.unexpected}
 
-    def told(self):
+    def told(self) -> Dict[str, Any]:
+        """Return what the module reports of the choice."""
         return {
             "units": sorted(self.units),
             "absent": sorted(set(self.absent)),
@@ -64,7 +84,7 @@ class Choice:
             "spared": self.spared,
         }
 
-    def _read(self):
+    def _read(self) -> None:
         problems = []
         for entry in self._options["stopped"]:
             if entry["state"] == "absent":
@@ -75,23 +95,18 @@ class Choice:
             except ValueError as error:
                 problems.append(str(error))
                 continue
-            self._entries[entry["name"]] = {
-                "unit": unit,
-                "masked": masked,
-                "insists": bool(entry["masked"]),
-                "unexpected": False,
-            }
+            self._entries[entry["name"]] = _Entry(unit, masked, bool(entry["masked"]), False)
         if problems:
             raise protection.Refused("; ".join(problems))
         for unit in self._options["unexpected"]:
             if unit.endswith((".service", ".socket")):
-                self._entries.setdefault(unit, {"unit": unit, "masked": False, "insists": False, "unexpected": True})
+                self._entries.setdefault(unit, _Entry(unit, False, False, True))
             else:
-                self.left.append({"unit": unit, "reason": "it is no service and no socket"})
+                self.left.append({"unit": unit, "reason": "it is neither a service nor a socket"})
 
-    def _find_templates(self):
+    def _find_templates(self) -> None:
         for name, entry in self._entries.items():
-            template = entry["unit"]
+            template = entry.unit
             if not is_template(template):
                 continue
             path = next(
@@ -100,44 +115,44 @@ class Choice:
             if path is None:
                 self.absent.append(name)
                 continue
-            # systemctl shows no templates.
+            # `systemctl show` prints nothing of a template.
             self.units[template] = parse_units(f"Id={template}\nLoadState=loaded\nFragmentPath={path}\n")[0]
-            self.masked[template] = entry["masked"]
+            self.masked[template] = entry.masked
             self._led.append((name, template))
 
-    def _find(self, record):
-        """Follow each entry to its unit, by whatever name, and on to the units that would start that one again."""
-        # An alias is gone once its unit is disabled; the record remembers whose it was.
+    def _find(self, record: Mapping[str, Any]) -> None:
+        """Follow each entry to its unit by any of its names, and on to the units that would start that one again."""
+        # An alias is gone once its unit is disabled; the record still has it.
         remembered = {alias: unit_id for unit_id, kept in record["units"].items() for alias in kept["names"]}
-        waiting = {}
+        waiting: Dict[str, List[str]] = {}
         for name, entry in self._entries.items():
-            unit = entry["unit"]
-            instances = (
-                self._systemd.loaded([unit.replace("@.", "@*.")]) if is_template(unit) else [remembered.get(unit, unit)]
-            )
+            wanted = entry.unit
+            instances = [remembered.get(wanted, wanted)]
+            if is_template(wanted):
+                instances = self._systemd.loaded([wanted.replace("@.", "@*.")])
             for one in instances:
                 waiting.setdefault(one, []).append(name)
         is_first = True
         while waiting:
-            partners = {}
+            partners: Dict[str, List[str]] = {}
             for names, unit in zip(waiting.values(), self._systemd.show(list(waiting))):
                 unit_id = unit["Id"]
-                asked = [name for name in names if not is_template(self._entries[name]["unit"])]
+                asked = [name for name in names if not is_template(self._entries[name].unit)]
                 self._led += [(name, unit_id) for name in asked]
                 if not exists(unit):
                     self.absent += asked if is_first else []
                     continue
                 self.units[unit_id] = unit
                 self.masked[unit_id] = self.masked.get(unit_id, False) or any(
-                    self._entries[name]["masked"] for name in names
+                    self._entries[name].masked for name in names
                 )
                 for partner in protection.partners(unit):
                     if partner not in self.units and partner not in waiting:
                         partners.setdefault(partner, []).extend(names)
             waiting, is_first = partners, False
 
-    def _find_workers(self):
-        """The worker's units that are on the box, those that run first."""
+    def _find_workers(self) -> List[Unit]:
+        """Return the worker's units on this host, the running ones first."""
         patterns = [pattern if "." in pattern else pattern + ".service" for pattern in self._options["workers"]]
         names = {
             name for name in self._systemd.installed(patterns) + self._systemd.loaded(patterns) if not is_template(name)
@@ -145,24 +160,25 @@ class Choice:
         units = [unit for unit in self._systemd.show(sorted(names)) if unit["LoadState"] == "loaded"]
         return sorted(units, key=lambda unit: (not runs(unit), unit["Id"]))
 
-    def _spare(self):
-        """Leave what the worker needs."""
+    def _spare(self) -> None:
+        """Take out the units that the worker needs. Raises Refused if an entry insists on masking one."""
         for unit_id, unit in list(self.units.items()):
             worker = protection.needed_by(unit, self.workers, self._options["worker_needs"])
             if worker is None:
                 continue
-            insisting = [name for name, led_to in self._led if led_to == unit_id and self._entries[name]["insists"]]
+            insisting = [name for name, led_to in self._led if led_to == unit_id and self._entries[name].insists]
             if insisting:
                 raise protection.Refused(
-                    f"{', '.join(insisting)} may not be masked: {worker} needs {unit_id}. Take it out of the list, or, if its queue is on another box, set worker_needs to []"
+                    f"{', '.join(insisting)} may not be masked: {worker} needs {unit_id}; remove it from the list, or set "
+                    "worker_needs to [] if the queue is on another box"
                 )
             del self.units[unit_id]
             self.spared.append({"unit": unit_id, "needed_by": worker})
             self._led = [(name, led_to) for name, led_to in self._led if led_to != unit_id]
 
-    def _leave(self):
-        """Leave what is only unexpected and may not be stopped: nobody asked for that by name."""
-        named = {unit_id for name, unit_id in self._led if not self._entries[name]["unexpected"]}
+    def _leave(self) -> None:
+        """Take out the units that are only unexpected and must not be stopped. No entry named them, so it is no error."""
+        named = {unit_id for name, unit_id in self._led if not self._entries[name].unexpected}
         unexpected = [(name, unit_id) for name, unit_id in self._led if unit_id not in named]
         self._led = [(name, unit_id) for name, unit_id in self._led if unit_id in named]
         for name, unit_id in unexpected:
@@ -175,8 +191,8 @@ class Choice:
                 del self.units[unit_id]
 
 
-def carrying():
-    """The units that this process and those above it belong to: what is stopped of them ends this very connection."""
+def carrying() -> Set[str]:
+    """Return the units of this process and its ancestors: stopping one of them would end the connection of this run."""
     units, pid = set(), os.getpid()
     sources = _reader.read_files(cgroup_units.SOURCES)
     while pid > 1:
@@ -185,5 +201,5 @@ def carrying():
         process = stat.parse(sources.get(f"/proc/{pid}/stat"))
         pid = process.ppid if process else 0
     units.discard(None)
-    # An instance of its own for each connection comes from a socket.
+    # A socket with Accept=yes starts an instance for each connection.
     return units | {unit.partition("@")[0] + ".socket" for unit in units if "@" in unit}

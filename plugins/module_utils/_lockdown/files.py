@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes a unit start, as files: links, masks, links of init scripts and jobs of cron; and how it all was before.
+"""Change the files that make a unit start: links, masks, links of init scripts and cron jobs; keep how they were.
 
-C(systemctl disable) takes other units with it (C(Also=)), and links that were made by hand, which no C(enable) brings back. Here
-exactly the links of one unit are taken away, and exactly those are put back.
+`systemctl disable` also disables other units (`Also=`) and removes links that were made by hand, which `enable` does not
+bring back. Here exactly the links of one unit are removed, and exactly those are put back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
@@ -30,22 +31,23 @@ _SEQUENCE = re.compile(r"^S(\d\d)(.+)$")
 
 
 class FilesError(Exception):
-    """A file can't be read or written; the text says which and why."""
+    """A file cannot be read or written; the text says which and why."""
 
 
 class Files:
-    """The files of one box. V(root) is another folder than / in tests only."""
+    """The files of a host, below `root`, which is another folder than / in tests only."""
 
-    def __init__(self, root=""):
+    def __init__(self, root: str = "") -> None:
         self.root = root
 
-    def path(self, path):
+    def path(self, path: str) -> str:
+        """Return where a file of the host is."""
         return self.root + path
 
     # --- the record -------------------------------------------------------------------------------------------------
 
-    def load(self):
-        """The record, or an empty one where there is none."""
+    def load(self) -> Dict[str, Any]:
+        """Return the record of how the host was, an empty one before the first lockdown. Raises FilesError."""
         path = self.path(STORE + "/state.json")
         try:
             with open(path, "rb") as stream:
@@ -54,38 +56,44 @@ class Files:
             return {"units": {}, "cron": {}, "scripts": None}
         except (OSError, ValueError) as error:
             raise FilesError(
-                f"{path} can't be read ({error}): without it nobody knows how this box was. Repair or remove it"
+                f"{path} cannot be read ({error}); repair it, or remove it to forget how this host was before"
             ) from error
         if not isinstance(record, dict) or not {"units", "cron", "scripts"} <= set(record):
-            raise FilesError(f"{path} is no record of this module: repair or remove it")
+            raise FilesError(f"{path} is not a record of this module; repair or remove it")
         return record
 
-    def save(self, record):
+    def save(self, record: Mapping[str, Any]) -> None:
+        """Write the record. Raises FilesError."""
         with contextlib.suppress(OSError):
             os.makedirs(self.path(STORE), mode=0o700, exist_ok=True)
         self.write(STORE + "/state.json", json.dumps(record, indent=1, sort_keys=True) + "\n", 0o600)
 
-    def forget(self):
+    def forget(self) -> None:
+        """Remove the record and all that was put aside."""
         shutil.rmtree(self.path(STORE), ignore_errors=True)
-        # Others of the collection may keep something there.
+        # Other parts of the collection may keep files there.
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self.path(STORE)))
 
-    def is_recorded(self):
+    def is_recorded(self) -> bool:
+        """Return whether there is a record."""
         return os.path.exists(self.path(STORE + "/state.json"))
 
     # --- links ------------------------------------------------------------------------------------------------------
 
-    def links(self, unit):
-        """The links that enable a unit or give it another name, as path to target. A template has those of all its instances."""
+    def links(self, unit: Mapping[str, Any]) -> Dict[str, str]:
+        """Return the links that enable a unit or give it another name, by path, with their targets.
+
+        A template has those of all its instances.
+        """
         names = {unit["Id"], *unit["Names"]}
         fragment = os.path.realpath(self.path(unit["FragmentPath"])) if unit["FragmentPath"] else None
-        found = {}
+        found: Dict[str, str] = {}
         for path in glob.glob(self.path(UNITS) + "/*") + glob.glob(self.path(UNITS) + "/*.*/*"):
             if not os.path.islink(path):
                 continue
             name, target = os.path.basename(path), os.readlink(path)
-            # The unit's own name here is its file: a mask, or a link to where the file is.
+            # A link of the unit's own name in this folder is its file: a mask, or a link to where the file is.
             own_file = os.path.dirname(path) == self.path(UNITS) and name == unit["Id"]
             if target == _MASK or own_file or os.path.basename(os.path.dirname(path)).endswith(".d"):
                 continue
@@ -97,8 +105,11 @@ class Files:
                 found[path[len(self.root) :]] = target
         return found
 
-    def start_links(self, unit_id):
-        """The links that start a unit's init script in a runlevel. systemd, and some packages' own scripts, look at them."""
+    def start_links(self, unit_id: str) -> Dict[str, str]:
+        """Return the links that start a unit's init script in a runlevel, by path, with their targets.
+
+        systemd and the scripts of some packages look at them.
+        """
         found = {}
         if unit_id.endswith(".service") and os.path.exists(self.path(f"{SCRIPTS}/{unit_id[:-8]}")):
             for path in glob.glob(self.path("/etc/rc[2-5S].d/S[0-9][0-9]") + glob.escape(unit_id[:-8])):
@@ -106,26 +117,29 @@ class Files:
                     found[path[len(self.root) :]] = os.readlink(path)
         return found
 
-    def remove_links(self, paths):
+    def remove_links(self, paths: Iterable[str]) -> None:
+        """Remove links."""
         for path in paths:
             _unlink(self.path(path))
 
-    def disable_script(self, start_links):
-        """What update-rc.d does: a link that starts becomes one that stops."""
+    def disable_script(self, start_links: Mapping[str, str]) -> None:
+        """Turn each link that starts an init script into one that stops it, as update-rc.d does."""
         for path, target in start_links.items():
             folder, name = os.path.split(path)
             sequence, script = _SEQUENCE.match(name).groups()
             _unlink(self.path(path))
             _relink(self.path(f"{folder}/K{int((100 - int(sequence)) % 100):02}{script}"), target)
 
-    def enable_script(self, start_links):
+    def enable_script(self, start_links: Mapping[str, str]) -> None:
+        """Turn links that stop an init script back into those that start it."""
         for path, target in start_links.items():
             folder, name = os.path.split(path)
             for stop in glob.glob(self.path(f"{folder}/K[0-9][0-9]") + glob.escape(name[3:])):
                 _unlink(stop)
             _relink(self.path(path), target)
 
-    def put_back_links(self, links):
+    def put_back_links(self, links: Mapping[str, str]) -> None:
+        """Make links again; files that have their names by now stay."""
         for path, target in links.items():
             os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
             if not os.path.lexists(self.path(path)):
@@ -133,12 +147,13 @@ class Files:
 
     # --- masks ------------------------------------------------------------------------------------------------------
 
-    def is_masked(self, unit_id):
+    def is_masked(self, unit_id: str) -> bool:
+        """Return whether a unit is masked."""
         path = self.path(f"{UNITS}/{unit_id}")
         return os.path.islink(path) and os.readlink(path) == _MASK
 
-    def mask(self, unit_id):
-        """Mask a unit, and say where its own file is kept if it was in the mask's place: systemctl mask gives up there."""
+    def mask(self, unit_id: str) -> Optional[str]:
+        """Mask a unit. Return where its own file is kept if it was in the mask's place, which `systemctl mask` refuses."""
         path, kept = f"{UNITS}/{unit_id}", None
         if os.path.lexists(self.path(path)):
             kept = f"{STORE}/units/{unit_id}"
@@ -147,7 +162,8 @@ class Files:
         _relink(self.path(path), _MASK)
         return kept
 
-    def unmask(self, unit_id, kept):
+    def unmask(self, unit_id: str, kept: Optional[str]) -> None:
+        """Remove a mask and put back the unit's own file, unless another one is there by now."""
         path = f"{UNITS}/{unit_id}"
         if self.is_masked(unit_id):
             _unlink(self.path(path))
@@ -156,28 +172,30 @@ class Files:
 
     # --- cron -------------------------------------------------------------------------------------------------------
 
-    def jobs(self, names):
-        """The files of cron that belong to services of these names."""
+    def jobs(self, names: Iterable[str]) -> List[str]:
+        """Return the cron jobs with the names of services."""
         paths = [f"{CRON}/{name}" for name in sorted(names)]
         return [path for path in paths if os.path.isfile(self.path(path))]
 
-    def keep_job(self, path):
+    def keep_job(self, path: str) -> str:
+        """Put a cron job aside; return where it is kept."""
         kept = f"{STORE}/cron.d/{os.path.basename(path)}"
         self._move(path, kept)
         return kept
 
-    def put_back_job(self, path, kept):
+    def put_back_job(self, path: str, kept: str) -> None:
+        """Put a cron job back, unless another one is there by now."""
         if os.path.lexists(self.path(kept)) and not os.path.lexists(self.path(path)):
             self._move(kept, path)
 
     # --- what is installed later ------------------------------------------------------------------------------------
 
-    def scripts(self):
-        """The units that systemd makes of init scripts."""
+    def scripts(self) -> List[str]:
+        """Return the units that systemd makes of init scripts."""
         return sorted(os.path.basename(path) for path in glob.glob(self.path(GENERATED) + "/*.service"))
 
-    def ours(self):
-        """The files that this module has made to guard installations, as path to text."""
+    def ours(self) -> Dict[str, str]:
+        """Return the texts of the files that keep new services off, by path."""
         found = {}
         for path in [self.path(PRESET), *glob.glob(f"{self.path(UNITS)}/*.d/{DROP_IN}")]:
             if os.path.isfile(path):
@@ -185,20 +203,20 @@ class Files:
                     found[path[len(self.root) :]] = stream.read()
         return found
 
-    def write(self, path, text, mode=0o644):
-        """Write a file so that it is either the old or the new one, whenever the power fails or the disk is full."""
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Replace a file. Raises FilesError, and leaves the old file as it was."""
         try:
             atomic.replace(self.path(path), text, mode)
         except OSError as error:
-            raise FilesError(f"{self.path(path)} can't be written ({error.strerror})") from error
+            raise FilesError(f"{self.path(path)} cannot be written ({error.strerror})") from error
 
-    def remove(self, path):
-        """Remove one of our files, and its folder if nothing else is in it."""
+    def remove(self, path: str) -> None:
+        """Remove a file, and its folder if nothing else is in it."""
         _unlink(self.path(path))
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self.path(path)))
 
-    def _move(self, path, target):
+    def _move(self, path: str, target: str) -> None:
         os.makedirs(
             os.path.dirname(self.path(target)), mode=0o700 if target.startswith(STORE) else 0o755, exist_ok=True
         )
@@ -207,41 +225,42 @@ class Files:
         shutil.move(self.path(path), self.path(target))
 
 
-def guards(preset, allowed_scripts, guarded):
-    """The files that keep what is installed later from starting, as path to text.
+def guards(preset: str, allowed_scripts: Iterable[str], guarded: Iterable[str]) -> Dict[str, str]:
+    """Return the files that keep services off that are installed later, as texts by path.
 
-    The preset holds whatever has a unit of its own. An init script knows no presets: a condition of all services holds what systemd
-    makes of one, but for V(allowed_scripts). V(guarded) are services whose package starts them though they are disabled.
+    The preset keeps off services with a unit file. It has no effect on init scripts: a condition of all services keeps
+    off the units that systemd makes of them, except `allowed_scripts`. `guarded` are services whose packages start them
+    even if they are disabled.
     """
     heading = "# Managed by Ansible (lifeline.fleet.service_lockdown).\n"
     files = {
         PRESET: preset,
         f"{UNITS}/service.d/{DROP_IN}": heading
-        + f"# No preset holds an init script when it is installed.\n[Unit]\nConditionPathExists=!{GENERATED}/%n\n",
+        + f"# A preset has no effect on an init script that is installed.\n[Unit]\nConditionPathExists=!{GENERATED}/%n\n",
     }
     for unit in allowed_scripts:
         files[f"{UNITS}/{unit}.d/{DROP_IN}"] = (
-            heading + "# May start, though it is an init script.\n[Unit]\nConditionPathExists=\n"
+            heading + "# May start although it is an init script.\n[Unit]\nConditionPathExists=\n"
         )
     for unit in guarded:
         files[f"{UNITS}/{unit}.d/{DROP_IN}"] = (
             heading
-            + f"# Its package starts it even where it is disabled.\n[Unit]\nConditionPathExistsGlob={UNITS}/*.wants/{unit}\n"
+            + f"# Its package starts it even if it is disabled.\n[Unit]\nConditionPathExistsGlob={UNITS}/*.wants/{unit}\n"
         )
     return files
 
 
-def _is_instance(name, template):
+def _is_instance(name: str, template: str) -> bool:
     prefix, at, kind = template.partition("@.")
     return bool(at) and name.startswith(prefix + "@") and name.endswith("." + kind)
 
 
-def _relink(path, target):
+def _relink(path: str, target: str) -> None:
     if os.path.lexists(path):
         _unlink(path)
     os.symlink(target, path)
 
 
-def _unlink(path):
+def _unlink(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

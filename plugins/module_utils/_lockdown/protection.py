@@ -1,12 +1,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which units may be stopped and which not, out of what C(systemctl show) tells of them."""
+"""Decide which units may be stopped and which must not, by what `systemctl show` prints of them."""
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import KINDS, matches, runs, unit_name
+from typing import Container, Dict, Iterable, List, Optional, Sequence, Tuple
 
-# A box without one of these can't be reached, doesn't boot, isn't watched or doesn't do its work. Patterns of unit names.
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import KINDS, Unit, matches, runs, unit_name
+
+# Without one of these a host cannot be reached, does not boot, is not watched or does not work. Patterns of unit names.
 PROTECTED = {
     "the way in": (
         "ssh.*",
@@ -63,7 +65,7 @@ PROTECTED = {
     "the cloud's set-up of this box": ("cloud-*",),
     "what watches this box": ("monit*", "fail2ban*", "earlyoom*"),
 }
-# What else a box runs on: it starts when its package is installed, as ever. Timers do as well: they clean up.
+# Basic services, which start when their packages are installed. So do timers: they clean up.
 STARTED = (
     "cron.service",
     "crond.service",
@@ -86,14 +88,17 @@ STARTED = (
 
 
 class Refused(Exception):
-    """What was asked for would do harm; the text names it."""
+    """A unit that was asked for must not be stopped; the text names it and says why."""
 
 
-def protection(names, workers, carrying):
-    """Why a unit of these names may not be stopped, or None. V(workers) are patterns, V(carrying) units of this very connection."""
+def protection(names: Iterable[str], workers: Iterable[str], carrying: Container[str]) -> Optional[str]:
+    """Return why a unit of these names must not be stopped, or None.
+
+    `workers` are patterns, `carrying` the units that carry the connection of this run.
+    """
     for name in names:
         if name in carrying:
-            return "it carries the connection that this runs through"
+            return "it carries the connection of this run"
         if matches(name, workers):
             return "it is the box's own worker"
         for reason, patterns in PROTECTED.items():
@@ -102,21 +107,21 @@ def protection(names, workers, carrying):
     return None
 
 
-def partners(unit):
-    """The units that start this one, and those that a socket starts: where only one of them is stopped, it comes back."""
+def partners(unit: Unit) -> List[str]:
+    """Return the units that would start a unit again, and those that a socket starts."""
     found = [name for name in unit["TriggeredBy"] if name.endswith(KINDS)]
     if unit["Id"].endswith(".socket"):
         found += [name for name in unit["Triggers"] if name.endswith(KINDS)]
     return found
 
 
-def dragged(unit):
-    """The units that systemd would stop with this one."""
+def dragged(unit: Unit) -> List[str]:
+    """Return the units that systemd would stop with a unit."""
     return unit["RequiredBy"] + unit["RequisiteOf"] + unit["BoundBy"] + unit["ConsistsOf"]
 
 
-def needed_by(unit, workers, needs):
-    """Which of V(workers), the worker units of this box, needs a unit, or None: its own file says so, or the patterns V(needs) do."""
+def needed_by(unit: Unit, workers: Sequence[Unit], needs: Sequence[str]) -> Optional[str]:
+    """Return the worker that needs a unit, by its own unit file or by the patterns `needs`, or None."""
     names = {unit["Id"], *unit["Names"]}
     for worker in workers:
         if names & {*worker["Requires"], *worker["Requisite"], *worker["BindsTo"], *worker["Wants"]}:
@@ -126,11 +131,12 @@ def needed_by(unit, workers, needs):
     return None
 
 
-def refuse(units, asked, workers, carrying):
-    """Raise Refused, with a sentence for each, where what was asked for is protected or would take something protected with it.
+def refuse(
+    units: Iterable[Unit], asked: Sequence[Tuple[str, str]], workers: Sequence[str], carrying: Container[str]
+) -> None:
+    """Raise Refused if a unit is protected, or if stopping it would stop a protected one. The text names each of them.
 
-    V(units) are what systemctl told of everything that would be stopped, V(asked) the names that the user gave, each with the
-    unit that it led to.
+    `units` are all units that would be stopped; `asked` holds each name that the user wrote, with the unit it led to.
     """
     found = []
     for name, unit_id in asked:
@@ -138,35 +144,39 @@ def refuse(units, asked, workers, carrying):
         if reason:
             found.append((name, unit_id, reason))
     refused = {name for name, _unit_id, _reason in found}
-    led = {}
+    led: Dict[str, str] = {}
     for name, unit_id in asked:
         led.setdefault(unit_id, name)
     for unit in units:
         name = led.get(unit["Id"], unit["Id"])
-        if name in refused:
-            continue
-        reason = protection([unit["Id"], *unit["Names"]], workers, carrying)
-        if reason:
-            found.append((name, unit["Id"], reason))
-            continue
-        for other in dragged(unit) if runs(unit) else ():
-            reason = protection([other], workers, carrying)
-            if reason:
-                found.append((name, unit["Id"], f"{other} would be stopped with it, and {reason}"))
+        if name not in refused:
+            found += [(name, unit["Id"], reason) for reason in _reasons(unit, workers, carrying)]
     if found:
-        raise Refused(
-            "; ".join(
-                "%s%s may not be stopped: %s" % (name, "" if unit_name(name) == unit_id else " (%s)" % unit_id, reason)
-                for name, unit_id, reason in found
-            )
-        )
+        raise Refused("; ".join(_refusal(*one) for one in found))
 
 
-def preset(started):
-    """The preset that keeps what is installed from being enabled, but for what is protected and V(started), patterns."""
+def _reasons(unit: Unit, workers: Sequence[str], carrying: Container[str]) -> List[str]:
+    reason = protection([unit["Id"], *unit["Names"]], workers, carrying)
+    if reason:
+        return [reason]
+    found = []
+    for other in dragged(unit) if runs(unit) else ():
+        reason = protection([other], workers, carrying)
+        if reason:
+            found.append(f"{other} would be stopped with it, and {reason}")
+    return found
+
+
+def _refusal(name: str, unit_id: str, reason: str) -> str:
+    unit = "" if unit_name(name) == unit_id else f" ({unit_id})"
+    return f"{name}{unit} may not be stopped: {reason}"
+
+
+def preset(started: Iterable[str]) -> str:
+    """Return the preset that disables new services, sockets and paths, except protected ones and the patterns `started`."""
     lines = [
         "# Managed by Ansible (lifeline.fleet.service_lockdown).",
-        "# What is installed from now on starts only if it is named: here, or by systemctl enable.",
+        "# A service that is installed from now on starts only if it is enabled, here or by systemctl enable.",
     ]
     for patterns in PROTECTED.values():
         lines += ["enable " + pattern for pattern in patterns if not pattern.endswith(".scope")]

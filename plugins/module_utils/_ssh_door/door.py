@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
@@ -21,14 +20,15 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     sshd_config,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import Busy, DoorError
+from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import units
 
 _SERVICES = ("ssh.service", "sshd.service")
 _SOCKETS = ("ssh.socket", "sshd.socket")
 _GREETING_SECONDS = 10
 _RELOAD_SECONDS = 5
 
-# A unit's properties by name, and the TCP addresses that a socket unit listens on.
-Unit = Dict[str, Any]
+# A unit's properties by name.
+Unit = Dict[str, str]
 
 
 class Options(NamedTuple):
@@ -61,8 +61,8 @@ class Door:
         Raises DoorError if something is refused or fails: nothing has changed then, or the previous state is restored. Raises Busy if
         the changes of another run wait to be confirmed.
         """
-        units = self._units(*_SERVICES, *_SOCKETS, restore_units.FIREWALL_UNIT)
-        server = _server(units)
+        known = self._units(*_SERVICES, *_SOCKETS, restore_units.FIREWALL_UNIT)
+        server = _server(known)
         self._restore_orphan()
         daemon = sshd.Sshd(self._commands, options.settings, self._session)
         daemon.plan()
@@ -79,7 +79,7 @@ class Door:
             "diff": _diff(daemon, table),
         }
         if not daemon.files and not closes:
-            result["changed"] = result["needed"] = self._settle(units, table)
+            result["changed"] = result["needed"] = self._settle(known, table)
             return result
         result["changed"] = result["needed"] = True
         if self._session is None:
@@ -181,7 +181,7 @@ class Door:
         """Restore the previous state now instead of waiting for the timer. This run holds the lock already."""
         self._commands.run(restore_units.RESTORE, "locked")
 
-    def _settle(self, units: Dict[str, Unit], table: firewall.Firewall) -> bool:
+    def _settle(self, known: Mapping[str, Unit], table: firewall.Firewall) -> bool:
         """Do what needs no confirmation: install the files and enable the unit. Return whether anything changed."""
         if not self._check_mode and (table.text is not None or os.path.exists(restore_units.RESTORE)):
             changed = self._install(table.nft)
@@ -190,11 +190,11 @@ class Door:
             changed = table.text is not None and any(
                 atomic.read_text(path) != text for path, (text, _mode) in files.items()
             )
-        return self._enable(units, table.text is not None) or changed
+        return self._enable(known, table.text is not None) or changed
 
-    def _enable(self, units: Dict[str, Unit], wanted: bool) -> bool:
+    def _enable(self, known: Mapping[str, Unit], wanted: bool) -> bool:
         """Enable or disable the unit that loads the table at boot; return whether it was otherwise."""
-        unit = units.get(restore_units.FIREWALL_UNIT, {})
+        unit = known.get(restore_units.FIREWALL_UNIT, {})
         state = (unit.get("UnitFileState") == "enabled", unit.get("ActiveState") == "active")
         if all(state) if wanted else not any(state):
             return False
@@ -238,27 +238,20 @@ class Door:
 
     def _units(self, *names: str) -> Dict[str, Unit]:
         """Return those of the units that exist, by name, with their properties."""
-        properties = "Id,LoadState,ActiveState,UnitFileState,MainPID,Listen"
-        out = self._commands.run("systemctl", "show", "--property=" + properties, "--", *names)[1]
-        found = {}
-        for name, block in zip(names, out.strip("\n").split("\n\n")):
-            lines = [line for line in block.splitlines() if "=" in line and not line.startswith("Listen=")]
-            unit: Unit = dict(line.split("=", 1) for line in lines)
-            unit["Listen"] = re.findall(r"^Listen=(\S+) \(Stream\)", block, re.MULTILINE)
-            if unit.get("LoadState") == "loaded":
-                found[name] = unit
-        return found
+        properties = "--property=Id,LoadState,ActiveState,UnitFileState,MainPID,Listen"
+        shown = units.parse_show(self._commands.run("systemctl", "show", properties, "--", *names)[1])
+        return {name: unit for name, unit in zip(names, shown) if unit.get("LoadState") == "loaded"}
 
 
-def _server(units: Mapping[str, Unit]) -> Server:
+def _server(known: Mapping[str, Unit]) -> Server:
     """Return what serves SSH."""
     ports = set()
     for name in _SOCKETS:
-        if units.get(name, {}).get("ActiveState") == "active":
-            ports.update(_ports(units[name]["Listen"]))
+        if known.get(name, {}).get("ActiveState") == "active":
+            ports.update(_ports(units.stream_addresses(known[name])))
     for name in _SERVICES:
-        if units.get(name, {}).get("ActiveState") in ("active", "reloading"):
-            return Server(units[name]["Id"], int(units[name]["MainPID"]), ports)
+        if known.get(name, {}).get("ActiveState") in ("active", "reloading"):
+            return Server(known[name]["Id"], int(known[name]["MainPID"]), ports)
     return Server("", 0, ports)
 
 

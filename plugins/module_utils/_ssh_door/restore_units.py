@@ -1,8 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to stand on a box before its door is changed: the way back, and who takes it when nobody else can."""
+"""The script and the systemd units that restore how SSH was reached, installed before anything is changed."""
 
 from __future__ import annotations
+
+from typing import Dict, Optional, Tuple
 
 STATE = "/etc/lifeline/ssh_door"
 LOCK = "/run/lifeline-ssh_door.lock"
@@ -14,18 +16,18 @@ FIREWALL_UNIT = "lifeline-ssh-firewall.service"
 
 _RESTORE = r"""#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ssh-door-restore: put back how SSH was reached before changes that nobody has confirmed.
-# A timer calls it, and each boot before there is a network or an sshd. No step waits for another's success, and the files
-# are only renamed, for which a full disk has room.
+# ssh-door-restore: restore how SSH was reached before changes that were not confirmed.
+# A timer calls it, and each boot before the network and sshd are up. A step that fails does not stop the next one, and files
+# are only renamed, which works on a full disk.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd @STATE@ 2> /dev/null || exit 0
-# Who changes the door has the lock already.
+# A run that changes SSH holds the lock already.
 if [ "${1:-}" != locked ]; then
     exec 9> @LOCK@
     flock -w 20 9
 fi
 [ -d armed ] || exit 0
-logger -p daemon.warning -t ssh-door "nobody has confirmed the changes to SSH: putting back how it was" || :
+logger -p daemon.warning -t ssh-door "the changes to SSH were not confirmed: restoring the previous state" || :
 
 while read -r kind number path; do
     case $kind in
@@ -34,7 +36,7 @@ while read -r kind number path; do
     esac
 done < armed/manifest
 
-# Rather a door that stands open than one that nobody can open.
+# Fail open: if the previous rules cannot be restored, remove ours.
 if [ -s armed/previous.nft ]; then
     nft -f armed/previous.nft || nft delete table inet lifeline
 fi
@@ -54,9 +56,9 @@ sync
 """
 
 _RESTORE_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
-# It is before or after no other unit: a reload of sshd would wait for it, while it waits for the reload.
+# No ordering against other units: a reload of sshd would wait for this unit, which waits for the reload.
 [Unit]
-Description=Put back how SSH was reached before changes that nobody has confirmed
+Description=Restore how SSH was reached before changes that were not confirmed
 DefaultDependencies=no
 ConditionPathExists=@STATE@/armed
 
@@ -67,7 +69,7 @@ ExecStart=@RESTORE@
 
 _BOOT_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
 [Unit]
-Description=Put back how SSH was reached before changes that nobody has confirmed until this boot
+Description=Restore how SSH was reached before changes that were not confirmed before this boot
 DefaultDependencies=no
 ConditionPathExists=@STATE@/armed
 After=local-fs.target
@@ -84,14 +86,14 @@ WantedBy=sysinit.target
 
 _FIREWALL_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
 [Unit]
-Description=Close SSH to everybody who is not on the list
+Description=Drop connections to SSH from addresses outside the allow-list
 DefaultDependencies=no
 ConditionPathExists=@STATE@/firewall.nft
 Wants=network-pre.target
 After=local-fs.target nftables.service
 Before=network-pre.target shutdown.target
 Conflicts=shutdown.target
-# What nftables.service loads begins by throwing away everybody's tables.
+# nftables.service flushes the tables of all others when it loads its own.
 PartOf=nftables.service
 ReloadPropagatedFrom=nftables.service
 
@@ -107,26 +109,21 @@ WantedBy=sysinit.target nftables.service
 """
 
 
-def files(nft):
-    """Paths with the texts that belong there, and their modes."""
-
-    def filled(text):
-        for name, value in (
-            ("STATE", STATE),
-            ("LOCK", LOCK),
-            ("RESTORE", RESTORE),
-            ("FIREWALL_UNIT", FIREWALL_UNIT),
-            ("NFT", nft),
-        ):
-            text = text.replace(f"@{name}@", value)
-        return text
-
+def files(nft: Optional[str]) -> Dict[str, Tuple[str, int]]:
+    """Return the texts and modes of the files by path. `nft` is its program's path; without it there is no firewall unit."""
     folder = "/etc/systemd/system/"
     found = {
-        RESTORE: (filled(_RESTORE), 0o755),
-        folder + RESTORE_UNIT: (filled(_RESTORE_SERVICE), 0o644),
-        folder + BOOT_UNIT: (filled(_BOOT_SERVICE), 0o644),
+        RESTORE: (_filled(_RESTORE, nft), 0o755),
+        folder + RESTORE_UNIT: (_filled(_RESTORE_SERVICE, nft), 0o644),
+        folder + BOOT_UNIT: (_filled(_BOOT_SERVICE, nft), 0o644),
     }
     if nft:
-        found[folder + FIREWALL_UNIT] = (filled(_FIREWALL_SERVICE), 0o644)
+        found[folder + FIREWALL_UNIT] = (_filled(_FIREWALL_SERVICE, nft), 0o644)
     return found
+
+
+def _filled(text: str, nft: Optional[str]) -> str:
+    values = {"STATE": STATE, "LOCK": LOCK, "RESTORE": RESTORE, "FIREWALL_UNIT": FIREWALL_UNIT, "NFT": nft or ""}
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text

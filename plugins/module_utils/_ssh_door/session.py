@@ -1,53 +1,59 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SSH connection that a process came through: from where, as whom, and since when."""
+"""Find the SSH connection that a process runs in: its addresses, its user and when it was opened."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import time
+from typing import Optional, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 
 
 class Session:
-    """A connection. C(start) is when its sshd process began, in the clock ticks of /proc/PID/stat."""
+    """An SSH connection.
 
-    def __init__(self, connection, user, start):
+    `connection` is the value of SSH_CONNECTION. `start` is the start of its sshd process in clock ticks of /proc/PID/stat.
+    """
+
+    def __init__(self, connection: str, user: Optional[str], start: int) -> None:
         self.connection, self.user, self.start = connection, user, start
         self.client, self.client_port, self.server, self.server_port = connection.split()
-        # A link-local address carries the name of the box's own interface.
+        # A link-local address carries the name of the host's own interface.
         self.address = self.client.partition("%")[0]
         self.server_address = self.server.partition("%")[0]
 
-    def is_new(self, connection, mark):
-        """Whether it was opened after V(mark), and is none that is known. A multiplexed one is as old as its first login."""
+    def is_new(self, connection: str, mark: int) -> bool:
+        """Return whether it was opened after `mark` and is not `connection`. A multiplexed one is as old as its first login."""
         return self.connection != connection and self.start > mark
 
 
-def find(pid, proc="/proc"):
-    """The session that process V(pid) runs in, or None. sudo takes SSH_CONNECTION away, but not from the shell it was called in."""
+def find(pid: int, proc: str = "/proc") -> Optional[Session]:
+    """Return the session that a process runs in, or None.
+
+    sudo removes SSH_CONNECTION from the environment of what it starts, but the shell that sudo was called in still has it.
+    """
     connection = user = start = None
     while pid > 0:
         found = _stat(proc, pid)
         if found is None:
             break
-        name, parent, began = found
-        # The server's own process doesn't have the variable in its environment, and is as old as the connection.
-        if connection is not None and name.startswith("sshd"):
-            start = began
+        # The server's own process does not have the variable in its environment, and is as old as the connection.
+        if connection is not None and found.name.startswith("sshd"):
+            start = found.start_ticks
             break
         connection = connection or _connection(proc, pid)
         if connection is not None:
-            # The outermost process is the user's who logged in; sudo in between is root's.
-            user, start = _owner(proc, pid) or user, began
-        pid = parent
-    return None if connection is None else Session(connection, user, start)
+            # The outermost process belongs to the user that logged in; sudo in between belongs to root.
+            user, start = _owner(proc, pid) or user, found.start_ticks
+        pid = found.ppid
+    return None if connection is None or start is None else Session(connection, user, start)
 
 
-def now(proc="/proc"):
-    """The present moment in the ticks of /proc/PID/stat, whatever clock the box's /proc shows: when a new process begins."""
+def now(proc: str = "/proc") -> int:
+    """Return the present moment in the ticks of /proc/PID/stat, whatever clock /proc shows: the start of a new process."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -55,42 +61,43 @@ def now(proc="/proc"):
         os.read(reader, 1)
         os._exit(0)
     try:
-        return _stat(proc, child)[2]
+        found = _stat(proc, child)
+        if found is None:
+            raise OSError(f"{proc}/{child}/stat cannot be read")
+        return found.start_ticks
     finally:
         os.close(writer)
         os.close(reader)
         os.waitpid(child, 0)
 
 
-def program_of(pid, proc="/proc"):
-    """What changes when process V(pid) runs a program anew under its old number; None where there is no such process."""
+def program_of(pid: int, proc: str = "/proc") -> Optional[Tuple[Optional[int], bytes]]:
+    """Return what changes when a process runs a program anew under its old number; None if there is no such process."""
     try:
         with open(f"{proc}/{pid}/auxv", "rb") as stream:
-            return (_stat(proc, pid) or (None,) * 3)[2], stream.read()
+            found = _stat(proc, pid)
+            return None if found is None else found.start_ticks, stream.read()
     except OSError:
         return None
 
 
-def wait_for_new_program(pid, before, seconds):
-    """Wait until process V(pid) has run its program anew, or is gone."""
+def wait_for_new_program(pid: int, before: Optional[Tuple[Optional[int], bytes]], seconds: float) -> None:
+    """Wait until a process has run its program anew or is gone, `seconds` at most."""
     deadline = time.monotonic() + seconds
     while program_of(pid) == before and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def _stat(proc, pid):
-    """Name, parent and start of a process."""
+def _stat(proc: str, pid: int) -> Optional[stat.Stat]:
     try:
         with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="surrogateescape") as stream:
-            text = stream.read()
+            return stat.parse(stream.read())
     except OSError:
         return None
-    found = stat.parse(text)
-    return None if found is None else (found.name, found.ppid, found.start_ticks)
 
 
-def _connection(proc, pid):
-    """SSH_CONNECTION of a process, or None."""
+def _connection(proc: str, pid: int) -> Optional[str]:
+    """Return SSH_CONNECTION of a process, or None."""
     try:
         with open(f"{proc}/{pid}/environ", "rb") as stream:
             variables = stream.read().decode("utf-8", "surrogateescape").split("\0")
@@ -103,10 +110,9 @@ def _connection(proc, pid):
     return None
 
 
-def _owner(proc, pid):
-    """The user that a process belongs to."""
+def _owner(proc: str, pid: int) -> Optional[str]:
+    """Return the name of the user that a process belongs to, or None."""
     try:
-        number = os.stat(f"{proc}/{pid}").st_uid
-        return pwd.getpwuid(number).pw_name
+        return pwd.getpwuid(os.stat(f"{proc}/{pid}").st_uid).pw_name
     except (OSError, KeyError):
         return None

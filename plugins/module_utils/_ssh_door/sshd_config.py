@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sshd's configuration: a file of our own beside those of others, and what all of it together means."""
+"""Write a drop-in for sshd, and judge what sshd makes of all its files together."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import ipaddress
 import os
 import re
 import shlex
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+# The values of each keyword, in small letters, as `sshd -T` prints them.
+Values = Mapping[str, Sequence[str]]
 
 MAIN = "/etc/ssh/sshd_config"
 FOLDER = "/etc/ssh/sshd_config.d"
@@ -20,49 +24,49 @@ _INCLUDE = re.compile(r"^(\s*include(?:\s*=\s*|\s+))(.+)$", re.IGNORECASE)
 _MATCH = re.compile(r"^\s*match\b", re.IGNORECASE)
 
 
-def drop_in(settings):
-    """The text of the file, or None without settings."""
+def drop_in(settings: Mapping[str, str]) -> Optional[str]:
+    """Return the text of the drop-in, or None without settings."""
     if not settings:
         return None
     lines = [
-        "# Written by role lifeline.fleet.ssh_lifeline. sshd takes the first value that it reads, so this file is the first."
+        "# Written by role lifeline.fleet.ssh_lifeline. sshd takes the first value that it reads, so this file comes first."
     ]
     return "\n".join(lines + [f"{keyword} {settings[keyword]}" for keyword in sorted(settings, key=str.lower)]) + "\n"
 
 
-def without_include(text):
-    """The main file without the line that includes our own."""
+def without_include(text: str) -> str:
+    """Return the main file without the line that includes the drop-in."""
     return "".join(line for line in text.splitlines(keepends=True) if line.strip() != INCLUDE)
 
 
-def with_include(text):
-    """The main file with our own at its very beginning."""
+def with_include(text: str) -> str:
+    """Return the main file with the drop-in included at its very beginning."""
     return INCLUDE + "\n" + without_include(text)
 
 
-def staged(text, folder):
-    """The text, including from V(folder) what it includes from the real one."""
+def staged(text: str, folder: str) -> str:
+    """Return a file that includes from `folder` what it includes from the real folder of drop-ins."""
     return "".join(_staged_line(line, folder) + "\n" for line in text.splitlines())
 
 
-def _staged_line(line, folder):
+def _staged_line(line: str, folder: str) -> str:
     match = _INCLUDE.match(line)
     if match is None:
         return line
     try:
         words = shlex.split(match.group(2), comments=True)
     except ValueError:
-        return line  # sshd itself will say what is wrong with it
+        return line  # sshd itself reports what is wrong with it
     return match.group(1) + " ".join(shlex.quote(_moved(word, folder)) for word in words)
 
 
-def _moved(pattern, folder):
+def _moved(pattern: str, folder: str) -> str:
     path = os.path.normpath(os.path.join("/etc/ssh", pattern))
     return os.path.join(folder, os.path.basename(path)) if os.path.dirname(path) == FOLDER else pattern
 
 
-def without_match(text):
-    """What holds for everybody: a file's lines up to its first Match."""
+def without_match(text: str) -> str:
+    """Return the part of a file that holds for every connection: its lines up to the first Match."""
     lines = []
     for line in text.splitlines(keepends=True):
         if _MATCH.match(line):
@@ -71,17 +75,20 @@ def without_match(text):
     return "".join(lines)
 
 
-def effective(output):
-    """What C(sshd -T) prints: each keyword in small letters, with its values."""
-    values = {}
+def effective(output: str) -> Dict[str, List[str]]:
+    """Parse what `sshd -T` prints: the values of each keyword, in small letters."""
+    values: Dict[str, List[str]] = {}
     for line in output.splitlines():
         keyword, _space, value = line.partition(" ")
         values.setdefault(keyword.lower(), []).append(value.strip())
     return values
 
 
-def overridden(settings, own, whole):
-    """The first of the settings that has no effect, and what has instead; or None."""
+def overridden(settings: Mapping[str, str], own: Values, whole: Values) -> Optional[Tuple[str, str]]:
+    """Return the first setting without effect and the values in effect instead, or None.
+
+    `own` is what sshd makes of the drop-in alone, `whole` what it makes of all files.
+    """
     aliases = {"challengeresponseauthentication": "kbdinteractiveauthentication"}
     for keyword in sorted(settings):
         name = keyword.lower() if keyword.lower() in own else aliases.get(keyword.lower(), keyword.lower())
@@ -90,52 +97,31 @@ def overridden(settings, own, whole):
     return None
 
 
-def ports(values):
-    """Where sshd listens, by the values of C(sshd -T)."""
-    found = {int(port) for port in values.get("port", []) if port.isdecimal()}
-    return found | {
-        int(address.rpartition(":")[2])
-        for address in values.get("listenaddress", [])
-        if address.rpartition(":")[2].isdecimal()
-    }
+def ports(values: Values) -> Set[int]:
+    """Return the ports that sshd listens on."""
+    written = list(values.get("port", [])) + [address.rpartition(":")[2] for address in values.get("listenaddress", [])]
+    return {int(port) for port in written if port.isdecimal()}
 
 
 class User:
-    """What the box knows of a user who wants to log in."""
+    """A user that wants to log in, as the host knows it. `password` says whether it has one."""
 
-    def __init__(self, name, uid, groups, home, password, address, host=""):
+    def __init__(
+        self, name: str, uid: int, groups: Sequence[str], home: str, password: bool, address: str, host: str = ""
+    ) -> None:
         self.name, self.uid, self.groups, self.home, self.password = name, uid, groups, home, password
         self.address, self.host = address, host
 
 
-def login_refused(values, user, read):
-    """Why sshd would not let a user in under the values of C(sshd -T), or None. V(read) returns a file's text or None."""
+def login_refused(values: Values, user: User, read: Callable[[str], Optional[str]]) -> Optional[str]:
+    """Return why sshd would refuse the login of a user, or None. `read` returns a file's text, None without the file."""
     unlisted = _unlisted(values, user)
     if unlisted:
         return unlisted
     root = _first(values, "permitrootlogin", "prohibit-password") if user.uid == 0 else "yes"
     if root in ("no", "forced-commands-only"):
         return f"PermitRootLogin {root} keeps {user.name} out"
-    methods = set()
-    keys = _key_files(values, user)
-    has_key = any(_has_key(read(path)) for path in keys) or any(
-        _first(values, other, "none") != "none" for other in ("authorizedkeyscommand", "trustedusercakeys")
-    )
-    if _first(values, "pubkeyauthentication", "yes") == "yes" and has_key:
-        methods.add("publickey")
-    if user.password and root == "yes":
-        if _first(values, "passwordauthentication", "yes") == "yes":
-            methods.add("password")
-        if "yes" in (
-            _first(values, "kbdinteractiveauthentication", "no"),
-            _first(values, "challengeresponseauthentication", "no"),
-        ):
-            methods.add("keyboard-interactive")
-    methods.update(
-        method
-        for method, keyword in (("gssapi-with-mic", "gssapiauthentication"), ("hostbased", "hostbasedauthentication"))
-        if _first(values, keyword, "no") == "yes"
-    )
+    methods = _methods(values, user, root, read)
     wanted = _first(values, "authenticationmethods", "any")
     if wanted != "any" and not any(
         {part.partition(":")[0] for part in chain.split(",")} <= methods for chain in wanted.split()
@@ -143,15 +129,40 @@ def login_refused(values, user, read):
         return f"AuthenticationMethods {wanted} leaves {user.name} no way to log in"
     if methods:
         return None
-    return f"{user.name} could no longer log in: {'keys are off' if _first(values, 'pubkeyauthentication', 'yes') != 'yes' else 'there is no key in ' + ' or '.join(keys)}, and {'the user has no password' if not user.password else 'passwords are off'}"
+    keys_off = _first(values, "pubkeyauthentication", "yes") != "yes"
+    keys = "keys are off" if keys_off else "there is no key in " + " or ".join(_key_files(values, user))
+    passwords = "passwords are off" if user.password else "the user has no password"
+    return f"{user.name} could no longer log in: {keys}, and {passwords}"
 
 
-def _first(values, keyword, default):
+def _methods(values: Values, user: User, root: str, read: Callable[[str], Optional[str]]) -> Set[str]:
+    """Return the authentication methods that a user could succeed with."""
+    methods = {
+        method
+        for method, keyword in (("gssapi-with-mic", "gssapiauthentication"), ("hostbased", "hostbasedauthentication"))
+        if _first(values, keyword, "no") == "yes"
+    }
+    has_key = any(_has_key(read(path)) for path in _key_files(values, user)) or any(
+        _first(values, other, "none") != "none" for other in ("authorizedkeyscommand", "trustedusercakeys")
+    )
+    if _first(values, "pubkeyauthentication", "yes") == "yes" and has_key:
+        methods.add("publickey")
+    if user.password and root == "yes":
+        if _first(values, "passwordauthentication", "yes") == "yes":
+            methods.add("password")
+        # Before OpenSSH 8.7 it had the other name.
+        interactive = ("kbdinteractiveauthentication", "challengeresponseauthentication")
+        if any(_first(values, keyword, "no") == "yes" for keyword in interactive):
+            methods.add("keyboard-interactive")
+    return methods
+
+
+def _first(values: Values, keyword: str, default: str) -> str:
     value = values.get(keyword, [default])[0]
     return "prohibit-password" if value == "without-password" else value
 
 
-def _key_files(values, user):
+def _key_files(values: Values, user: User) -> List[str]:
     tokens = {"%h": user.home, "%u": user.name, "%U": str(user.uid), "%%": "%"}
     files = []
     for pattern in " ".join(values.get("authorizedkeysfile", [".ssh/authorized_keys"])).split():
@@ -160,14 +171,14 @@ def _key_files(values, user):
     return files
 
 
-def _has_key(text):
+def _has_key(text: Optional[str]) -> bool:
     return text is not None and any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
 
 
-def _unlisted(values, user):
-    """Why AllowUsers and its like keep a user out. They are asked in sshd's own order."""
+def _unlisted(values: Values, user: User) -> Optional[str]:
+    """Return why AllowUsers, DenyUsers, AllowGroups or DenyGroups keep a user out, in sshd's own order, or None."""
 
-    def listed(keyword):
+    def listed(keyword: str) -> List[str]:
         return [pattern for line in values.get(keyword, []) for pattern in line.split()]
 
     for pattern in listed("denyusers"):
@@ -185,20 +196,20 @@ def _unlisted(values, user):
     return None
 
 
-def _is_user(pattern, user):
+def _is_user(pattern: str, user: User) -> bool:
     name, at, host = pattern.rpartition("@")
     if not at:
         return _is_like(user.name, pattern)
     return _is_like(user.name, name) and any(_is_host(part, user) for part in host.split(","))
 
 
-def _is_host(pattern, user):
+def _is_host(pattern: str, user: User) -> bool:
     try:
         return ipaddress.ip_address(user.address) in ipaddress.ip_network(pattern)
     except ValueError:
         return _is_like(user.address, pattern) or bool(user.host and _is_like(user.host.lower(), pattern.lower()))
 
 
-def _is_like(text, pattern):
+def _is_like(text: str, pattern: str) -> bool:
     # sshd knows * and ?, and no brackets.
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))

@@ -109,7 +109,9 @@ def test_a_workers_queue_is_spared_unless_somebody_insists():
         "redis.service": "sidekiq.service",
         "cache.service": "sidekiq.service",
     }
-    with pytest.raises(protection.Refused, match=r"redis may not be masked: sidekiq.service needs redis.service"):
+    with pytest.raises(
+        protection.Refused, match=r"redis may not be masked: sidekiq.service needs redis.service; remove it"
+    ):
         choose(box, masked("redis"))
     del box.units["sidekiq.service"]
     assert list(choose(box, "redis").units) == ["redis.service"]
