@@ -1,23 +1,24 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module lifeline.fleet.config_files."""
+"""Run the module lifeline.fleet.config_files."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: config_files
-short_description: Writes files that belong together, all of them or none
+short_description: Writes files that belong together, either all of them or none
 version_added: 0.1.0
 description:
-  - Writes the text, the mode and the owner of several files in one go, and makes the directories that they want.
-  - Each new text is first shown to the program that will read it. Where one is refused, nothing is written.
+  - Writes the text, the mode and the owner of several files together, and creates the directories that they are in.
+  - Checks each new text with the program that will read it. If one is refused, nothing is written.
+  - If a file cannot be replaced, the files that were replaced before it are restored.
 attributes:
   check_mode:
-    description: Can run in check mode and say what would change. What would read a text may not be installed then, so it isn't asked.
+    description: Can run in check mode and report what would change. Texts are not checked, as the programs may not be installed yet.
     support: full
   diff_mode:
-    description: Shows what changes in each file that is not O(files[].secret).
+    description: Shows what changes in each file, except in those with O(files[].secret).
     support: full
 options:
   files:
@@ -27,7 +28,7 @@ options:
     required: true
     suboptions:
       path:
-        description: Where the file is. Must be absolute.
+        description: The absolute path of the file.
         type: path
         required: true
       content:
@@ -35,22 +36,21 @@ options:
         type: str
         required: true
       mode:
-        description: The mode in octal digits.
+        description: The mode as octal digits.
         type: str
         default: '0644'
       validate:
         description:
-          - A command that ends with 0 if the text is right. V(%s) in it stands for a file of the same name with the new text, in a place of
-            its own.
+          - A command that exits with 0 if the text is valid. V(%s) in it stands for the path of a file of the same name with the new text.
         type: list
         elements: str
         default: []
       secret:
-        description: Whether the text holds secrets, which no output may show.
+        description: Whether the text has secrets that no output may show.
         type: bool
         default: false
 notes:
-  - The files belong to the user who runs the module, which is root for all that the collection writes.
+  - The files belong to the user that runs the module, which is root for everything that the collection writes.
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
@@ -70,7 +70,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed_files:
-  description: The files that are, or in check mode would be, written.
+  description: The files that were written, or in check mode would be.
   returned: success
   type: list
   elements: str
@@ -79,6 +79,7 @@ changed_files:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import together
 
 
@@ -100,18 +101,30 @@ def main():
         },
         supports_check_mode=True,
     )
-    files = [together.File(module, wanted) for wanted in module.params["files"]]
-    changed = [file for file in files if file.changed]
-    refused = (
-        [] if module.check_mode else [f"{file.path}: {said}" for file in changed for said in [file.validate()] if said]
-    )
-    if refused:
-        module.fail_json(msg="nothing was written. " + "; ".join(refused))
-    if not module.check_mode:
-        together.replace(changed, module.fail_json)
+    commands = Commands.of_module(module)
+    try:
+        changed = [file for file in map(_file, module.params["files"]) if file.changed]
+        said = {} if module.check_mode else {file.path: file.refused(commands) for file in changed}
+        refused = [f"{path}: {why}" for path, why in said.items() if why]
+        if refused:
+            module.fail_json(msg="nothing was written. " + "; ".join(refused))
+        if not module.check_mode:
+            together.replace(changed)
+    except together.FilesError as error:
+        module.fail_json(msg=str(error))
     module.exit_json(
         changed=bool(changed), changed_files=[file.path for file in changed], diff=[file.diff() for file in changed]
     )
+
+
+def _file(wanted):
+    try:
+        mode = int(wanted["mode"], 8)
+    except ValueError:
+        raise together.FilesError(
+            f"{wanted['path']}: mode must be octal digits, such as '0644' ({wanted['mode']!r})"
+        ) from None
+    return together.File(wanted["path"], wanted["content"], mode, wanted["validate"], wanted["secret"])
 
 
 if __name__ == "__main__":

@@ -1,32 +1,38 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fail2ban's configuration: the text of a file of our own, and what all files together come to."""
+"""Write files for fail2ban, and parse what fail2ban and nft print of its jails."""
 
 from __future__ import annotations
 
 import ast
 import ipaddress
 import re
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+
+# A command of `fail2ban-client -d`: words, and lists or pairs of words.
+Command = List[Any]
 
 LOOPBACK = ("127.0.0.0/8", "::1")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2629800, "y": 31557600}
 _PART = re.compile(r"(\d+)\s*(mo|[smhdwy])")
 _SPAN = re.compile(r"(?:\d+\s*(?:mo|[smhdwy])\s*)+")
-_HEADER = "# Written by role lifeline.fleet.fail2ban. It is the last file that fail2ban reads, so that it has the last word.\n"
+_HEADER = (
+    "# Written by role lifeline.fleet.fail2ban. It is the last file that fail2ban reads, so it overrides the others.\n"
+)
 
 
-def seconds(value):
-    """A span of time as fail2ban reads it: seconds, or such as 10m or 1d 12h; -1 is for ever. Raises ValueError."""
+def seconds(value: object) -> int:
+    """Return the seconds of a time as fail2ban reads it, such as 600, 10m or 1d 12h; -1 means for ever. Raises ValueError."""
     text = str(value).strip()
     if re.fullmatch(r"-1|\d+", text):
         return int(text)
     if isinstance(value, bool) or not _SPAN.fullmatch(text):
-        raise ValueError(f"{value!r} is no span of time")
+        raise ValueError(f"{value!r} is not a time")
     return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
-def text(sections):
-    """An ini file of pairs of a section and its settings. A list has a line each, and so has None none."""
+def text(sections: Iterable[Tuple[str, Mapping[str, Any]]]) -> str:
+    """Return an ini file of sections and their settings. A list gets a line for each element, None is left out."""
     lines = [_HEADER]
     for name, settings in sections:
         lines.append(f"[{name}]\n")
@@ -35,7 +41,7 @@ def text(sections):
     return "".join(lines).rstrip("\n") + "\n"
 
 
-def _value(value):
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
@@ -43,8 +49,11 @@ def _value(value):
     return str(value)
 
 
-def ignored(*lists):
-    """The addresses and networks of all lists and of the loopback, each once; what lies within another is left out."""
+def ignored(*lists: Iterable[str]) -> List[str]:
+    """Return the addresses and networks of all lists and of the loopback, without those that lie within others.
+
+    Raises ValueError.
+    """
     networks = [ipaddress.ip_network(entry) for entries in (LOOPBACK, *lists) for entry in entries]
     kept = [
         ipaddress.collapse_addresses([network for network in networks if network.version == version])
@@ -55,14 +64,14 @@ def ignored(*lists):
     ]
 
 
-def address(written):
-    """The address that fail2ban would ban, of one that sshd wrote."""
+def address(written: str) -> str:
+    """Return an address of sshd's log as fail2ban would ban it."""
     parsed = ipaddress.ip_address(written.partition("%")[0])
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
-def is_ignored(written, networks):
-    """Whether an address, or a network, lies within one of V(networks). What is neither is not."""
+def is_ignored(written: str, networks: Iterable[str]) -> bool:
+    """Return whether an address or a network lies within one of `networks`. Other texts do not."""
     try:
         banned = ipaddress.ip_network(written, strict=False)
     except ValueError:
@@ -71,7 +80,7 @@ def is_ignored(written, networks):
         try:
             network = ipaddress.ip_network(entry, strict=False)
         except ValueError:
-            continue  # fail2ban takes names there as well
+            continue  # fail2ban accepts host names as well
         if (
             network.version == banned.version
             and network.network_address <= banned.network_address
@@ -81,14 +90,14 @@ def is_ignored(written, networks):
     return False
 
 
-def missing(wanted, present):
-    """Those of the addresses and networks V(wanted) that are not ignored by V(present)."""
+def missing(wanted: Iterable[str], present: Sequence[str]) -> List[str]:
+    """Return those of the addresses and networks `wanted` that `present` does not contain."""
     return [entry for entry in wanted if not is_ignored(entry, present)]
 
 
-def commands(output):
-    """What C(fail2ban-client -d) prints: the commands with which the daemon would be configured."""
-    found = []
+def commands(output: str) -> List[Command]:
+    """Parse what `fail2ban-client -d` prints: the commands that would configure the daemon."""
+    found: List[Command] = []
     for line in output.splitlines():
         if line.startswith("["):
             try:
@@ -98,9 +107,9 @@ def commands(output):
     return found
 
 
-def jails(stream):
-    """The jails that would run, each with its backend, the addresses that it ignores, and its plain settings."""
-    found = {}
+def jails(stream: Iterable[Command]) -> Dict[str, Dict[str, Any]]:
+    """Return the jails that would run, each with its backend, the addresses that it ignores, and its plain settings."""
+    found: Dict[str, Dict[str, Any]] = {}
     for command in stream:
         if command[0] == "add":
             found[command[1]] = {"backend": command[2], "ignoreip": [], "started": False}
@@ -114,16 +123,16 @@ def jails(stream):
     return found
 
 
-def errors(stream):
-    """Why jails are left out, in fail2ban's words."""
+def errors(stream: Iterable[Command]) -> List[str]:
+    """Return fail2ban's reasons for leaving out jails."""
     return [str(command[1]) for command in stream if command[0] == "config-error" and len(command) > 1]
 
 
 THRESHOLDS = ("maxretry", "findtime", "bantime")
 
 
-def differences(wanted, got):
-    """How a jail's thresholds differ from what they are to be, in words."""
+def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> List[str]:
+    """Return how the thresholds of a jail differ from the wanted ones."""
     found = []
     for key in THRESHOLDS:
         if wanted.get(key) is None:
@@ -137,8 +146,8 @@ def differences(wanted, got):
     return found
 
 
-def actions(stream):
-    """What each jail's actions are made of: by jail and action, pairs of a property and its value."""
+def actions(stream: Iterable[Command]) -> Dict[Tuple[str, str], List[Tuple[str, Any]]]:
+    """Return the properties of each action with their values, by jail and action."""
     return {
         (command[1], command[3]): command[4]
         for command in stream
@@ -147,11 +156,12 @@ def actions(stream):
 
 
 class Rules:
-    """What nft holds of a jail, by C(nft -j list ruleset)."""
+    """The addresses and ports that nft has for a jail. `listing` is the JSON of `nft -j list ruleset`."""
 
-    def __init__(self, listing, jail):
-        sets, self.ports = {}, []
-        used = set()
+    def __init__(self, listing: Mapping[str, Any], jail: str) -> None:
+        sets: Dict[Tuple[str, str, str], Set[str]] = {}
+        self.ports: List[Set[Tuple[int, int]]] = []
+        used: Set[Tuple[str, str, str]] = set()
         for item in listing.get("nftables", []):
             entry = item.get("set")
             if entry and entry.get("name") in ("addr-set-" + jail, "addr6-set-" + jail):
@@ -173,11 +183,11 @@ class Rules:
                         for match in matches
                         if match["left"].get("payload", {}).get("field") == "dport"
                     ]
-        # An address in a set that no rule refers to may come in.
+        # An address in a set that no rule refers to can still connect.
         self.addresses = {address for key, addresses in sets.items() if key in used for address in addresses}
 
-    def differ(self, ports):
-        """Whether a rule is for other ports than these, written as for a jail. Whoever names a service leaves it open."""
+    def differ(self, ports: str) -> bool:
+        """Return whether a rule is for other ports than those of a jail. Names of services are not compared."""
         wanted = set()
         for port in ports.replace(" ", "").split(","):
             ends = port.replace("-", ":").split(":")
@@ -187,12 +197,12 @@ class Rules:
         return any(found != wanted for found in self.ports)
 
 
-def _plain(element):
+def _plain(element: Any) -> str:
     while isinstance(element, dict):
         element = element.get("elem", element.get("val", ""))
     return str(element)
 
 
-def _ports(right):
+def _ports(right: Any) -> Set[Tuple[int, int]]:
     values = right["set"] if isinstance(right, dict) and "set" in right else [right]
     return {tuple(value["range"]) if isinstance(value, dict) else (value, value) for value in values}

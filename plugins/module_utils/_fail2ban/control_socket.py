@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fail2ban's socket: one question, one answer. Its own client takes a third of a second for each of them."""
+"""Ask fail2ban through its socket. Its own client takes a third of a second for each question."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import builtins
 import io
 import pickle
 import socket
+from typing import Any, Iterable
 
 _END = b"<F2B_END_COMMAND>"
 
 
 class Refusal(Exception):
-    """fail2ban answers that it won't, or in a way that nobody understands."""
+    """fail2ban refuses a command, or its answer cannot be read."""
 
 
 class _Plain(pickle.Unpickler):
-    """Takes plain values and Python's own exceptions; what else would come as an object is kept as its name."""
+    """Load plain values and Python's own exceptions; replace every other class by an exception of its name."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> type:
         found = getattr(builtins, name, None) if module == "builtins" else None
-        # An address comes as a call of str.
+        # An address is pickled as a call of str.
         if isinstance(found, type) and issubclass(
             found, (str, bytes, int, float, list, tuple, dict, set, frozenset, Exception)
         ):
@@ -29,8 +30,8 @@ class _Plain(pickle.Unpickler):
         return type(name, (Exception,), {})
 
 
-def ask(path, words, timeout=30):
-    """What the daemon at socket V(path) answers to a command. Raises OSError or Refusal."""
+def ask(path: str, words: Iterable[str], timeout: float = 30) -> Any:
+    """Return the answer of the daemon at a socket to a command. Raises OSError or Refusal."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         connection.connect(path)
