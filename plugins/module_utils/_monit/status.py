@@ -1,47 +1,63 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a running monit says of itself and of its checks: its XML as a dictionary."""
+"""Parse what a running monit reports of itself and of its checks."""
 
 from __future__ import annotations
 
+from typing import Dict, Optional, Sequence, TypedDict
 from xml.etree import ElementTree
 
 KINDS = ("filesystem", "directory", "file", "process", "host", "system", "fifo", "program", "network")
 MONITORED = ("no", "yes", "initializing", "waiting")
 
 
-def parse(xml):
-    """Monit's answer to C(/_status?format=xml), in bytes, as a dictionary.
+class Check(TypedDict):
+    """A check as monit reports it; values that monit leaves out are None. `waits` means for an action."""
 
-    C(incarnation) is the second since 1970 in which monit last read its configuration; C(checks) maps a check's name to its C(kind),
-    C(monitored), C(waits) (for an action), C(ok), C(message), C(pid) and C(memory_total_bytes), C(None) where monit does not say.
-    Raises ValueError where it isn't monit's.
-    """
+    kind: Optional[str]
+    monitored: Optional[str]
+    waits: bool
+    ok: bool
+    message: Optional[str]
+    pid: Optional[int]
+    memory_total_bytes: Optional[int]
+
+
+class Status(TypedDict):
+    """What monit reports. `incarnation` is when it last read its configuration, in seconds since 1970."""
+
+    version: Optional[str]
+    incarnation: int
+    poll_seconds: Optional[int]
+    checks: Dict[str, Check]
+
+
+def parse(xml: bytes) -> Status:
+    """Parse monit's answer to `/_status?format=xml`. Raises ValueError if it is not one."""
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
-        raise ValueError(f"monit's status is no XML: {error}") from error
+        raise ValueError(f"monit's status is not XML: {error}") from error
     server = root.find("server")
     incarnation = _number(server, "incarnation") if server is not None else None
-    if incarnation is None:
-        raise ValueError("monit's status doesn't say since when it runs")
-    checks = [_check(service) for service in root.iter("service")]
+    if server is None or incarnation is None:
+        raise ValueError("monit's status does not say when it read its configuration")
     return {
         "version": _text(server, "version"),
         "incarnation": incarnation,
         "poll_seconds": _number(server, "poll"),
-        "checks": {check.pop("name"): check for check in checks},
+        # From version 6 on the name is an element.
+        "checks": {
+            _text(service, "name") or service.get("name") or "": _check(service) for service in root.iter("service")
+        },
     }
 
 
-def _check(service):
-    kind, monitored = _index(service.get("type"), KINDS), _index(_text(service, "monitor"), MONITORED)
+def _check(service: ElementTree.Element) -> Check:
     kilobytes = _number(service, "memory/kilobytetotal")
     return {
-        # From version 6 on the name stands on a line of its own.
-        "name": _text(service, "name") or service.get("name"),
-        "kind": kind,
-        "monitored": monitored,
+        "kind": _index(service.get("type"), KINDS),
+        "monitored": _index(_text(service, "monitor"), MONITORED),
         "waits": _text(service, "pendingaction") not in (None, "0"),
         "ok": _text(service, "status") == "0",
         "message": _text(service, "status_message") or _text(service, "program/output"),
@@ -50,16 +66,16 @@ def _check(service):
     }
 
 
-def _text(element, path):
+def _text(element: ElementTree.Element, path: str) -> Optional[str]:
     found = element.find(path)
     text = (found.text or "").strip() if found is not None else ""
     return text or None
 
 
-def _number(element, path):
+def _number(element: ElementTree.Element, path: str) -> Optional[int]:
     text = _text(element, path)
-    return int(text) if text is not None and text.lstrip("-").isdigit() else None
+    return int(text) if text is not None and text.lstrip("-").isdecimal() else None
 
 
-def _index(text, names):
-    return names[int(text)] if text is not None and text.isdigit() and int(text) < len(names) else None
+def _index(text: Optional[str], names: Sequence[str]) -> Optional[str]:
+    return names[int(text)] if text is not None and text.isdecimal() and int(text) < len(names) else None

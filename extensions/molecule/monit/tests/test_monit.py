@@ -307,7 +307,7 @@ def test_a_full_disk_damages_no_file(plain):
                 ]
             },
         )
-        assert "/srv/full/second: No space left on device" in answer["msg"]
+        assert "/srv/full/second cannot be written: No space left on device" in answer["msg"]
         assert plain.run("cat /srv/full/first; ls -A /srv/full") == "old\nfirst"
     finally:
         plain.run("umount /srv/full")

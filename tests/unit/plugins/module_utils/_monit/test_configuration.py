@@ -1,0 +1,171 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is given to `monit -t`, what is refused, and which files are written; the messages are those of monit 5.33."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._monit.configuration import (
+    Configuration,
+    ConfigurationError,
+    Options,
+)
+
+CONTROL = "set daemon 10\ninclude {0}/lifeline.d/*\n"
+PROCESS = "check process a with pidfile /run/a.pid\n  if totalmem > 300 MB for 3 cycles then alert"
+
+
+@pytest.fixture
+def etc(tmp_path):
+    """Return a folder with a control file, a check of ours and one of another owner."""
+    folder = tmp_path / "etc"
+    (folder / "lifeline.d").mkdir(parents=True)
+    for path, text in (
+        ("monitrc", CONTROL.format(folder)),
+        ("lifeline.d/crawler-old", "x\n"),
+        ("lifeline.d/base-s", "y\n"),
+    ):
+        (folder / path).write_text(text)
+        os.chmod(folder / path, 0o600)
+    return folder
+
+
+@pytest.fixture
+def configuration(host, etc):
+    """Return a function that makes a configuration of checks by name."""
+
+    def make(checks, control=None):
+        listed = [{"name": name, "text": text} for name, text in checks.items()]
+        options = Options(str(etc / "monitrc"), control, str(etc / "lifeline.d"), "crawler", listed)
+        return Configuration(host.commands, options)
+
+    return make
+
+
+@pytest.fixture
+def staged(host):
+    """Record what monit is asked about: the text of the control file and of each check."""
+    seen = {}
+
+    def look(argv):
+        stage = pathlib.Path(argv[-1]).parent
+        for path in sorted(stage.rglob("*")):
+            if path.is_file():
+                assert path.stat().st_mode & 0o777 == 0o600
+                seen[path.relative_to(stage).as_posix()] = path.read_text().replace(str(stage), "STAGE")
+        return 0, "Control file syntax OK\n", "New Monit id: 0123\n Stored in '/var/lib/monit/id'\n"
+
+    host.answer("/usr/bin/monit -t", then=look)
+    return seen
+
+
+def test_monit_checks_all_files_as_they_will_be(configuration, staged, host, etc):
+    assert configuration({"a": PROCESS}).validate("/usr/bin/monit") == []
+    assert staged == {
+        "monitrc": "set daemon 10\ninclude STAGE/checks/*\n",
+        "checks/base-s": "y\n",
+        "checks/crawler-a": PROCESS + "\n",
+    }
+    assert os.listdir(host.commands.tmpdir) == []
+    assert (etc / "lifeline.d/crawler-old").exists()
+
+
+def test_our_checks_are_written_and_those_no_longer_wanted_removed(configuration, etc):
+    config = configuration({"a": PROCESS}, control=CONTROL.format(etc) + "set log /x\n")
+    folder = etc / "lifeline.d"
+    assert config.files == [f"{folder}/crawler-a"]
+    assert config.changed == [f"{folder}/crawler-a", f"{folder}/crawler-old", f"{etc}/monitrc"]
+    config.replace()
+    assert sorted(os.listdir(folder)) == ["base-s", "crawler-a"]
+    assert (folder / "crawler-a").read_text() == PROCESS + "\n"
+    assert (folder / "crawler-a").stat().st_mode & 0o777 == 0o600
+    again = configuration({"a": PROCESS}, control=CONTROL.format(etc) + "set log /x\n")
+    assert again.changed == [] and again.diff() == []
+
+
+def test_a_file_that_others_may_read_is_a_change(configuration, etc):
+    os.chmod(etc / "lifeline.d/crawler-old", 0o644)
+    config = configuration({"old": "x"})
+    assert config.changed == [f"{etc}/lifeline.d/crawler-old"]
+    config.replace()
+    assert (etc / "lifeline.d/crawler-old").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_diff_shows_texts_before_and_after(configuration, etc):
+    added, removed = configuration({"a": "b"}).diff()
+    assert (added["after_header"], added["before"], added["after"]) == (f"{etc}/lifeline.d/crawler-a", "", "b\n")
+    assert (removed["before"], removed["after"]) == ("x\n", "")
+
+
+def test_a_syntax_error_names_the_check_and_the_line(configuration, host, etc):
+    def refuse(argv):
+        stage = os.path.dirname(argv[-1])
+        return 1, "", f"{stage}/checks/crawler-a:2: syntax error 'MB'\n"
+
+    host.answer("/usr/bin/monit -t", then=refuse)
+    with pytest.raises(ConfigurationError) as raised:
+        configuration({"a": PROCESS}).validate("/usr/bin/monit")
+    assert str(raised.value) == (
+        "monit refuses the new configuration, so the old one stays: check a, line 2: syntax error 'MB'"
+    )
+    assert os.listdir(host.commands.tmpdir) == []
+
+
+def test_an_error_in_a_file_of_others_names_that_file(configuration, host, etc):
+    host.answer(
+        "/usr/bin/monit -t",
+        then=lambda argv: (1, "", f"{os.path.dirname(argv[-1])}/checks/base-s:1: syntax error 'y'\n"),
+    )
+    with pytest.raises(ConfigurationError, match=f"{etc}/lifeline.d/base-s:1: syntax error 'y'$"):
+        configuration({"a": PROCESS}).validate("/usr/bin/monit")
+
+
+def test_a_program_that_is_missing_is_refused_although_monit_only_warns(configuration, host):
+    warning = "crawler-a:1: Program does not exist: '/usr/bin/none'"
+    host.answer(
+        "/usr/bin/monit -t",
+        then=lambda argv: (0, "Control file syntax OK\n", f"{os.path.dirname(argv[-1])}/checks/{warning}\n"),
+    )
+    with pytest.raises(ConfigurationError, match="check a, line 1: Program does not exist: '/usr/bin/none'$"):
+        configuration({"a": PROCESS}).validate("/usr/bin/monit")
+
+
+def test_other_warnings_are_returned_and_readable(configuration, host):
+    host.answer(
+        "/usr/bin/monit -t",
+        then=lambda argv: (0, "", f"{os.path.dirname(argv[-1])}/checks/crawler-a:1: Every is deprecated\n"),
+    )
+    config = configuration({"a": PROCESS})
+    (warning,) = config.validate("/usr/bin/monit")
+    assert config.readable(warning) == "check a, line 1: Every is deprecated"
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a/b", "a\n"])
+def test_a_name_that_cannot_be_a_file_is_refused(configuration, name):
+    with pytest.raises(ConfigurationError) as raised:
+        configuration({name: PROCESS})
+    assert str(raised.value) == (f"checks: a name must be letters, digits and . _ @ - ({name!r}); rename the check")
+
+
+def test_two_checks_of_one_name_are_refused(host, etc):
+    twice = [{"name": "a", "text": "x"}, {"name": "a", "text": "y"}]
+    with pytest.raises(ConfigurationError, match="checks: two checks have the same name; rename one of them"):
+        Configuration(host.commands, Options(str(etc / "monitrc"), None, str(etc), "crawler", twice))
+
+
+def test_a_control_file_that_does_not_include_the_checks_is_refused(configuration, etc):
+    with pytest.raises(ConfigurationError) as raised:
+        configuration({"a": PROCESS}, control="set daemon 10\n").validate("/usr/bin/monit")
+    assert str(raised.value) == (
+        f"{etc}/monitrc does not include {etc}/lifeline.d/*, so monit would not read the checks; add the statement"
+    )
+
+
+def test_a_control_file_that_is_missing_is_named(configuration, etc):
+    (etc / "monitrc").unlink()
+    with pytest.raises(ConfigurationError, match=f"control: {etc}/monitrc does not exist; give its text"):
+        configuration({"a": PROCESS}).validate("/usr/bin/monit")
