@@ -15,7 +15,9 @@ description:
   - If a file cannot be replaced, the files that were replaced before it are restored.
 attributes:
   check_mode:
-    description: Can run in check mode and report what would change. Texts are not checked, as the programs may not be installed yet.
+    description:
+      - Can run in check mode and report what would change. Texts are not checked, as the programs may not be
+        installed yet.
     support: full
   diff_mode:
     description: Shows what changes in each file, except in those with O(files[].secret).
@@ -41,7 +43,8 @@ options:
         default: '0644'
       validate:
         description:
-          - A command that exits with 0 if the text is valid. V(%s) in it stands for the path of a file of the same name with the new text.
+          - A command that exits with 0 if the text is valid. V(%s) in it stands for the path of a file of the same
+            name with the new text.
         type: list
         elements: str
         default: []

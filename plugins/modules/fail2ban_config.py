@@ -12,15 +12,17 @@ version_added: 0.1.0
 description:
   - Writes one file of jails and one file of the daemon's own settings. Other files stay as they are.
   - Before anything is replaced, a copy of the whole configuration is put together with the new files and checked with
-    C(fail2ban-client -t) and with fail2ban's own code, which refuses wrong regular expressions and times that the test accepts. Each jail
-    must come out as it was asked for.
+    C(fail2ban-client -t) and with fail2ban's own code, which refuses wrong regular expressions and times that the
+    test accepts. Each jail must come out as it was asked for.
   - No jail bans the loopback, O(ignore), or the address of this connection, whoever wrote the jail.
-  - If a package of O(packages) is missing, only the addresses that must never be banned are written, because fail2ban starts as soon as
-    it is installed and must know them by then. Install the packages then, and run the module again.
+  - If a package of O(packages) is missing, only the addresses that must never be banned are written, because fail2ban
+    starts as soon as it is installed and must know them by then. Install the packages then, and run the module again.
   - The running daemon is left alone. M(lifeline.fleet.fail2ban_daemon) has it read the files.
 attributes:
   check_mode:
-    description: Can run in check mode and report what would change. The new configuration is validated as well if fail2ban is installed.
+    description:
+      - Can run in check mode and report what would change. The new configuration is validated as well if fail2ban is
+        installed.
     support: full
   diff_mode:
     description: Shows what changes in each file.

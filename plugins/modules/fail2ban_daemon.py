@@ -10,13 +10,13 @@ module: fail2ban_daemon
 short_description: Has the running fail2ban follow its configuration, and proves that its bans work
 version_added: 0.1.0
 description:
-  - Has fail2ban read its configuration again if a file of it is newer than what the daemon runs with, or if a jail differs from what was
-    asked for. Bans survive that.
+  - Has fail2ban read its configuration again if a file of it is newer than what the daemon runs with, or if a jail
+    differs from what was asked for. Bans survive that.
   - Lifts bans of addresses that must be ignored now.
   - Then asks the daemon for each of O(jails) and its thresholds, and fails with what it says if a jail differs.
-  - A jail whose action puts no rule into the firewall looks like any other. So each address that a jail with an action of nftables has
-    banned must be in the rules. If they were flushed, the jail is restarted, and its bans with it. If the configuration is new, two
-    addresses that no client has are banned and freed again to prove it.
+  - A jail whose action puts no rule into the firewall looks like any other. So each address that a jail with an
+    action of nftables has banned must be in the rules. If they were flushed, the jail is restarted, and its bans with
+    it. If the configuration is new, two addresses that no client has are banned and freed again to prove it.
 attributes:
   check_mode:
     description: Can run in check mode and report whether fail2ban would read its configuration or free an address.
@@ -101,7 +101,8 @@ proved:
   type: list
   elements: str
 jails:
-  description: All jails of the daemon by name, with their thresholds in seconds and the addresses that they have banned.
+  description:
+    - All jails of the daemon by name, with their thresholds in seconds and the addresses that they have banned.
   returned: success
   type: dict
   contains:

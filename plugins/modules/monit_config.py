@@ -10,11 +10,11 @@ module: monit_config
 short_description: Replaces monit's configuration as a whole, and only by one that monit accepts
 version_added: 0.1.0
 description:
-  - Writes monit's control file, and one file for each check into a directory that the control file includes. Checks of the same
-    O(owner) that are no longer named are removed.
-  - Before anything is replaced, a copy of the whole configuration is put together with the new files and checked with C(monit -t). A
-    configuration that monit refuses is never written, nor one with a program that does not exist, of which monit only warns. The error
-    names the check and the line.
+  - Writes monit's control file, and one file for each check into a directory that the control file includes. Checks
+    of the same O(owner) that are no longer named are removed.
+  - Before anything is replaced, a copy of the whole configuration is put together with the new files and checked with
+    C(monit -t). A configuration that monit refuses is never written, nor one with a program that does not exist, of
+    which monit only warns. The error names the check and the line.
   - The running daemon is left alone. M(lifeline.fleet.monit_daemon) has it read the files.
 attributes:
   check_mode:
@@ -60,13 +60,14 @@ options:
     default: []
   packages:
     description:
-      - Packages that monit needs to check the configuration. If one is missing, nothing is written. Install the packages then, and run the
-        module again.
+      - Packages that monit needs to check the configuration. If one is missing, nothing is written. Install the
+        packages then, and run the module again.
     type: list
     elements: str
     default: []
 notes:
-  - Does not need root itself, but the files belong to the user that runs it, and monit accepts only files of its own user.
+  - Does not need root itself, but the files belong to the user that runs it, and monit accepts only files of its own
+    user.
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
@@ -156,7 +157,7 @@ def _change(configuration, monit, check_mode):
     """Validate the files, and write them unless in check mode; return monit's warnings."""
     if monit is None and not check_mode:
         raise ConfigurationError(
-            "monit is not installed on this host, so the new configuration cannot be validated; install the package monit"
+            "monit is not installed on this host, so the new configuration cannot be validated; install it"
         )
     warnings = configuration.validate(monit) if monit else []
     if not check_mode:

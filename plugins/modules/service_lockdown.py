@@ -10,16 +10,18 @@ module: service_lockdown
 short_description: Stops services that a host does not need, for good, and can restore them
 version_added: 0.1.0
 description:
-  - Stops and disables systemd units, and masks them if asked to, by any of their names. An alias leads to the unit behind it. A service
-    takes along the sockets, timers and paths that would start it again, a template its instances, and a unit that is made of an init
-    script its links in C(/etc/rc?.d). A job in C(/etc/cron.d) with the name of a service is put aside. An absent unit is no error.
-  - Before a unit is touched for the first time, its state is written to C(/var/lib/lifeline/service_lockdown). The value V(reverted) of
-    O(state) restores all of it.
-  - These units are B(protected). SSH and other ways to log in, the network, the message bus, systemd's own units, cloud-init, monit,
-    fail2ban, the units of O(protected) and O(workers), and every unit that carries the connection of the module. To ask for one of them,
-    or for a unit that would stop one of them, is an error that names it, and nothing is touched. No option shortens this list.
-  - Units that the worker needs, above all the queue of a Sidekiq, are B(spared). They are left alone and returned in RV(spared). It is an
-    error only if an entry of O(stopped) asks to mask one.
+  - Stops and disables systemd units, and masks them if asked to, by any of their names. An alias leads to the unit
+    behind it. A service takes along the sockets, timers and paths that would start it again, a template its
+    instances, and a unit that is made of an init script its links in C(/etc/rc?.d). A job in C(/etc/cron.d) with the
+    name of a service is put aside. An absent unit is no error.
+  - Before a unit is touched for the first time, its state is written to C(/var/lib/lifeline/service_lockdown). The
+    value V(reverted) of O(state) restores all of it.
+  - These units are B(protected). SSH and other ways to log in, the network, the message bus, systemd's own units,
+    cloud-init, monit, fail2ban, the units of O(protected) and O(workers), and every unit that carries the connection
+    of the module. To ask for one of them, or for a unit that would stop one of them, is an error that names it, and
+    nothing is touched. No option shortens this list.
+  - Units that the worker needs, above all the queue of a Sidekiq, are B(spared). They are left alone and returned in
+    RV(spared). It is an error only if an entry of O(stopped) asks to mask one.
   - Removing an entry later starts nothing. Start the unit by hand, or restore everything with V(reverted).
 author:
   - The Lifeline authors (@lifeline-fleet)
@@ -48,8 +50,8 @@ options:
     suboptions:
       name:
         description:
-          - A unit, such as V(varnish), V(cups.socket) or V(php-fpm@.service). A name without a kind is a service. A template stands for
-            all of its instances.
+          - A unit, such as V(varnish), V(cups.socket) or V(php-fpm@.service). A name without a kind is a service. A
+            template stands for all of its instances.
         type: str
         required: true
       masked:
@@ -62,8 +64,8 @@ options:
         default: present
   unexpected:
     description:
-      - Units to stop as well, as M(lifeline.fleet.listener_facts) found them. Those that are protected, or neither a service nor a socket,
-        are left alone and returned in RV(left).
+      - Units to stop as well, as M(lifeline.fleet.listener_facts) found them. Those that are protected, or neither a
+        service nor a socket, are left alone and returned in RV(left).
     type: list
     elements: str
     default: []
@@ -83,19 +85,20 @@ options:
     default: ['sidekiq*', 'resque*']
   worker_needs:
     description:
-      - Units to spare while there is a unit of O(workers) on the host. Wildcards are allowed. Set an empty list if the queue of the
-        worker is on another host.
+      - Units to spare while there is a unit of O(workers) on the host. Wildcards are allowed. Set an empty list if
+        the queue of the worker is on another host.
       - Units that the worker's own unit requires or wants are spared in any case.
     type: list
     elements: str
     default: ['redis*', 'valkey*']
   guard_installs:
     description:
-      - Whether services and sockets that are installed from now on stay off until they are enabled. A systemd preset keeps them off, and a
-        condition keeps off those that are made of an init script. C(policy-rc.d) is not used.
+      - Whether services and sockets that are installed from now on stay off until they are enabled. A systemd preset
+        keeps them off, and a condition keeps off those that are made of an init script. C(policy-rc.d) is not used.
       - Installed packages, timers, protected units and basic services (such as cron) are not affected.
-      - A package that starts its daemon itself, past C(deb-systemd-invoke), cannot be kept off. On Debian 11 most packages that have an
-        init script beside their unit do that. Such a daemon runs until the next boot, or until it is stopped as unexpected.
+      - A package that starts its daemon itself, past C(deb-systemd-invoke), cannot be kept off. On Debian 11 most
+        packages that have an init script beside their unit do that. Such a daemon runs until the next boot, or until
+        it is stopped as unexpected.
     type: bool
     default: true
   started:
@@ -168,8 +171,6 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown.apply imp
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown.files import Files, FilesError
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.systemctl import Systemd
 
-_NOTHING = {"units": [], "absent": [], "left": [], "spared": []}
-
 
 def main():
     module = AnsibleModule(
@@ -213,7 +214,7 @@ def main():
     module.exit_json(
         changed=bool(lockdown.summary.changes),
         changes=lockdown.summary.changes,
-        **(lockdown.choice.told() if lockdown.choice else _NOTHING),
+        **lockdown.told(),
         diff=lockdown.summary.diff(),
     )
 

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ssh_door
-short_description: Restricts SSH to an allow-list and configures sshd, and restores the previous state unless a new connection confirms
+short_description: Restricts SSH to an allow-list and configures sshd, unless that would lock out the operator
 version_added: 0.1.0
 description:
-  - Drops connections to the ports that sshd listens on unless they come from O(allowed), with an nftables table of its own. Other tables,
-    such as those of ufw, firewalld, docker and fail2ban, are left alone. At boot the table is loaded before the network is up.
-  - Writes O(settings) to a file of its own in C(/etc/ssh/sshd_config.d) that sshd reads before all others, and reloads sshd.
-  - Refuses, before it changes anything, what C(nft) or C(sshd) refuse, an allow-list without the address of this connection, settings
-    that another file or line overrides, and settings under which the connected user could not log in.
-  - Applies all changes together, after it has armed a timer on the host that restores the previous state. The controller then drops its
-    connection and opens a new one, and only that one can confirm the changes. If the play, the controller or the network fails, or
-    the host reboots in the meantime, the previous state is restored.
+  - Drops connections to the ports that sshd listens on unless they come from O(allowed), with an nftables table of
+    its own. Other tables, such as those of ufw, firewalld, docker and fail2ban, are left alone. At boot the table is
+    loaded before the network is up.
+  - Writes O(settings) to a file of its own in C(/etc/ssh/sshd_config.d) that sshd reads before all others, and
+    reloads sshd.
+  - Refuses, before it changes anything, what C(nft) or C(sshd) refuse, an allow-list without the address of this
+    connection, settings that another file or line overrides, and settings under which the connected user could not
+    log in.
+  - Applies all changes together, after it has armed a timer on the host that restores the previous state. The
+    controller then drops its connection and opens a new one, and only that one can confirm the changes. If the play,
+    the controller or the network fails, or the host reboots in the meantime, the previous state is restored.
 attributes:
   check_mode:
-    description: Can run in check mode and report what would change. It validates everything, except with programs that are not installed.
+    description:
+      - Can run in check mode and report what would change. It validates everything, except with programs that are not
+        installed.
     support: full
   diff_mode:
     description: Shows what changes in each file.
@@ -34,15 +39,15 @@ attributes:
 options:
   allowed:
     description:
-      - IPv4 and IPv6 addresses and networks that may reach SSH. If the list is empty, the table is removed and SSH is open to every
-        address.
+      - IPv4 and IPv6 addresses and networks that may reach SSH. If the list is empty, the table is removed and SSH is
+        open to every address.
     type: list
     elements: str
     default: []
   settings:
     description:
-      - Settings of sshd by keyword. The elements of a list are joined with blanks. A keyword with the value V(null) is left out. If there
-        is no setting, the file is removed.
+      - Settings of sshd by keyword. The elements of a list are joined with blanks. A keyword with the value V(null)
+        is left out. If there is no setting, the file is removed.
       - C(Port), C(ListenAddress), C(AddressFamily), C(Match) and C(Include) are refused.
     type: dict
     default: {}

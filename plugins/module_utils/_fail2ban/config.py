@@ -7,10 +7,11 @@ from __future__ import annotations
 import ast
 import ipaddress
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple, Union
 
 # A command of `fail2ban-client -d`: words, and lists or pairs of words.
 Command = List[Any]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 LOOPBACK = ("127.0.0.0/8", "::1")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2629800, "y": 31557600}
@@ -22,7 +23,10 @@ _HEADER = (
 
 
 def seconds(value: object) -> int:
-    """Return the seconds of a time as fail2ban reads it, such as 600, 10m or 1d 12h; -1 means for ever. Raises ValueError."""
+    """Return the seconds of a time such as 600, 10m or 1d 12h, as fail2ban reads it; -1 is for ever.
+
+    Raises ValueError.
+    """
     text = str(value).strip()
     if re.fullmatch(r"-1|\d+", text):
         return int(text)
@@ -55,13 +59,10 @@ def ignored(*lists: Iterable[str]) -> List[str]:
     Raises ValueError.
     """
     networks = [ipaddress.ip_network(entry) for entries in (LOOPBACK, *lists) for entry in entries]
-    kept = [
-        ipaddress.collapse_addresses([network for network in networks if network.version == version])
-        for version in (4, 6)
-    ]
-    return [
-        str(network.network_address if network.num_addresses == 1 else network) for family in kept for network in family
-    ]
+    kept: List[Network] = []
+    kept += ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))
+    kept += ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv6Network))
+    return [str(network.network_address if network.num_addresses == 1 else network) for network in kept]
 
 
 def address(written: str) -> str:
@@ -81,13 +82,15 @@ def is_ignored(written: str, networks: Iterable[str]) -> bool:
             network = ipaddress.ip_network(entry, strict=False)
         except ValueError:
             continue  # fail2ban accepts host names as well
-        if (
-            network.version == banned.version
-            and network.network_address <= banned.network_address
-            and banned.broadcast_address <= network.broadcast_address
-        ):
+        if _within(banned, network):
             return True
     return False
+
+
+def _within(inner: Network, outer: Network) -> bool:
+    if isinstance(inner, ipaddress.IPv4Network):
+        return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
 def missing(wanted: Iterable[str], present: Sequence[str]) -> List[str]:

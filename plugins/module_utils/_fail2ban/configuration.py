@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban.config import Command
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import sshd_config
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.session import Session
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import units
@@ -42,7 +43,6 @@ _NAME = "zz-lifeline.local"
 
 Settings = Mapping[str, Any]
 Jails = Sequence[Tuple[str, Settings]]
-Command = Sequence[Any]
 
 
 class ConfigurationError(Exception):
@@ -128,7 +128,7 @@ class Configuration:
         return wanted
 
     def guard(self) -> Dict[str, str]:
-        """Return the file that only says which addresses must never be banned, for a fail2ban that is not installed yet."""
+        """Return the file that only says which addresses are never banned, for a fail2ban that is not installed yet."""
         return {path: text for path, text in self.texts([]).items() if not os.path.lexists(path)}
 
     def validated(self) -> Dict[str, str]:
@@ -204,7 +204,7 @@ class Configuration:
                 raise _overridden(name, f"would have it ban {', '.join(missing)}")
 
     def _try(self, client: str, stream: Sequence[Command]) -> None:
-        """Run the commands in fail2ban's own code, which refuses values that its test accepts. Raises ConfigurationError."""
+        """Run the commands in fail2ban's code, which refuses more than its test does. Raises ConfigurationError."""
         with open(client, encoding="utf-8", errors="replace") as script:
             first = script.readline()
         python = first[2:].split() if first.startswith("#!") and "python" in first else ["/usr/bin/python3"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from typing import IO, Any, Mapping, Optional, Sequence
+from typing import IO, Any, Dict, Mapping, Optional, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import (
     files as lockdown_files,
@@ -143,6 +143,12 @@ class Lockdown:
                 wrong.append(f"{name} is {unit['LoadState']}, {unit['UnitFileState']}")
         if wrong:
             raise LockdownError(f"after all was done: {'; '.join(wrong)}")
+
+    def told(self) -> Dict[str, Any]:
+        """Return what the module reports of the units, nothing after a revert."""
+        if self.choice is None:
+            return {"units": [], "absent": [], "left": [], "spared": []}
+        return self.choice.told()
 
     # --- reverted ---------------------------------------------------------------------------------------------------
 

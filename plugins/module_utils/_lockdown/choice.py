@@ -169,15 +169,15 @@ class Choice:
             insisting = [name for name, led_to in self._led if led_to == unit_id and self._entries[name].insists]
             if insisting:
                 raise protection.Refused(
-                    f"{', '.join(insisting)} may not be masked: {worker} needs {unit_id}; remove it from the list, or set "
-                    "worker_needs to [] if the queue is on another box"
+                    f"{', '.join(insisting)} may not be masked: {worker} needs {unit_id}; remove it from the list, "
+                    "or set worker_needs to [] if the queue is on another box"
                 )
             del self.units[unit_id]
             self.spared.append({"unit": unit_id, "needed_by": worker})
             self._led = [(name, led_to) for name, led_to in self._led if led_to != unit_id]
 
     def _leave(self) -> None:
-        """Take out the units that are only unexpected and must not be stopped. No entry named them, so it is no error."""
+        """Take out the units that are only unexpected and must not be stopped: no entry named them."""
         named = {unit_id for name, unit_id in self._led if not self._entries[name].unexpected}
         unexpected = [(name, unit_id) for name, unit_id in self._led if unit_id not in named]
         self._led = [(name, unit_id) for name, unit_id in self._led if unit_id in named]

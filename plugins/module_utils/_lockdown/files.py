@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Change the files that make a unit start: links, masks, links of init scripts and cron jobs; keep how they were.
 
-`systemctl disable` also disables other units (`Also=`) and removes links that were made by hand, which `enable` does not
-bring back. Here exactly the links of one unit are removed, and exactly those are put back.
+`systemctl disable` also disables other units (`Also=`) and removes links that were made by hand, which `enable` does
+not bring back. Here exactly the links of one unit are removed, and exactly those are put back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import glob
 import json
 import os
-import re
 import shutil
 from typing import Any, Dict, Iterable, List, Mapping, Optional
 
@@ -27,7 +26,6 @@ PRESET = "/etc/systemd/system-preset/95-lifeline-lockdown.preset"
 DROP_IN = "50-lifeline-lockdown.conf"
 
 _MASK = "/dev/null"
-_SEQUENCE = re.compile(r"^S(\d\d)(.+)$")
 
 
 class FilesError(Exception):
@@ -126,7 +124,8 @@ class Files:
         """Turn each link that starts an init script into one that stops it, as update-rc.d does."""
         for path, target in start_links.items():
             folder, name = os.path.split(path)
-            sequence, script = _SEQUENCE.match(name).groups()
+            # The name comes from `start_links`: S, two digits, and the script's name.
+            sequence, script = name[1:3], name[3:]
             _unlink(self.path(path))
             _relink(self.path(f"{folder}/K{int((100 - int(sequence)) % 100):02}{script}"), target)
 
@@ -153,7 +152,7 @@ class Files:
         return os.path.islink(path) and os.readlink(path) == _MASK
 
     def mask(self, unit_id: str) -> Optional[str]:
-        """Mask a unit. Return where its own file is kept if it was in the mask's place, which `systemctl mask` refuses."""
+        """Mask a unit. Return where its own file is kept, if it has one at the mask's place, or None."""
         path, kept = f"{UNITS}/{unit_id}", None
         if os.path.lexists(self.path(path)):
             kept = f"{STORE}/units/{unit_id}"
@@ -236,7 +235,7 @@ def guards(preset: str, allowed_scripts: Iterable[str], guarded: Iterable[str]) 
     files = {
         PRESET: preset,
         f"{UNITS}/service.d/{DROP_IN}": heading
-        + f"# A preset has no effect on an init script that is installed.\n[Unit]\nConditionPathExists=!{GENERATED}/%n\n",
+        + f"# A preset has no effect on init scripts.\n[Unit]\nConditionPathExists=!{GENERATED}/%n\n",
     }
     for unit in allowed_scripts:
         files[f"{UNITS}/{unit}.d/{DROP_IN}"] = (
@@ -245,7 +244,7 @@ def guards(preset: str, allowed_scripts: Iterable[str], guarded: Iterable[str]) 
     for unit in guarded:
         files[f"{UNITS}/{unit}.d/{DROP_IN}"] = (
             heading
-            + f"# Its package starts it even if it is disabled.\n[Unit]\nConditionPathExistsGlob={UNITS}/*.wants/{unit}\n"
+            + f"# Its package starts it even when disabled.\n[Unit]\nConditionPathExistsGlob={UNITS}/*.wants/{unit}\n"
         )
     return files
 

@@ -34,7 +34,7 @@ class Steps(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a lockdown does: the steps for each unit, the cron jobs to put aside, and the guard files with their texts."""
+    """What a lockdown does: steps for each unit, cron jobs to put aside, and the texts of guard files by path."""
 
     units: Dict[str, Steps]
     jobs: List[str]
@@ -91,7 +91,7 @@ def state(active: bool, enabled: bool, masked: bool) -> str:
 
 
 def lockdown(files: Files, choice: Choice, options: Mapping[str, Any], record: Record) -> Plan:
-    """Return what must be done so that the units of `choice` are stopped for good. `record` is how the host was at first."""
+    """Return what must be done to stop the units of `choice` for good. `record` is how the host was at first."""
     services = {
         units.stem(name)
         for unit in choice.units.values()

@@ -173,7 +173,7 @@ def _refusal(name: str, unit_id: str, reason: str) -> str:
 
 
 def preset(started: Iterable[str]) -> str:
-    """Return the preset that disables new services, sockets and paths, except protected ones and the patterns `started`."""
+    """Return the preset that disables new services, sockets and paths, except the protected and the `started` ones."""
     lines = [
         "# Managed by Ansible (lifeline.fleet.service_lockdown).",
         "# A service that is installed from now on starts only if it is enabled, here or by systemctl enable.",

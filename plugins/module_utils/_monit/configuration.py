@@ -23,7 +23,7 @@ class ConfigurationError(Exception):
 
 
 class Options(NamedTuple):
-    """What the user asked for. `control` is the text of the control file, None to leave it. `checks` have a name and a text."""
+    """What the user asked for: a text of the control file, None to leave it, and checks with a name and a text."""
 
     control_file: str
     control: Optional[str]
@@ -35,8 +35,8 @@ class Options(NamedTuple):
 class Configuration:
     """The files as they are and as they will be.
 
-    `files` are the paths of the owner's checks, `changed` the paths that will change. Raises ConfigurationError if the name
-    of a check cannot be a file's name, or is there twice.
+    `files` are the paths of the owner's checks, `changed` the paths that will change. Raises ConfigurationError if the
+    name of a check cannot be a file's name, or is there twice.
     """
 
     def __init__(self, commands: Commands, options: Options) -> None:

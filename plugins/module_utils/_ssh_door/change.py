@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep the previous state of SSH on the disk until a change is confirmed, so the timer or the next boot can restore it."""
+"""Keep the previous state of SSH on the disk until a change is confirmed. The timer or the next boot restores it."""
 
 from __future__ import annotations
 

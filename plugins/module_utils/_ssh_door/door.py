@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change how SSH is reached: check, arm the timer that restores the previous state, apply, and keep it once it is confirmed."""
+"""Change how SSH is reached: check, arm a timer that restores the previous state, apply, and keep what is confirmed."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Door:
     def arm(self, options: Options) -> Dict[str, Any]:
         """Apply the changes and leave them to be confirmed; return the module's result.
 
-        Raises DoorError if something is refused or fails: nothing has changed then, or the previous state is restored. Raises Busy if
-        the changes of another run wait to be confirmed.
+        Raises DoorError if something is refused or fails: nothing has changed then, or the previous state is restored.
+        Raises Busy if the changes of another run wait to be confirmed.
         """
         known = self._units(*_SERVICES, *_SOCKETS, restore_units.FIREWALL_UNIT)
         server = _server(known)
@@ -205,7 +205,7 @@ class Door:
     # --- the second call: confirm -----------------------------------------------------------------------------------
 
     def confirm(self, token: str) -> Dict[str, Any]:
-        """Keep the changes, if this run came through a connection that was opened after them; return the module's result."""
+        """Keep the changes if the connection of this run was opened after them; return the module's result."""
         if change.noted("token") != token:
             raise DoorError("the changes were not confirmed in time: the host has restored the previous state")
         known, mark = change.noted("connection"), int(change.noted("mark") or 0)
@@ -213,7 +213,8 @@ class Door:
             self._restore()
             what = self._session.connection if self._session else "none over SSH"
             raise DoorError(
-                f"this is not a new connection ({what}), so it confirms nothing: the host has restored the previous state"
+                f"this is not a new connection ({what}), so it confirms nothing: the host has restored the "
+                "previous state"
             )
         change.keep_firewall()
         change.forget_armed()

@@ -32,7 +32,7 @@ def networks(allowed: Iterable[str]) -> Dict[int, List[Network]]:
 
 
 def allows(allowed: Iterable[str], address: str) -> bool:
-    """Return whether an allow-list contains an address. A socket for both families may show IPv4 as ::ffff:192.0.2.7."""
+    """Return whether an allow-list contains an address, which may be IPv4 in the form ::ffff:192.0.2.7."""
     parsed = ipaddress.ip_address(address)
     parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     return any(parsed in network for network in networks(allowed)[parsed.version])
@@ -58,11 +58,11 @@ def text(allowed: Sequence[str], ports: Iterable[int]) -> Optional[str]:
                 "    }",
             ]
             rules.append(f"{prefix} saddr @allowed{version} accept")
-    # No connection tracking: it takes established connections for new ones if nothing tracked them before, keeps connections of
-    # addresses that were removed from the list, and ends all connections when its table is full.
+    # No connection tracking: it takes established connections for new ones if nothing tracked them before, keeps
+    # connections of addresses that were removed from the list, and ends all connections when its table is full.
     return "\n".join(
         [
-            "# Written by role lifeline.fleet.ssh_lifeline. Tables of others are left alone; they may drop what this one accepts.",
+            "# Written by role lifeline.fleet.ssh_lifeline. Other tables may drop what this one accepts.",
             "table inet lifeline",
             "delete table inet lifeline",
             "table inet lifeline {",

@@ -17,8 +17,8 @@ FIREWALL_UNIT = "lifeline-ssh-firewall.service"
 _RESTORE = r"""#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ssh-door-restore: restore how SSH was reached before changes that were not confirmed.
-# A timer calls it, and each boot before the network and sshd are up. A step that fails does not stop the next one, and files
-# are only renamed, which works on a full disk.
+# A timer calls it, and each boot before the network and sshd are up. A step that fails does not stop the next one, and
+# files are only renamed, which works on a full disk.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd @STATE@ 2> /dev/null || exit 0
 # A run that changes SSH holds the lock already.
@@ -110,7 +110,7 @@ WantedBy=sysinit.target nftables.service
 
 
 def files(nft: Optional[str]) -> Dict[str, Tuple[str, int]]:
-    """Return the texts and modes of the files by path. `nft` is its program's path; without it there is no firewall unit."""
+    """Return the texts and modes of the files by path. `nft` is the program's path; without it, no unit calls nft."""
     folder = "/etc/systemd/system/"
     found = {
         RESTORE: (_filled(_RESTORE, nft), 0o755),

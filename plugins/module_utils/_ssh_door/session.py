@@ -15,7 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 class Session:
     """An SSH connection.
 
-    `connection` is the value of SSH_CONNECTION. `start` is the start of its sshd process in clock ticks of /proc/PID/stat.
+    `connection` is the value of SSH_CONNECTION. `start` is when its sshd process began, in ticks of /proc/PID/stat.
     """
 
     def __init__(self, connection: str, user: Optional[str], start: int) -> None:
@@ -26,14 +26,17 @@ class Session:
         self.server_address = self.server.partition("%")[0]
 
     def is_new(self, connection: str, mark: int) -> bool:
-        """Return whether it was opened after `mark` and is not `connection`. A multiplexed one is as old as its first login."""
+        """Return whether it was opened after `mark` and is not `connection`.
+
+        A multiplexed connection is as old as its first login.
+        """
         return self.connection != connection and self.start > mark
 
 
 def find(pid: int, proc: str = "/proc") -> Optional[Session]:
     """Return the session that a process runs in, or None.
 
-    sudo removes SSH_CONNECTION from the environment of what it starts, but the shell that sudo was called in still has it.
+    sudo removes SSH_CONNECTION from the environment of what it starts, but the shell that called sudo still has it.
     """
     connection = user = start = None
     while pid > 0:
@@ -53,7 +56,7 @@ def find(pid: int, proc: str = "/proc") -> Optional[Session]:
 
 
 def now(proc: str = "/proc") -> int:
-    """Return the present moment in the ticks of /proc/PID/stat, whatever clock /proc shows: the start of a new process."""
+    """Return the present moment in the ticks of /proc/PID/stat, whatever clock it has: when a new process starts."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

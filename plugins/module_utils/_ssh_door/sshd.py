@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan the files of sshd: what they must say, whether sshd accepts it, and whether the connected user could still log in."""
+"""Plan the files of sshd, and check that sshd accepts them and the connected user could still log in."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def lines(settings: Mapping[str, object]) -> Dict[str, str]:
             continue
         if not _KEYWORD.match(keyword) or keyword.lower() in _REFUSED:
             raise DoorError(
-                f"settings: {keyword} cannot be set here; use a keyword of sshd_config(5) other than Port, ListenAddress, "
-                "AddressFamily, Match and Include"
+                f"settings: {keyword} cannot be set here; use a keyword of sshd_config(5) other than Port, "
+                "ListenAddress, AddressFamily, Match and Include"
             )
         if isinstance(value, dict):
             raise DoorError(
@@ -54,8 +54,8 @@ def _word(value: object) -> str:
 class Sshd:
     """sshd's configuration as it is and as it will be.
 
-    After `plan`, `files` maps the paths that change to their new texts (None removes the file), and `values` holds what `sshd -T`
-    reports for the new configuration.
+    After `plan`, `files` maps the paths that change to their new texts (None removes the file), and `values` holds what
+    `sshd -T` reports for the new configuration.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Sshd:
         self.values: Values = {}
 
     def plan(self) -> None:
-        """Decide what the files must say. Raises DoorError if sshd refuses it or the connected user could no longer log in."""
+        """Decide what the files must say. Raises DoorError if sshd refuses it, or the user could no longer log in."""
         if self._program is None:
             if self.settings:
                 raise DoorError(
@@ -101,8 +101,8 @@ class Sshd:
                 return main, drop_in
         keyword, instead = overridden or ("", "")
         raise DoorError(
-            f"settings: sshd would not follow {keyword} {self.settings[keyword]}, another line of its configuration says {instead}; "
-            f"remove that line or the setting"
+            f"settings: sshd would not follow {keyword} {self.settings[keyword]}, "
+            f"another line of its configuration says {instead}; remove that line or the setting"
         )
 
     def _check_login(self) -> None:
@@ -119,7 +119,7 @@ class Sshd:
         only: Callable[[str], str] = lambda text: text,
         name: str = sshd_config.MAIN,
     ) -> Values:
-        """Return what sshd makes of all files together for this connection. `only` cuts each text to the part that counts."""
+        """Return what sshd makes of all files for this connection. `only` cuts each text to the part that counts."""
         _make_privilege_separation_folder()
         stage = tempfile.mkdtemp(prefix="sshd.", dir=self._commands.tmpdir)
         folder, path = os.path.join(stage, "sshd_config.d"), os.path.join(stage, "sshd_config")
@@ -161,13 +161,13 @@ class Sshd:
 
 
 def _make_privilege_separation_folder() -> None:
-    # systemd removes it after each connection if it starts sshd by a socket, but sshd wants it even to check its configuration.
+    # If sshd is started by a socket, systemd removes it after each connection; sshd needs it to check its files.
     if not os.path.isdir(_PRIVILEGE_SEPARATION):
         os.mkdir(_PRIVILEGE_SEPARATION, 0o755)
 
 
 def _refusal(said: str, drop_in: str) -> str:
-    """Return the message for a configuration that sshd refuses, with the line of the drop-in that it complains about."""
+    """Return the message for a configuration that sshd refuses, with the line of the drop-in that it names."""
     found = re.search(re.escape(sshd_config.DROP_IN) + r":? line (\d+)", said)
     own = drop_in.splitlines()
     which = f" ({own[int(found.group(1)) - 1]})" if found and 0 < int(found.group(1)) <= len(own) else ""

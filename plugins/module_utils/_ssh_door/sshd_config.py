@@ -29,7 +29,7 @@ def drop_in(settings: Mapping[str, str]) -> Optional[str]:
     if not settings:
         return None
     lines = [
-        "# Written by role lifeline.fleet.ssh_lifeline. sshd takes the first value that it reads, so this file comes first."
+        "# Written by role lifeline.fleet.ssh_lifeline. sshd takes the first value that it reads: keep this file first."
     ]
     return "\n".join(lines + [f"{keyword} {settings[keyword]}" for keyword in sorted(settings, key=str.lower)]) + "\n"
 
@@ -114,7 +114,7 @@ class User:
 
 
 def login_refused(values: Values, user: User, read: Callable[[str], Optional[str]]) -> Optional[str]:
-    """Return why sshd would refuse the login of a user, or None. `read` returns a file's text, None without the file."""
+    """Return why sshd would refuse the login of a user, or None. `read` returns the text of a file, or None."""
     unlisted = _unlisted(values, user)
     if unlisted:
         return unlisted

@@ -36,14 +36,13 @@ FLOORS = (
     {
         "module_utils/_database",
         "module_utils/_disks",
-        "module_utils/_fail2ban",
         "module_utils/_kernel_log",
         "module_utils/_monit",
         "module_utils/_proc",
         "module_utils/_sidekiq",
         "module_utils/_systemd",
     },
-    {"module_utils/_lockdown", "module_utils/_oom", "module_utils/_ssh_door"},
+    {"module_utils/_fail2ban", "module_utils/_lockdown", "module_utils/_oom", "module_utils/_ssh_door"},
     {"module_utils/_judge"},
     {"module_utils/_metrics"},
     {

@@ -20,8 +20,6 @@ LONG_FILES = {
     #
     "plugins/module_utils/_oom/runs.py": NOT_YET,
     #
-    "plugins/modules/ssh_door.py": NOT_YET,
-    #
     "plugins/plugin_utils/_history/store.py": NOT_YET,
     #
     "plugins/plugin_utils/_report/page.py": NOT_YET,

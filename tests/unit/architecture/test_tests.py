@@ -21,8 +21,6 @@ WITHOUT = {
     #
     "plugins/module_utils/_errors.py": NOT_YET,
     #
-    "plugins/module_utils/_files/together.py": NOT_YET,
-    #
     "plugins/module_utils/_judge/facts.py": NOT_YET,
     #
     "plugins/module_utils/_kernel_log/escapes.py": NOT_YET,
@@ -68,8 +66,6 @@ WITHOUT = {
     "plugins/module_utils/_reader.py": NOT_YET,
     #
     "plugins/module_utils/_sidekiq/watchdog.py": NOT_YET,
-    #
-    "plugins/module_utils/_ssh_door/restore_units.py": NOT_YET,
     #
     "plugins/module_utils/_systemd/systemctl.py": NOT_YET,
     #

@@ -28,12 +28,6 @@ NOT_YET = {
     #
     "plugins/module_utils/_disks/statfs.py",
     #
-    "plugins/module_utils/_fail2ban/config.py",
-    #
-    "plugins/module_utils/_fail2ban/control_socket.py",
-    #
-    "plugins/module_utils/_files/together.py",
-    #
     "plugins/module_utils/_judge/facts.py",
     #
     "plugins/module_utils/_judge/thresholds.py",
@@ -53,12 +47,6 @@ NOT_YET = {
     #
     "plugins/module_utils/_kernel_log/stamps.py",
     #
-    "plugins/module_utils/_lockdown/choice.py",
-    #
-    "plugins/module_utils/_lockdown/files.py",
-    #
-    "plugins/module_utils/_lockdown/protection.py",
-    #
     "plugins/module_utils/_metrics/box_reader.py",
     #
     "plugins/module_utils/_metrics/exporter.py",
@@ -68,8 +56,6 @@ NOT_YET = {
     "plugins/module_utils/_metrics/prometheus.py",
     #
     "plugins/module_utils/_metrics/settings.py",
-    #
-    "plugins/module_utils/_monit/status.py",
     #
     "plugins/module_utils/_oom/events.py",
     #
@@ -118,16 +104,6 @@ NOT_YET = {
     "plugins/module_utils/_sidekiq/state.py",
     #
     "plugins/module_utils/_sidekiq/watchdog.py",
-    #
-    "plugins/module_utils/_ssh_door/change.py",
-    #
-    "plugins/module_utils/_ssh_door/firewall.py",
-    #
-    "plugins/module_utils/_ssh_door/restore_units.py",
-    #
-    "plugins/module_utils/_ssh_door/session.py",
-    #
-    "plugins/module_utils/_ssh_door/sshd_config.py",
     #
     "plugins/module_utils/_systemd/cgroup_units.py",
     #

@@ -244,8 +244,11 @@ def test_wrong_settings_are_an_error_and_the_daemon_keeps_running(boxes, converg
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[sshd]\nmaxretry = 99\n", "another file has the last word on jail sshd: its maxretry is 99 instead of "),
-        ("[sshd]\nignoreip = 192.0.2.1\n", "another file has the last word on jail sshd, which would ban "),
+        (
+            "[sshd]\nmaxretry = 99\n",
+            "jail sshd: another file overrides this role and sets other values (maxretry is 99 instead of ",
+        ),
+        ("[sshd]\nignoreip = 192.0.2.1\n", "jail sshd: another file overrides this role and would have it ban "),
         ("[sshd]\nenabled = false\n", "jail sshd would not run"),
         ("[sshd\nenabled\n", "zzz.local"),
     ],
@@ -337,7 +340,7 @@ def test_a_dead_daemon_fails_the_run(boxes, converge):
     try:
         succeeded, said = converge()
         assert not succeeded
-        assert "fail2ban doesn't answer at /var/run/fail2ban/fail2ban.sock" in said
+        assert "fail2ban does not answer at /var/run/fail2ban/fail2ban.sock" in said
         assert "its unit is failed. fail2ban-client -t says: OK" in said
     finally:
         boxes.each(revive)

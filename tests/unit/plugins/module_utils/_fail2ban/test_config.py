@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fail2ban's configuration, and what nftables has of it, on texts as the programs print them."""
+"""fail2ban's configuration and the rules of nftables, in texts that the programs print."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import co
         ("90s", 90),
     ],
 )
-def test_spans_of_time(written, meant):
+def test_times(written, meant):
     assert fail2ban_config.seconds(written) == meant
 
 
 @pytest.mark.parametrize("written", ["10 parsecs", "", "m", "1.5h", "-5", "10m x", None, True, [600], "1h\n[sshd]"])
-def test_what_is_no_span_of_time(written):
+def test_texts_that_are_not_times(written):
     with pytest.raises(ValueError):
         fail2ban_config.seconds(written)
 
 
-def test_the_text_is_what_an_ini_parser_reads():
+def test_the_text_can_be_read_by_an_ini_parser():
     text = fail2ban_config.text(
         [
             ("DEFAULT", {"bantime": "10m", "bantime.increment": True}),
@@ -78,7 +78,7 @@ def test_an_address_as_fail2ban_would_ban_it(written, address):
     assert fail2ban_config.address(written) == address
 
 
-def test_who_is_ignored():
+def test_ignored_addresses():
     networks = ["10.0.0.0/8", "::1", "box.example", "192.0.2.7"]
     assert [fail2ban_config.is_ignored(who, networks) for who in ("10.1.2.3", "10.9.0.0/16", "192.0.2.7", "::1")] == [
         True
@@ -92,7 +92,7 @@ def test_who_is_ignored():
 
 DUMP = """['set', 'loglevel', 'INFO']
 ['set', 'dbpurgeage', '8d']
-2026-11-21 08:06:28,423 fail2ban.configreader   [259]: WARNING Wrong value for 'maxretry' in 'web'. Using default one: 'None'
+2026-11-21 08:06:28,423 fail2ban.configreader   [259]: WARNING Wrong value for 'maxretry' in 'web'. Using default one
 ['add', 'sshd', 'systemd']
 ['set', 'sshd', 'maxretry', 5]
 ['set', 'sshd', 'bantime', '10m']
@@ -108,7 +108,7 @@ OK: configuration test is successful
 """
 
 
-def test_what_the_daemon_would_be_told():
+def test_commands_for_the_daemon():
     stream = fail2ban_config.commands(DUMP)
     jails = fail2ban_config.jails(stream)
     assert {name: jail["started"] for name, jail in jails.items()} == {"sshd": True, "web": False}
@@ -120,7 +120,7 @@ def test_what_the_daemon_would_be_told():
     ]
 
 
-def test_how_a_jail_differs():
+def test_differences_of_a_jail():
     wanted = {"maxretry": 5, "findtime": "10m", "bantime": "1h"}
     assert fail2ban_config.differences(wanted, {"maxretry": 5, "findtime": 600, "bantime": "3600"}) == []
     assert fail2ban_config.differences(wanted, {"maxretry": None, "findtime": "1h", "bantime": 3600}) == [

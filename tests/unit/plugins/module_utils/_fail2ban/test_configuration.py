@@ -40,7 +40,7 @@ def dump(**jails):
 
 
 class Box:
-    """A host with fail2ban, whose configuration lies in `etc`. `staged` is the configuration that it was asked about last."""
+    """A host with fail2ban, whose configuration lies in `etc`. `staged` is what fail2ban was asked about last."""
 
     def __init__(self, host, folder):
         self.host, self.etc, self.staged, self.warnings = host, folder / "etc", {}, []
@@ -163,7 +163,7 @@ def test_a_jail_that_another_file_enables_against_the_role_is_refused(box):
 
 
 def test_what_fail2bans_test_refuses_names_the_real_file(box):
-    line = "2026-11-21 08:06:28,423 fail2ban.configreader   [259]: ERROR Found no accessible config files for 'x' under ETC"
+    line = "2026-11-21 08:06:28,423 fail2ban [259]: ERROR Found no accessible config files for 'x' under ETC"
     box.tested = (255, "", line + "\nERROR: test configuration failed\n")
     with pytest.raises(ConfigurationError) as raised:
         box.configuration().validated()
@@ -173,7 +173,7 @@ def test_what_fail2bans_test_refuses_names_the_real_file(box):
 
 
 def test_a_wrong_value_of_our_jail_is_refused_although_fail2ban_takes_another(box):
-    line = "2026-11-21 08:06:28,423 fail2ban.configreader   [259]: WARNING Wrong value for 'maxretry' in 'sshd'. Using default"
+    line = "2026-11-21 08:06:28,423 fail2ban [259]: WARNING Wrong value for 'maxretry' in 'sshd'. Using default"
     box.tested = (0, OK, f"{line}\n{line.replace('sshd', 'web')}\n")
     with pytest.raises(ConfigurationError) as raised:
         box.configuration().validated()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The socket of fail2ban, with a made daemon at its other end."""
+"""Questions to a socket whose other end is a daemon of the test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import co
 
 @pytest.fixture
 def daemon(tmp_path):
-    """Call with what a daemon answers: where it listens, and what it was asked."""
+    """Return a function of a daemon's answer that returns its socket and the list of what it is asked."""
     opened = []
 
     def run(answer):
@@ -44,7 +44,7 @@ def daemon(tmp_path):
 
 
 class Address:
-    """As fail2ban writes one."""
+    """An address as fail2ban pickles it."""
 
     def __reduce__(self):
         return str, ("192.0.2.9",)
@@ -61,7 +61,7 @@ def test_an_answer(daemon):
     assert asked == [["get", "sshd", "banip"]]
 
 
-def test_a_refusal_is_told_in_the_daemon_s_words(daemon):
+def test_a_refusal_has_the_words_of_the_daemon(daemon):
     path, _asked = daemon(pickle.dumps((1, KeyError("no such jail"))) + control_socket._END)
     with pytest.raises(control_socket.Refusal, match="no such jail"):
         control_socket.ask(path, ("status", "nope"))

@@ -263,8 +263,8 @@ def test_a_daemon_that_systemd_has_given_up_is_not_waited_for(fail2ban, tmp_path
     with pytest.raises(DaemonError) as raised:
         fail2ban.run(timeout=60)
     assert str(raised.value) == (
-        f"fail2ban does not answer at {tmp_path}/run/sock: [Errno 2] No such file or directory, and its unit is failed. "
-        "fail2ban-client -t says: ERROR no log file for sshd"
+        f"fail2ban does not answer at {tmp_path}/run/sock: [Errno 2] No such file or directory, "
+        "and its unit is failed. fail2ban-client -t says: ERROR no log file for sshd"
     )
 
 

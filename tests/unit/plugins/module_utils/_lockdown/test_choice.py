@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which units are meant, on a box that is made of what systemctl would show."""
+"""Which units a list of names leads to, on a host that is made of what systemctl prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units impo
 
 
 class Systemd:
-    """A box with some units: lines as systemctl shows them, by the unit's name."""
+    """A host with units: lines as systemctl prints them, by the unit's name."""
 
     def __init__(self, units):
         self.units = units
@@ -56,7 +56,7 @@ def masked(name):
     return {"name": name, "masked": True, "state": "present"}
 
 
-def test_an_alias_leads_to_its_unit_and_what_is_not_there_is_named():
+def test_an_alias_leads_to_its_unit_and_a_missing_unit_is_reported():
     choice = choose(Systemd({"redis-server.service": "Names=redis-server.service redis.service\n"}), "redis", "postfix")
     assert choice.told() == {"units": ["redis-server.service"], "absent": ["postfix"], "left": [], "spared": []}
 
@@ -66,7 +66,7 @@ def test_an_alias_that_was_disabled_is_remembered():
     assert list(choose(Systemd({"b.service": ""}), "a", record=record).units) == ["b.service"]
 
 
-def test_what_would_start_it_again_goes_along_and_is_masked_along():
+def test_units_that_would_start_it_again_are_stopped_and_masked_as_well():
     box = Systemd({"cups.service": "TriggeredBy=cups.socket cups.path\n", "cups.socket": "Triggers=cups.service\n"})
     choice = choose(box, masked("cups"))
     assert choice.masked == {"cups.service": True, "cups.socket": True}
@@ -80,7 +80,7 @@ def test_a_template_stands_for_its_instances(monkeypatch):
     assert choice.absent == ["none@.service"]
 
 
-def test_what_is_protected_is_refused_by_name_and_behind_an_alias():
+def test_a_protected_unit_is_refused_by_name_and_by_alias():
     box = Systemd({"ssh.service": "Names=ssh.service door.service\n", "cron.service": ""})
     with pytest.raises(protection.Refused, match=r"^door \(ssh.service\) may not be stopped: it is the way in$"):
         choose(box, "cron", "door")
@@ -88,18 +88,18 @@ def test_what_is_protected_is_refused_by_name_and_behind_an_alias():
         choose(box, "cron", protected=["cron"])
 
 
-def test_what_carries_this_very_process_is_refused(monkeypatch):
+def test_a_unit_that_carries_the_connection_is_refused(monkeypatch):
     monkeypatch.setattr(lockdown_choice, "carrying", lambda: {"rsh.service"})
     with pytest.raises(protection.Refused, match="carries the connection"):
         choose(Systemd({"rsh.service": ""}), "rsh")
 
 
-def test_every_name_that_is_none_is_told_at_once():
+def test_all_wrong_names_are_reported_at_once():
     with pytest.raises(protection.Refused, match=r"'a b' is not a name of a unit.*; 'x.target' is a target"):
         choose(Systemd({}), "a b", "x.target")
 
 
-def test_a_workers_queue_is_spared_unless_somebody_insists():
+def test_a_workers_queue_is_spared_and_masking_it_is_refused():
     box = Systemd(
         {"sidekiq.service": "Wants=cache.service\n", "redis.service": "", "cache.service": "", "web.service": ""}
     )
@@ -117,7 +117,7 @@ def test_a_workers_queue_is_spared_unless_somebody_insists():
     assert list(choose(box, "redis").units) == ["redis.service"]
 
 
-def test_what_is_only_unexpected_and_protected_is_left():
+def test_an_unexpected_unit_that_is_protected_is_left_alone():
     box = Systemd({"ssh.service": "", "web.service": ""})
     choice = choose(box, unexpected=["ssh.service", "web.service", "session-3.scope", "gone.service"])
     assert list(choice.units) == ["web.service"]
@@ -125,5 +125,5 @@ def test_what_is_only_unexpected_and_protected_is_left():
     assert choice.named == set()
 
 
-def test_an_entry_that_was_taken_out_stops_nothing():
+def test_an_absent_entry_stops_nothing():
     assert choose(Systemd({"web.service": ""}), {"name": "web", "masked": None, "state": "absent"}).units == {}

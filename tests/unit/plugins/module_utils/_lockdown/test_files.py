@@ -7,22 +7,14 @@ import os
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown.files import UNITS, Files, FilesError
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown.files import UNITS, FilesError
 
 VENDOR = "/lib/systemd/system/"
 
 
 @pytest.fixture
-def root(tmp_path):
-    """A box with nothing on it."""
-    for folder in (UNITS, VENDOR, "/etc/init.d", "/etc/cron.d", "/etc/rc2.d", "/etc/rc3.d", "/etc/rc0.d"):
-        (tmp_path / folder.lstrip("/")).mkdir(parents=True)
-    return tmp_path
-
-
-@pytest.fixture
 def link(root):
-    """Call with a path and a target: makes the link."""
+    """Return a function that makes a link of a path and a target."""
 
     def make(path, target):
         place = root / path.lstrip("/")
@@ -30,11 +22,6 @@ def link(root):
         place.symlink_to(target)
 
     return make
-
-
-@pytest.fixture
-def files(root):
-    return Files(str(root))
 
 
 def listed(root):
@@ -49,7 +36,7 @@ def unit(name, *names, fragment=None):
     return {"Id": name, "Names": [name, *names], "FragmentPath": fragment or VENDOR + name}
 
 
-def test_links_by_name_by_alias_and_by_what_they_lead_to(root, files, link):
+def test_links_are_found_by_name_by_alias_and_by_target(root, files, link):
     (root / (VENDOR + "redis-server.service").lstrip("/")).write_text("")
     link(UNITS + "/multi-user.target.wants/redis-server.service", VENDOR + "redis-server.service")
     link(UNITS + "/redis.service", VENDOR + "redis-server.service")
@@ -82,7 +69,7 @@ def test_links_come_back_exactly_as_they_were(root, files, link):
     assert listed(root) == before
 
 
-def test_an_init_scripts_links_are_turned_and_turned_back(root, files, link):
+def test_links_of_an_init_script_are_disabled_and_enabled_again(root, files, link):
     (root / "etc/init.d/exim4").write_text("")
     for folder in ("rc2.d", "rc3.d"):
         link(f"/etc/{folder}/S01exim4", "../init.d/exim4")
@@ -116,7 +103,7 @@ def test_a_mask_of_a_vendors_unit_is_only_a_link(root, files):
     assert listed(root) == {}
 
 
-def test_unmasking_never_overwrites_what_somebody_put_there(root, files):
+def test_unmasking_never_overwrites_a_new_file(root, files):
     own = root / (UNITS + "/own.service").lstrip("/")
     own.write_text("old")
     kept = files.mask("own.service")

@@ -71,7 +71,7 @@ def test_not_protected(name):
     protection.refuse([unit(name)], [(name, name)], ["sidekiq*"], {"ssh.service"})
 
 
-def test_an_alias_does_not_get_around_it():
+def test_an_alias_of_a_protected_unit_is_refused():
     door = unit("ssh.service", Names=["ssh.service", "door.service"])
     with pytest.raises(protection.Refused, match=r"^door \(ssh.service\) may not be stopped: it is the way in$"):
         protection.refuse([door], [("door", "ssh.service")], [], ())
@@ -79,7 +79,7 @@ def test_an_alias_does_not_get_around_it():
         protection.refuse([], [("sshd", "sshd.service")], [], ())
 
 
-def test_what_would_be_dragged_along_is_named():
+def test_a_protected_unit_that_would_be_stopped_with_it_is_named():
     with pytest.raises(
         protection.Refused,
         match="base may not be stopped: monit.service would be stopped with it, and it is what watches",
@@ -93,14 +93,14 @@ def test_what_would_be_dragged_along_is_named():
     )
 
 
-def test_all_that_is_wrong_is_said_at_once():
+def test_all_refused_units_are_reported_at_once():
     with pytest.raises(protection.Refused) as raised:
         protection.refuse([], [("ssh", "ssh.service"), ("dbus", "dbus.service")], [], ())
     assert "ssh may not" in str(raised.value)
     assert "dbus may not" in str(raised.value)
 
 
-def test_partners_go_along():
+def test_partners_of_units():
     assert protection.partners(unit("cups.service", TriggeredBy=["cups.socket", "cups.path", "x.automount"])) == [
         "cups.socket",
         "cups.path",
@@ -109,7 +109,7 @@ def test_partners_go_along():
     assert protection.partners(unit("daily.timer", Triggers=["daily.service"])) == []
 
 
-def test_what_the_worker_needs():
+def test_units_that_the_worker_needs():
     redis = unit("redis-server.service", Names=["redis.service", "redis-server.service"])
     sidekiq = unit("sidekiq.service")
     assert protection.needed_by(redis, [sidekiq], ["redis*"]) == "sidekiq.service"
@@ -119,7 +119,7 @@ def test_what_the_worker_needs():
     assert protection.needed_by(unit("varnish.service"), [sidekiq], ["redis*", "valkey*"]) is None
 
 
-def test_the_preset_names_before_it_refuses():
+def test_the_preset_enables_before_it_disables():
     lines = [line for line in protection.preset(["nginx.service"]).splitlines() if not line.startswith("#")]
     assert lines[-3:] == ["disable *.service", "disable *.socket", "disable *.path"]
     assert {"enable nginx.service", "enable ssh.*", "enable systemd-*", "enable cron.service"} <= set(lines)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What monit 5.27, 5.33, 5.34 and 6.0 said of themselves on real boxes."""
+"""Reports of monit 5.27, 5.33, 5.34 and 6.0 on real hosts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def recorded(suite):
 
 
 @pytest.mark.parametrize("suite", VERSIONS)
-def test_each_version_says_who_it_is_and_what_it_watches(suite):
+def test_each_version_reports_itself_and_its_checks(suite):
     said = parse(recorded(suite))
     assert said["version"] == VERSIONS[suite]
     assert said["poll_seconds"] == 2
@@ -34,7 +34,7 @@ def test_each_version_says_who_it_is_and_what_it_watches(suite):
     assert said["checks"]["lifeline_filesystems"]["kind"] == "program"
 
 
-def test_a_worker_that_is_missing_is_watched_and_not_well():
+def test_a_worker_that_is_missing_is_monitored_and_not_ok():
     worker = parse(recorded("forky"))["checks"]["lifeline_worker_crawler"]
     assert (worker["kind"], worker["monitored"], worker["ok"], worker["memory_total_bytes"]) == (
         "process",
@@ -44,7 +44,7 @@ def test_a_worker_that_is_missing_is_watched_and_not_well():
     )
 
 
-def test_what_is_not_monitored_is_told_apart_from_what_is_about_to_be():
+def test_the_states_of_monitoring():
     text = recorded("trixie")
     for number, word in ((b"0", "no"), (b"1", "yes"), (b"2", "initializing"), (b"3", "waiting")):
         said = parse(text.replace(b"<monitor>1<", b"<monitor>" + number + b"<"))
@@ -57,6 +57,6 @@ def test_what_is_not_monitored_is_told_apart_from_what_is_about_to_be():
 @pytest.mark.parametrize(
     "text", [b"", b"<html><body>401</body></html>", b"<monit><server></server></monit>", recorded("trixie")[:500]]
 )
-def test_what_is_no_status_is_an_error(text):
+def test_a_text_that_is_not_a_status_is_an_error(text):
     with pytest.raises(ValueError, match="monit's status"):
         parse(text)

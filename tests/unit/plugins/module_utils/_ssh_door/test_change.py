@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A change and its way back, whatever happens in between: real files, the real script, and programs that note how they were called."""
+"""A change and its undoing, with real files, the real script, and programs that record how they were called."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRAM = '#!/bin/sh\necho "$(basename "$0") $*" >> %s\n%s\n'
 
 
 class Place:
-    """A box's files in a folder of the test's own."""
+    """The files of a host in a folder of the test."""
 
     def __init__(self, folder, monkeypatch):
         self.folder, self.state, self.bin = folder, folder / "state", folder / "bin"
@@ -71,7 +71,7 @@ def place(tmp_path, monkeypatch):
 OLD, NEW = ["old main\n", None], ["new main\n", "new\n"]
 
 
-def test_what_nobody_confirms_is_put_back(place):
+def test_a_change_that_is_not_confirmed_is_undone(place):
     os.chmod(place.main, 0o600)
     place.armed()
     assert place.texts() == NEW
@@ -81,7 +81,7 @@ def test_what_nobody_confirms_is_put_back(place):
     assert not os.path.exists(ssh_door_change.ARMED)
 
 
-def test_the_way_back_is_gone_once_the_change_is_confirmed(place):
+def test_a_change_that_is_confirmed_stays(place):
     place.armed()
     ssh_door_change.keep_firewall()
     ssh_door_change.forget_armed()
@@ -90,14 +90,14 @@ def test_the_way_back_is_gone_once_the_change_is_confirmed(place):
     assert sorted(os.listdir(place.state)) == ["firewall.firewall"]
 
 
-def test_a_way_back_that_was_broken_off_is_gone_to_its_end(place):
+def test_a_restore_that_was_interrupted_is_completed(place):
     place.armed()
     os.rename(ssh_door_change.ARMED + f"/old.{sorted([place.main, place.drop_in]).index(place.main)}", place.main)
     place.restore()
     assert place.texts() == OLD
 
 
-def test_a_run_that_ended_before_it_changed_anything_leaves_nothing_behind(place):
+def test_a_run_that_was_killed_before_it_changed_anything_leaves_nothing_behind(place):
     place.change().prepare("1 2 3 4")
     place.restore()
     assert place.texts() == OLD
@@ -105,20 +105,20 @@ def test_a_run_that_ended_before_it_changed_anything_leaves_nothing_behind(place
     assert [name for name in os.listdir(place.folder) if name.startswith(".lifeline.")].__len__() == 2
 
 
-def test_rather_an_open_door_than_one_that_nobody_can_open(place):
+def test_the_table_is_removed_if_the_previous_one_cannot_be_restored(place):
     place.program("nft", '[ "$1" = delete ]')
     place.armed()
     assert "nft delete table inet lifeline" in place.restore()
 
 
-def test_an_sshd_that_died_of_the_change_is_started(place):
+def test_an_sshd_that_failed_is_started(place):
     place.program("systemctl", 'case "$*" in *is-active*) exit 3 ;; esac')
     place.armed()
     calls = place.restore()
     assert calls[-2:] == ["systemctl reset-failed ssh.service", "systemctl start --no-block ssh.service"]
 
 
-def test_the_files_come_back_while_nothing_else_works(place):
+def test_files_are_restored_even_if_no_program_works(place):
     for name in ("nft", "systemctl", "logger"):
         place.program(name, "exit 1")
     place.armed()
@@ -148,12 +148,12 @@ def test_a_disk_that_fills_up_at_any_moment_changes_nothing(place, monkeypatch, 
     assert place.texts() == OLD
 
 
-def test_the_mark_is_noted_without_new_room(place):
+def test_the_mark_is_noted_without_new_space(place):
     place.armed()
     ssh_door_change.note_mark(1234567)
     assert int(ssh_door_change.noted("mark")) == 1234567
 
 
-def test_one_run_at_a_time(place):
+def test_the_lock_is_held_by_one_run_at_a_time(place):
     with ssh_door_change.lock(), pytest.raises(ssh_door_change.Busy), ssh_door_change.lock():
         pass

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table that closes SSH, as text."""
+"""The text of the table that restricts SSH, and when it is loaded."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_without_a_list_there_is_no_table():
     assert firewall.text([], [22]) is None
 
 
-def test_a_list_of_one_family_closes_the_other_too():
+def test_a_list_of_one_family_closes_the_other_one():
     text = firewall.text(["192.0.2.1"], [22])
     assert "elements = { 192.0.2.1 }" in text and "allowed6" not in text
     assert text.rindex("counter drop") > text.rindex("saddr")
 
 
-def test_everybody_of_a_family_needs_no_set():
+def test_a_list_of_all_addresses_of_a_family_needs_no_set():
     text = firewall.text(["0.0.0.0/0", "192.0.2.0/24", "2001:db8::/32"], [22])
     assert "meta nfproto ipv4 accept" in text and "allowed4" not in text and "2001:db8::/32" in text
 
@@ -47,12 +47,12 @@ def test_repetition_and_order_make_no_difference():
         ("2001:db9::1", False),
     ],
 )
-def test_who_is_allowed(address, allowed):
+def test_allowed_addresses(address, allowed):
     assert firewall.allows(["192.0.2.0/24", "2001:db8::/32"], address) is allowed
 
 
 @given(st.lists(NETWORKS, min_size=1, max_size=8), st.ip_addresses())
-def test_the_sets_hold_whom_the_list_allows(allowed, address):
+def test_the_sets_contain_the_addresses_of_the_list(allowed, address):
     text = firewall.text(allowed, [22])
     if getattr(address, "ipv4_mapped", None):
         return
@@ -63,5 +63,5 @@ def test_the_sets_hold_whom_the_list_allows(allowed, address):
         for word in line.partition("=")[2].split(",")
     ]
     inside = any(address in ipaddress.ip_network(member) for member in members)
-    everybody = f"meta nfproto ipv{address.version} accept" in text
-    assert (inside or everybody) is firewall.allows(allowed, str(address))
+    every_address = f"meta nfproto ipv{address.version} accept" in text
+    assert (inside or every_address) is firewall.allows(allowed, str(address))

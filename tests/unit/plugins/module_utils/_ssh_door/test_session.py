@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which connection a process came through, and since when there is that connection."""
+"""Which connection a process runs in, and when that was opened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 
 @pytest.fixture
 def proc(tmp_path):
-    """A function that makes a /proc of processes: number, parent, name, start, and SSH_CONNECTION if it has one."""
+    """Return a function that makes a /proc of processes: number, parent, name, start, and SSH_CONNECTION or None."""
 
     def make(*processes):
         for pid, parent, name, start, connection in processes:
@@ -50,7 +50,7 @@ def test_sudo_hides_the_connection_but_not_from_its_parents(proc):
 
 
 def test_the_nearest_connection_counts_and_its_own_server(proc):
-    """sshd that somebody started by hand has the connection of that person in its environment."""
+    """Ignore the connection in the environment of an sshd that was started by hand."""
     session = ssh_door_session.find(
         90,
         proc(
@@ -87,13 +87,13 @@ def test_only_a_connection_that_began_after_the_change_is_new(start, connection,
     assert ssh_door_session.Session(connection, "root", start).is_new(SSH, 1200) is new
 
 
-def test_the_clock_is_that_of_processes():
+def test_the_present_moment_has_the_clock_of_processes():
     before = ssh_door_session.now()
     assert before <= ssh_door_session.now()
     assert ssh_door_session._stat("/proc", os.getpid())[2] <= before
 
 
-def test_a_program_that_is_run_anew_shows():
+def test_a_program_that_restarts_itself_is_noticed():
     own = ssh_door_session.program_of(os.getpid())
     assert own is not None
     assert ssh_door_session.program_of(os.getpid()) == own

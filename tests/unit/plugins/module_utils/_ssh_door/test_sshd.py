@@ -37,7 +37,7 @@ def etc(tmp_path, monkeypatch):
 
 @pytest.fixture
 def staged(host):
-    """Record the texts that sshd is asked about. Like sshd, follow Include and report the value of MaxAuthTries that is read first."""
+    """Record the texts that sshd is asked about, and report the value of MaxAuthTries that sshd would read first."""
     host.install("sshd")
     seen = []
 

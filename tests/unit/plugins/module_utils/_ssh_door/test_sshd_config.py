@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What sshd's configuration means, and whom it would keep out."""
+"""What sshd's configuration means, and which users it would refuse."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ KEYS = {
     "/home/new/.ssh/authorized_keys": "\n# none\n",
 }
 OPEN = (
-    "permitrootlogin prohibit-password\npubkeyauthentication yes\npasswordauthentication yes\nkbdinteractiveauthentication no\n"
-    "authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\nauthorizedkeyscommand none\nauthenticationmethods any\n"
+    "permitrootlogin prohibit-password\npubkeyauthentication yes\npasswordauthentication yes\n"
+    "kbdinteractiveauthentication no\nauthorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n"
+    "authorizedkeyscommand none\nauthenticationmethods any\n"
 )
 
 
@@ -43,7 +44,7 @@ def refused(changes="", **who):
         ("authorizedkeysfile /home/ops/.ssh/%h none", {}),
     ],
 )
-def test_who_can_log_in_is_not_refused(changes, who):
+def test_a_user_that_can_log_in_is_not_refused(changes, who):
     assert refused(changes, **who) is None
 
 
@@ -68,7 +69,7 @@ def test_who_can_log_in_is_not_refused(changes, who):
         ),
     ],
 )
-def test_who_could_not_log_in_is_refused_with_the_reason(changes, who, why):
+def test_a_user_that_could_not_log_in_is_refused_with_the_reason(changes, who, why):
     assert why in refused(changes, **who)
 
 
@@ -76,9 +77,10 @@ def test_a_bracket_is_no_pattern_to_sshd():
     assert refused("allowusers [o]ps") is not None
 
 
-def test_what_is_staged_includes_what_is_staged():
+def test_a_staged_file_includes_staged_files():
     text = sshd_config.staged(
-        'include sshd_config.d/*.conf\n  Include = "/etc/ssh/sshd_config.d/a b.conf" /etc/other/x.conf\nInclude more.conf\nPort 22\n',
+        'include sshd_config.d/*.conf\n  Include = "/etc/ssh/sshd_config.d/a b.conf" /etc/other/x.conf\n'
+        "Include more.conf\nPort 22\n",
         "/stage/d",
     )
     assert text.splitlines() == [
@@ -95,11 +97,11 @@ def test_our_file_is_included_once_and_first():
     assert sshd_config.without_include(once) == "Port 22\n"
 
 
-def test_what_holds_for_everybody_ends_where_match_begins():
+def test_lines_from_the_first_match_on_are_cut():
     assert sshd_config.without_match("Port 22\n  match user x\nPort 23\n") == "Port 22\n"
 
 
-def test_a_setting_without_effect_is_found_and_others_are_added_to():
+def test_a_setting_without_effect_is_found_but_not_one_that_adds_to_others():
     own = sshd_config.effective("maxauthtries 3\nallowusers a\n")
     settings = {"MaxAuthTries": "3", "AllowUsers": "a"}
     assert (
@@ -112,18 +114,18 @@ def test_a_setting_without_effect_is_found_and_others_are_added_to():
     )
 
 
-def test_newer_ones_print_keywords_as_the_manual_writes_them():
+def test_keywords_are_read_without_regard_to_case():
     assert sshd_config.effective("PermitRootLogin no\nPort 22\nPort 2222\n") == {
         "permitrootlogin": ["no"],
         "port": ["22", "2222"],
     }
 
 
-def test_ports_are_those_of_addresses_too():
+def test_ports_are_read_from_addresses_as_well():
     values = sshd_config.effective("port 22\nlistenaddress 192.0.2.1:2222\nlistenaddress [::]:22\n")
     assert sshd_config.ports(values) == {22, 2222}
 
 
-def test_the_drop_in_has_one_order_and_none_without_settings():
+def test_the_drop_in_is_sorted_and_there_is_none_without_settings():
     assert sshd_config.drop_in({}) is None
     assert sshd_config.drop_in({"b": "1", "A": "2"}).splitlines()[1:] == ["A 2", "b 1"]
