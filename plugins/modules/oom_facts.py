@@ -338,27 +338,29 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import 
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 
 
-def utc_offset(local):
-    """Seconds that the box's local time was ahead of UTC when its clocks showed V(local) seconds."""
+def utc_offset(local: float) -> float:
+    """Return the seconds that the host's local time was ahead of UTC when its clock showed `local` seconds."""
     try:
         return local - time.mktime(time.gmtime(local)[:8] + (-1,))
     except (OverflowError, ValueError, OSError):
         return 0
 
 
-def since_epoch(value, now):
-    """Seconds since 1970 of the option C(since). Raises ValueError where it is neither a duration nor a time."""
+def since_epoch(value: str, now: float) -> float:
+    """Return the option `since` in seconds since 1970. Raises ValueError if it is neither a duration nor a time."""
     epoch = stamps.parse_time(value, stamps.Clock(now, None, utc_offset)) if "-" in value[4:5] else None
     if epoch is not None:
         return epoch
     try:
         return now - _quantities.parse_duration(value)
     except ValueError:
-        allowed = "a duration such as 24h nor a time such as 2026-10-03T22:19:59Z"
-        raise ValueError(f"since: {value!r} is neither {allowed}") from None
+        raise ValueError(
+            f"since: neither a duration nor a time ({value}); write it as in 24h or as in 2026-10-03T22:19:59Z"
+        ) from None
 
 
-def main():
+def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "logs": {"type": "list", "elements": "path"},
@@ -372,23 +374,26 @@ def main():
     try:
         since = None if module.params["since"] is None else since_epoch(module.params["since"], now)
         if module.params["max_events"] < 0:
-            raise ValueError(f"max_events: {module.params['max_events']} is less than 0")
+            raise ValueError(
+                f"max_events: less than 0 ({module.params['max_events']}); give the number of events to return"
+            )
         if module.params["logs"] is not None:
-            sources, names, unread = log_reader.read_named(module.params["logs"])
+            logs = log_reader.read_named(module.params["logs"])
         else:
-            sources, names, unread = log_reader.read_box(since)
+            logs = log_reader.read_box(since)
+        sources = logs.sources
         _reader.read_files(oom_facts.SOURCES, sources)
         _reader.read_files(oom_facts.paths(sources), sources)
         _reader.read_files(oom_facts.paths(sources), sources)
         facts = oom_facts.parse(
             sources,
-            logs=names,
+            logs=logs.names,
             now=now,
             utc_offset=utc_offset,
             since=since,
             max_events=module.params["max_events"],
             workers=module.params["workers"],
-            unread=unread,
+            unread=logs.unread,
         )
     except (ValueError, log_reader.LogError) as error:
         module.fail_json(msg=str(error))

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import reader as log_reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import files
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 
 WORDS = [
@@ -88,8 +88,8 @@ def measure(size=200 << 20, kills=5, runs=7):
     with tempfile.TemporaryDirectory(prefix="oom_log.") as folder:
         path = os.path.join(folder, "syslog")
         expected = write_log(path, size, kills)
-        large = os.path.getsize(path) > log_reader.USERSPACE_LIMIT
-        anchors = log_reader.ANCHORS if large else log_reader.ANCHORS + log_reader.USERSPACE_ANCHORS
+        large = os.path.getsize(path) > files.USERSPACE_LIMIT
+        anchors = files.ANCHORS if large else files.ANCHORS + files.USERSPACE_ANCHORS
         grep = ["grep", "-c"] + [part for anchor in anchors for part in ("-e", anchor.decode())] + [path]
         times = {"grep": [], "oom_facts": []}
         for _run in range(runs):
@@ -97,7 +97,7 @@ def measure(size=200 << 20, kills=5, runs=7):
             subprocess.run(grep, env=environment, stdout=subprocess.PIPE, check=False)
             times["grep"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            text, _remark = log_reader.read_log(path)
+            text, _remark = files.read_log(path)
             facts = oom_facts.parse({path: text}, logs=[path], now=time.time())
             times["oom_facts"].append(time.perf_counter() - start)
             if facts["kills_in_log"] != expected:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bytes that a log writes as escapes."""
+"""Decode the escapes that logs write for bytes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ OCTAL = re.compile(r"#0([0-3][0-7])")
 BAD_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\x")
 
 
-def _from_hex(match):
+def _from_hex(match: re.Match[str]) -> str:
     return bytes.fromhex(match.group().replace("\\x", "")).decode("utf-8", "backslashreplace")
 
 
-def unescape(text):
-    """What C(/dev/kmsg) writes as C(\\x0a) or C(\\x5c) as the bytes that it stands for; bytes that are no text stay
-    C(\\xff)."""
+def unescape(text: str) -> str:
+    r"""Return text with the escapes of `/dev/kmsg`, such as `\x0a`, decoded; bytes that are no UTF-8 stay `\xff`."""
     return _HEX.sub(_from_hex, text) if "\\x" in text else text
 
 
-def readable(text):
-    """Names as people would write them: UTF-8 that a tool wrote as C(\\xc3\\xa9) is a letter again, anything else
-    stays."""
+def readable(text: str) -> str:
+    r"""Return a name with letters that a tool wrote as `\xc3\xa9` decoded from UTF-8; any other escape stays."""
 
-    def decode(match):
+    def decode(match: re.Match[str]) -> str:
         data = bytes.fromhex(match.group().replace("\\x", ""))
         try:
             decoded = data.decode("utf-8")

@@ -9,6 +9,7 @@ import re
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import (
     DATE,
     ISO,
+    Clock,
     date_epoch,
     fraction,
     iso_epoch,
@@ -260,7 +261,7 @@ class _Scanner:
         match = _UNIX.match(self.line, self.position)
         if match:
             self.record.epoch = int(match.group("unix")) + fraction(match.group("fraction"))
-            end = match.end()
+            end: int | None = match.end()
         else:
             end = self._date_and_time()
         if end is None:

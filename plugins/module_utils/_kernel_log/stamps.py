@@ -1,30 +1,34 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The date and time in front of a log's message, in any form that logs use."""
+"""Parse the date and time in front of a log message, in every form that logs use."""
 
 from __future__ import annotations
 
 import re
 from calendar import timegm
+from typing import Callable, Optional, Union
+
+Convert = Callable[["re.Match[str]", "Clock"], Optional[float]]
+UtcOffset = Union[float, Callable[[float], float]]
 
 
 class Clock:
-    """What a reader knows of time, so that stamps which tell only a part of it can be understood.
+    """What completes a stamp that tells only a part of the time.
 
-    V(now) and V(boot_time) are seconds since 1970 or None. V(utc_offset) is the seconds that the box's local time is
-    ahead of UTC, or a
-    function that gives them for a local time in seconds. Only the running kernel's own messages may be given a
-    V(boot_time).
+    - `now`: seconds since 1970, or None
+    - `boot_time`: seconds since 1970, or None. Pass it only with messages of the running kernel.
+    - `utc_offset`: the seconds that the host's local time is ahead of UTC, or a function of a local time in seconds
+      that returns them
     """
 
-    def __init__(self, now=None, boot_time=None, utc_offset=0):
+    def __init__(self, now: float | None = None, boot_time: float | None = None, utc_offset: UtcOffset = 0) -> None:
         self.now = now
         self.boot_time = boot_time
         self.utc_offset = utc_offset
-        self._understood = {}
+        self._understood: dict[str, float | None] = {}
 
-    def understood(self, match, convert):
-        """What V(convert) makes of a stamp; neighbouring lines mostly have the same."""
+    def understood(self, match: re.Match[str], convert: Convert) -> float | None:
+        """Return what `convert` makes of a stamp. Results are kept, as neighbouring lines mostly have the same."""
         stamp = match.group()
         if stamp not in self._understood:
             if len(self._understood) > 4096:
@@ -32,15 +36,17 @@ class Clock:
             self._understood[stamp] = convert(match, self)
         return self._understood[stamp]
 
-    def from_local(self, seconds):
+    def from_local(self, seconds: float) -> float:
+        """Return the seconds since 1970 of a local time that is given in seconds."""
         offset = self.utc_offset(seconds) if callable(self.utc_offset) else self.utc_offset
         return seconds - (offset or 0)
 
-    def from_uptime(self, uptime):
+    def from_uptime(self, uptime: float | None) -> float | None:
+        """Return the seconds since 1970 of an uptime, or None if the boot's time is not known."""
         return None if self.boot_time is None or uptime is None else self.boot_time + uptime
 
 
-_MONTHS = {}
+_MONTHS: dict[str, int] = {}
 for number, _names in enumerate(
     (
         "jan ene gen янв sty led tam oca gener",
@@ -60,7 +66,7 @@ for number, _names in enumerate(
 ):
     for _name in _names.split():
         _MONTHS.setdefault(_name, number)
-# Names that only more than three letters tell apart.
+# The first three letters of these are those of another month in another language.
 _LONG_MONTHS = {
     "juin": 6,
     "juil": 7,
@@ -99,7 +105,7 @@ _ZONES = {
 ISO = re.compile(
     r"(?:(?P<weekday>[^\W\d_]{2,9}\.?,?)\s)?(?P<year>\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]"
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,9})?"
-    r"(?:\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)|\s(?P<zone2>[A-Z]{3,5})(?=\s))?"
+    r"(?:\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)|\s(?P<zone2>[A-Z]{3,5})(?=\s|$))?"
 )
 DATE = re.compile(
     r"(?:[^\W\d_]{1,9}\.?,?\s{1,3})?"
@@ -111,7 +117,7 @@ DATE = re.compile(
 )
 
 
-def _month(name):
+def _month(name: str) -> int | None:
     digits = re.match(r"\d+", name)
     if digits:
         return int(digits.group())
@@ -119,17 +125,18 @@ def _month(name):
     return _LONG_MONTHS.get(name) or _LONG_MONTHS.get(name[:4]) or _MONTHS.get(name[:3])
 
 
-def _epoch(year, month, day, hour, minute, second):
+def _epoch(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int | None:
     if not (year >= 1900 and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
         return None
     return timegm((year, month, day, hour, minute, second, 0, 0, 0))
 
 
-def fraction(text):
+def fraction(text: str | None) -> float:
+    """Return the seconds of a stamp's digits behind the point or comma."""
     return float("0." + text.lstrip(".,")) if text else 0.0
 
 
-def _zoned(seconds, zone, clock):
+def _zoned(seconds: float, zone: str | None, clock: Clock) -> float:
     if zone is None:
         return clock.from_local(seconds)
     if zone in _ZONES:
@@ -141,14 +148,16 @@ def _zoned(seconds, zone, clock):
     return clock.from_local(seconds)
 
 
-def iso_epoch(match, clock):
+def iso_epoch(match: re.Match[str], clock: Clock) -> float | None:
+    """Return the seconds since 1970 of a match of `ISO`, or None if it is no date."""
     seconds = _epoch(*(int(match.group(part)) for part in ("year", "month", "day", "hour", "minute", "second")))
     if seconds is None:
         return None
     return _zoned(seconds, match.group("zone") or match.group("zone2"), clock) + fraction(match.group("fraction"))
 
 
-def date_epoch(match, clock):
+def date_epoch(match: re.Match[str], clock: Clock) -> float | None:
+    """Return the seconds since 1970 of a match of `DATE`, or None if it is no date or its year cannot be known."""
     month = _month(match.group("name") or match.group("name2"))
     if month is None:
         return None
@@ -163,26 +172,27 @@ def date_epoch(match, clock):
         int(match.group("second")),
     )
     year = match.group("year") or match.group("year2")
+    years: tuple[int, ...]
     if year is not None:
         years = (int(year),)
     elif clock.now is None:
         return None
     else:
-        # A stamp without a year is the newest that is not in the future; a day of grace for clocks that disagree.
+        # Take the latest year that is not in the future. Clocks may disagree by a day.
         this_year = 1970 + int(clock.now // 31556952)
         years = (this_year + 1, this_year, this_year - 1)
     for candidate in years:
-        seconds = _epoch(candidate, *rest)
-        if seconds is None:
+        local = _epoch(candidate, *rest)
+        if local is None:
             return None
-        seconds = _zoned(seconds, match.group("zone"), clock) + fraction(match.group("fraction"))
-        if year is not None or seconds <= clock.now + 86400:
+        seconds = _zoned(local, match.group("zone"), clock) + fraction(match.group("fraction"))
+        if clock.now is None or year is not None or seconds <= clock.now + 86400:
             return seconds
     return None
 
 
-def parse_time(text, clock=None):
-    """Seconds since 1970 of a date and time in any form that logs use, or None."""
+def parse_time(text: str, clock: Clock | None = None) -> float | None:
+    """Return the seconds since 1970 of a date and time in any form that logs use, or None if it has none of them."""
     clock = clock or Clock()
     text = text.strip()[:80]
     for pattern, convert in ((ISO, iso_epoch), (DATE, date_epoch)):

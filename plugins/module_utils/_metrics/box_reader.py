@@ -9,7 +9,7 @@ import os
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import reader as log_reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.journal import read_kmsg
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     container,
@@ -62,7 +62,7 @@ def read(timeout):
         mountinfo.parse(sources.get(mountinfo.SOURCES[0])), timeout, waiting=_waited_for(sources, pids)
     )
     sources["fds"] = descriptor_reader.count_all(pids)
-    log = "" if oom_facts.kernel_count(sources) == 0 else log_reader.read_kmsg()[0]
+    log = "" if oom_facts.kernel_count(sources) == 0 else read_kmsg()[0]
     if log is not None:
         sources["kmsg"] = log
     return sources

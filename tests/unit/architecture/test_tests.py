@@ -23,31 +23,11 @@ WITHOUT = {
     #
     "plugins/module_utils/_judge/facts.py": NOT_YET,
     #
-    "plugins/module_utils/_kernel_log/escapes.py": NOT_YET,
-    #
-    "plugins/module_utils/_kernel_log/prefix.py": NOT_YET,
-    #
-    "plugins/module_utils/_kernel_log/records.py": NOT_YET,
-    #
-    "plugins/module_utils/_kernel_log/shippers.py": NOT_YET,
-    #
-    "plugins/module_utils/_kernel_log/stamps.py": NOT_YET,
-    #
     "plugins/module_utils/_metrics/box_reader.py": NOT_YET,
     #
     "plugins/module_utils/_metrics/families.py": NOT_YET,
     #
     "plugins/module_utils/_metrics/prometheus.py": NOT_YET,
-    #
-    "plugins/module_utils/_oom/events.py": NOT_YET,
-    #
-    "plugins/module_utils/_oom/logs.py": NOT_YET,
-    #
-    "plugins/module_utils/_oom/messages.py": NOT_YET,
-    #
-    "plugins/module_utils/_oom/runs.py": NOT_YET,
-    #
-    "plugins/module_utils/_oom/userspace.py": NOT_YET,
     #
     "plugins/module_utils/_packages.py": NOT_YET,
     #

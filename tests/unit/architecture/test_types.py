@@ -32,20 +32,7 @@ NOT_YET = {
     #
     "plugins/module_utils/_judge/thresholds.py",
     #
-    #
     "plugins/module_utils/_judge/workers.py",
-    #
-    "plugins/module_utils/_kernel_log/escapes.py",
-    #
-    "plugins/module_utils/_kernel_log/prefix.py",
-    #
-    "plugins/module_utils/_kernel_log/reader.py",
-    #
-    "plugins/module_utils/_kernel_log/records.py",
-    #
-    "plugins/module_utils/_kernel_log/shippers.py",
-    #
-    "plugins/module_utils/_kernel_log/stamps.py",
     #
     "plugins/module_utils/_metrics/box_reader.py",
     #
@@ -56,18 +43,6 @@ NOT_YET = {
     "plugins/module_utils/_metrics/prometheus.py",
     #
     "plugins/module_utils/_metrics/settings.py",
-    #
-    "plugins/module_utils/_oom/events.py",
-    #
-    "plugins/module_utils/_oom/facts.py",
-    #
-    "plugins/module_utils/_oom/logs.py",
-    #
-    "plugins/module_utils/_oom/messages.py",
-    #
-    "plugins/module_utils/_oom/runs.py",
-    #
-    "plugins/module_utils/_oom/userspace.py",
     #
     "plugins/module_utils/_packages.py",
     #

@@ -1,0 +1,129 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parse a log of lines of text into records; JSON is parsed by `shippers`."""
+
+from __future__ import annotations
+
+import re
+from typing import Mapping
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.escapes import OCTAL, unescape
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.joining import BEGINS, Layout, joined
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import KMSG, Record, prefix
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import Clock
+
+# A longer line is no single message. It is cut, so no line costs much.
+LONGEST_LINE = 1 << 16
+_COLOUR = re.compile(
+    r"(?:\x1b|\^\[|#033|\\x1b|\\033|\\e|\\u001b)\[[0-9;?]{0,20}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)"
+)
+# The beginning of a second message in a line, as consoles that lose line breaks write it.
+_SECOND = re.compile(
+    r"\[\s{0,6}\d{1,9}\.\d{6}\] (?:Out of memory|Memory cgroup out|Kill(?:ed)? process|oom-kill:|oom_reaper:"
+    r"|[^\n\[\]]{1,15} invoked oom-killer)"
+)
+# Prefixes that terminals, mail, containers and grep put in front of every line of a log.
+_WRAPPINGS = (
+    re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] "),
+    re.compile(r"\[(?:pod|container)/[^\]\s]{1,160}\] "),
+    re.compile(r"[\w.-]{1,80}\s{0,20}\| "),
+    re.compile(r"(?:[ \t\xa0]{0,8}(?:>|\||&gt;) ?){1,8}|[ \t\xa0]{0,8}[*+] (?=\S|\s{4})|\xa0{1,8}|\t(?=\S|\s{4})"),
+    re.compile(r"/[\w./-]{1,120}:(?:\d{1,9}:)?|\d{1,9}:(?=[^\d\s]|\s{4})"),
+)
+
+
+def _clean(line: str) -> str:
+    """Return a line without colours and without the carriage return at its end."""
+    line = line.rstrip("\r") if len(line) <= LONGEST_LINE else line[:LONGEST_LINE]
+    if "[" in line and ("\x1b" in line or "^[[" in line or "#033[" in line or "\\" in line):
+        return _COLOUR.sub("", line)
+    return line
+
+
+def _unwrap(lines: list[str]) -> list[str]:
+    """Return the lines without the prefixes that stand in front of nearly every one of them."""
+    for wrapping in _WRAPPINGS:
+        full = [line for line in lines[:2000] if line and line != "\r"]
+        if sum(wrapping.match(line) is not None for line in full) * 10 > len(full) * 9:
+            lines = [wrapping.sub("", line, count=1) for line in lines]
+    return lines
+
+
+def from_text(text: str, clock: Clock, stamps: Mapping[int, float | None] | None = None) -> list[Record]:
+    """Return the records of text without JSON: one per line, except for lines that go on with the one before.
+
+    `stamps` has the time at which a log shipper read a line, by the number of the line.
+    """
+    found: list[Record] = []
+    lines = _unwrap([_clean(line) for line in text.split("\n")])
+    layout = Layout(lines)
+    for number, line in enumerate(lines):
+        if line == "--" or not line:
+            layout.before = len(line)
+            continue
+        record, position = prefix(line, clock)
+        if not record.prefixed and found:
+            whole = joined(found[-1], line, layout)
+            if whole is not None:
+                found[-1].text = whole
+                layout.before = len(line)
+                continue
+        if line.startswith(" ") and re.match(r" [A-Z_]{3,20}=", line):
+            # The fields that follow a record of /dev/kmsg.
+            continue
+        record.text = _body(line, position, record)
+        if stamps and number in stamps and record.epoch is None:
+            record.epoch = stamps[number]
+        found.append(record)
+        if "." in record.text and "[" in record.text:
+            _split(found, clock)
+        layout.before, layout.indent = len(line), position
+    _take_hosts_off(found)
+    return found
+
+
+def _body(line: str, position: int, record: Record) -> str:
+    """Return the message that begins at a place of a line, with escapes decoded and without quotes around it."""
+    body = line[position:]
+    if record.uptime is not None and KMSG.match(line.lstrip(" >|")):
+        body = unescape(body)
+    if "#0" in body:
+        body = OCTAL.sub(lambda match: chr(int(match.group(1), 8)), body)
+    quoted = not record.prefixed and body[:1] in ('"', "'", "`")
+    if quoted and (body.count(body[0]) == 1 or body.rstrip(" ,;")[-1:] == body[0]):
+        return body[1:]
+    return body
+
+
+def _split(found: list[Record], clock: Clock) -> None:
+    """Split the last record into one record per message, if it has several."""
+    for _message_number in range(64):
+        last = found[-1]
+        second = _SECOND.search(last.text, 1)
+        if second is None:
+            return
+        rest = last.text[second.start() :]
+        record, position = prefix(rest, clock)
+        record.text = rest[position:]
+        record.program = record.program or last.program
+        record.epoch = last.epoch if record.epoch is None else record.epoch
+        last.text = last.text[: second.start()]
+        found.append(record)
+
+
+def _take_hosts_off(found: list[Record]) -> None:
+    """Remove the host's name from a log with stamps but no tags: the first word, if most lines have it."""
+    tagless = [record for record in found if record.tagless]
+    words: dict[str, int] = {}
+    for record in tagless:
+        word = record.text.split(" ", 1)[0]
+        words[word] = words.get(word, 0) + 1
+    if not words:
+        return
+    word = max(words, key=lambda key: words[key])
+    if not word or BEGINS.match(word + " ") or words[word] * 10 < len(tagless) * 6:
+        return
+    for record in tagless:
+        rest = record.text[len(word) :].lstrip(" ") if record.text.startswith(word + " ") else ""
+        if rest and (len(tagless) > 1 or not rest.startswith("invoked oom-killer")):
+            record.text = rest

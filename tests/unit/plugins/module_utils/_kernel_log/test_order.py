@@ -1,0 +1,38 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of a log's records."""
+
+from __future__ import annotations
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.order import in_order
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
+
+
+def texts(records):
+    return [record.text for record in in_order(records)]
+
+
+def test_stamps_decide():
+    records = [Record(name, uptime) for name, uptime in (("c", 3.0), ("b", 2.0), ("a", 1.0))]
+    assert texts(records) == ["a", "b", "c"]
+    assert texts(records[::-1]) == ["a", "b", "c"]
+
+
+def test_the_date_decides_if_there_is_no_uptime():
+    assert texts([Record("b", epoch=2.0), Record("a", epoch=1.0)]) == ["a", "b"]
+
+
+def test_a_reboot_in_between_does_not_turn_a_log_round():
+    records = [Record(str(number), uptime) for number, uptime in enumerate((1.0, 2.0, 3.0, 1.0, 2.0))]
+    assert texts(records) == ["0", "1", "2", "3", "4"]
+
+
+def test_the_messages_of_a_kill_decide_if_there_is_no_stamp():
+    selected = "Out of memory: Kill process 7 (x) score 9 or sacrifice child"
+    killed = "Killed process 7 (x) total-vm:9kB"
+    assert texts([Record(killed), Record(selected)]) == [selected, killed]
+    assert texts([Record(selected), Record(killed)]) == [selected, killed]
+
+
+def test_no_records():
+    assert in_order([]) == []
