@@ -1,198 +1,218 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs of the OOM killer as events, one for each process that was killed.
+"""Turn runs of the OOM killer into events, one for each process that was killed.
 
-A kill is several messages: who ran out of memory (B(invoked oom-killer)), which limit was hit, a table of processes, whom the
-kernel chose, and whom it killed. Only the last is always there: the kernel itself drops the others when kills come fast, and
-people cut them off. So the message B(Killed process) makes the event, and the others lend it what they know when they belong to
-the same kill: by the victim's number where they name it, by order otherwise, and never the second kill what was said of the first.
+A kill is several messages: who ran out of memory (`invoked oom-killer`), which limit was hit, a table of processes,
+which process the kernel chose, and which it killed. Only the last one is always there: the kernel itself drops the
+others if kills come fast, and people cut them off. So the message `Killed process` makes the event, and the others add
+what they know if they belong to the same kill: by the victim's number if they tell it, else by their order. What was
+said of one kill is never used for a second one.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import takewhile
+from typing import Iterable, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.escapes import readable
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import CONSTRAINTS, ROW
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom.runs import Joiner
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom.joiner import runs
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import CONSTRAINTS, Row, Summary, Victim
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom.runs import Killed, Run
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.cgroup_units import unit_of
 
-# What a message about the killed process itself says.
-_OF_THE_VICTIM = (
-    "pid",
-    "name",
-    "uid",
-    "score",
-    "oom_score_adj",
-    "total_vm_bytes",
-    "anon_rss_bytes",
-    "file_rss_bytes",
-    "shmem_rss_bytes",
-    "pgtables_bytes",
-)
-KEYS = (
-    "time",
-    "uptime_seconds",
-    "killer",
-    *_OF_THE_VICTIM,
-    "invoker",
-    "constraint",
-    "memcg",
-    "task_memcg",
-    "oom_group",
-    "unit",
-    "limit_bytes",
-    "usage_bytes",
-    "source",
-)
+
+class Event(TypedDict):
+    """A kill, as `oom_facts` documents it; its `time` is in seconds since 1970 here."""
+
+    time: float | None
+    uptime_seconds: float | None
+    killer: str
+    pid: int
+    name: str | None
+    uid: int | None
+    score: int | None
+    oom_score_adj: int | None
+    total_vm_bytes: int | None
+    anon_rss_bytes: int | None
+    file_rss_bytes: int | None
+    shmem_rss_bytes: int | None
+    pgtables_bytes: int | None
+    invoker: str | None
+    constraint: str
+    memcg: str | None
+    task_memcg: str | None
+    oom_group: bool | None
+    unit: str | None
+    limit_bytes: int | None
+    usage_bytes: int | None
+    source: str | None
 
 
-def _row_facts(run, text):
-    """oom_score_adj out of the columns of a row."""
-    numbers = text.split(None)
-    columns = run.columns[2:] if run.columns and run.columns[:2] == ["uid", "tgid"] else None
-    if columns and "oom_score_adj" in columns:
-        at = columns.index("oom_score_adj")
-    elif columns:
+KEYS = tuple(Event.__annotations__)
+# How many numbers a row has from total_vm up to oom_score_adj, depending on the kernel.
+_NUMBERS_OF_A_ROW = (5, 6, 8)
+
+
+def kills(found: Iterable[Record], source: str | None = None) -> tuple[list[Event], int]:
+    """Return the kills that one log's records tell of, and the number of runs that killed nothing."""
+    events: list[Event] = []
+    idle = 0
+    for run in runs(found):
+        victims = run.victims or _announced(run)
+        events += [_event(run, killed, source) for killed in victims]
+        idle += run.header and not victims
+    return events, idle
+
+
+def _announced(run: Run) -> list[Killed]:
+    """Return the process that a run announced to kill, if the log has lost the kill itself."""
+    if not run.waits:
+        return []
+    summary = run.summary
+    if summary and summary.pid is not None:
+        return [Killed(Victim(summary.pid, summary.name, uid=summary.uid), run.record, None)]
+    if run.selected:
+        return [Killed(Victim(run.selected.pid, run.selected.name), run.record, run.selected.why)]
+    return []
+
+
+def _event(run: Run, killed: Killed, source: str | None) -> Event:
+    victim = killed.victim
+    own = run.summary if run.named_pid in (None, victim.pid) else None
+    row = run.row(victim.pid)
+    stamped = killed.record if killed.record.uptime is not None or killed.record.epoch is not None else run.record
+    invoker = _invoker(run)
+    name = _name(run, victim, own, row)
+    task_memcg = _task_memcg(run, own)
+    constraint, memcg = _constraint(run, killed.why)
+    in_memcg = constraint == "memcg"
+    return {
+        "time": stamped.epoch,
+        "uptime_seconds": stamped.uptime,
+        "killer": "kernel",
+        "pid": victim.pid,
+        "name": None if name is None else readable(name),
+        "uid": _first(victim.uid, own.uid if own else None, row.uid if row else None),
+        "score": _first(victim.score, _score(run, victim, row)),
+        "oom_score_adj": _first(victim.oom_score_adj, _adjustment(run, row) if row else None),
+        "total_vm_bytes": victim.total_vm_bytes,
+        "anon_rss_bytes": victim.anon_rss_bytes,
+        "file_rss_bytes": victim.file_rss_bytes,
+        "shmem_rss_bytes": victim.shmem_rss_bytes,
+        "pgtables_bytes": victim.pgtables_bytes,
+        "invoker": None if invoker is None else readable(invoker),
+        "constraint": constraint,
+        "memcg": memcg if in_memcg else None,
+        "task_memcg": task_memcg,
+        "oom_group": True if run.group and run.victims and victim.pid == run.victims[0].victim.pid else None,
+        "unit": unit_of(task_memcg),
+        "limit_bytes": run.limit if in_memcg else None,
+        "usage_bytes": run.usage if in_memcg else None,
+        "source": source,
+    }
+
+
+def _first(*values: int | None) -> int | None:
+    """Return the first value that is known."""
+    return next((value for value in values if value is not None), None)
+
+
+def _invoker(run: Run) -> str | None:
+    """Return the name in the header, else that in the report's line about the running task."""
+    invoker, comm = run.invoker, run.comm
+    if invoker is None:
+        return comm if run.traced and comm else None
+    if comm and invoker != comm and invoker.endswith(comm):
+        # What else stands in front of the name is the log's.
+        front = invoker[: len(invoker) - len(comm)]
+        return invoker if front[-1:].isalnum() else comm
+    return invoker
+
+
+def _name(run: Run, victim: Victim, own: Summary | None, row: Row | None) -> str | None:
+    """Return the victim's name. If its own message ends inside it, another message of the run has it whole."""
+    if victim.cut_name is None and victim.name is not None:
+        return victim.name
+    if run.selected and run.selected.pid == victim.pid and victim.cut_name is not None:
+        return run.selected.name
+    if own and own.name is not None:
+        return own.name
+    return (_row_name(run, row) if row else None) or victim.name or victim.cut_name
+
+
+def _task_memcg(run: Run, own: Summary | None) -> str | None:
+    if own:
+        return own.task_memcg
+    return run.task_memcg if not run.summary else None
+
+
+def _score(run: Run, victim: Victim, row: Row | None) -> int | None:
+    """Return the score of the process that was chosen, unless its child died in its place."""
+    chosen = run.selected
+    if chosen is None or chosen.pid != victim.pid and not _is_thread(run, chosen.pid, victim.pid, row):
         return None
-    else:
-        leading = 0
-        for number in numbers[:9]:
-            if not re.match(r"-?\d{1,15}$", number):
-                break
-            leading += 1
-        if leading not in (5, 6, 8):
+    return chosen.score
+
+
+def _is_thread(run: Run, chosen: int, pid: int, row: Row | None) -> bool:
+    """Return whether the process that was chosen is a thread of the one that was killed, as far as the table tells."""
+    if row is None:
+        return False
+    if run.row(chosen) is None:
+        return run.columns is not None
+    return run.has_thread(chosen, pid)
+
+
+def _columns(run: Run) -> list[str] | None:
+    """Return the names of a row's columns from total_vm on, if the log has the table's head."""
+    return run.columns[2:] if run.columns and run.columns[:2] == ["uid", "tgid"] else None
+
+
+def _adjustment(run: Run, row: Row) -> int | None:
+    """Return oom_score_adj from a row of the table of processes."""
+    values = row.rest.split()
+    columns = _columns(run)
+    if columns:
+        if "oom_score_adj" not in columns:
             return None
-        at = leading - 1
-    try:
-        value = int(numbers[at])
-    except (IndexError, ValueError):
+        at = columns.index("oom_score_adj")
+    else:
+        numbers = len(list(takewhile(re.compile(r"-?\d{1,15}$").match, values[:9])))
+        if numbers not in _NUMBERS_OF_A_ROW:
+            return None
+        at = numbers - 1
+    if at >= len(values) or not re.match(r"-?\d{1,4}$", values[at]):
         return None
+    value = int(values[at])
     return value if -1000 <= value <= 1000 else None
 
 
-def _row_name(run, text):
-    columns = run.columns[2:] if run.columns and run.columns[:2] == ["uid", "tgid"] else None
+def _row_name(run: Run, row: Row) -> str | None:
+    columns = _columns(run)
     if not columns:
         return None
-    parts = text.split(None, len(columns) - 1)
+    parts = row.rest.split(None, len(columns) - 1)
     return parts[-1].rstrip() if len(parts) == len(columns) else None
 
 
-def _event(joiner, run, facts, record, why, source):
-    event = dict.fromkeys(KEYS)
-    event["killer"] = "kernel"
-    event["source"] = source
-    stamped = record if record.uptime is not None or record.epoch is not None else run.record
-    event["uptime_seconds"] = stamped.uptime
-    event["time"] = stamped.epoch
-    for key in _OF_THE_VICTIM:
-        event[key] = facts.get(key)
-    if event["name"] is None:
-        event["name"] = facts.get("cut_name")
-    pid = event["pid"]
-    # The invoker: from the header, else from the report's line about the running task.
-    invoker = run.invoker
-    if (
-        run.header
-        and invoker is not None
-        and run.comm
-        and invoker != run.comm
-        and invoker.endswith(run.comm)
-        and not invoker[: len(invoker) - len(run.comm)][-1:].isalnum()
-    ):
-        invoker = run.comm
-    if invoker is None and run.traced and run.comm:
-        invoker = run.comm
-    event["invoker"] = readable(invoker) if invoker is not None else None
-    own = run.summary if run.summary and run.summary["pid"] in (None, pid) else None
-    row = joiner.row(run, pid)
-    if own and own["pid"] is not None:
-        event["uid"] = own["uid"] if event["uid"] is None else event["uid"]
-        event["task_memcg"] = own["task_memcg"]
-        if facts.get("cut_name") is not None or event["name"] is None:
-            event["name"] = own["name"]
-    elif own:
-        event["task_memcg"] = own["task_memcg"]
-    if row:
-        event["uid"] = row[0] if event["uid"] is None else event["uid"]
-        if event["oom_score_adj"] is None:
-            event["oom_score_adj"] = _row_facts(run, row[2])
-        if facts.get("cut_name") is not None and not (own and own["name"]):
-            event["name"] = _row_name(run, row[2]) or event["name"]
-    if run.selected:
-        chosen, name, score, selected_why = run.selected
-        why = why or selected_why
-        # A child that died in its parent's place was not scored itself. A thread stands for its process.
-        if chosen == pid or _thread_of(joiner, run, chosen, pid, row):
-            event["score"] = score if event["score"] is None else event["score"]
-        if chosen == pid and facts.get("cut_name") is not None:
-            event["name"] = name
-    if event["task_memcg"] is None and run.task_memcg and not run.summary:
-        event["task_memcg"] = run.task_memcg
-    memcg = (run.summary["memcg"] if run.summary else None) or run.limit_memcg
-    event["constraint"] = _constraint(run, why, memcg)
-    if event["constraint"] == "memcg":
-        event["memcg"] = memcg or run.stats_memcg
-        event["limit_bytes"], event["usage_bytes"] = run.limit, run.usage
-    if run.group and run.victims and pid == run.victims[0][0]["pid"]:
-        event["oom_group"] = True
-    event["name"] = readable(event["name"]) if event["name"] is not None else None
-    event["unit"] = unit_of(event["task_memcg"])
-    return event
-
-
-def _thread_of(joiner, run, chosen, pid, row):
-    """Whether the process that was chosen is a thread of the one that was killed, as far as the table tells."""
-    if row is None:
-        return False
-    other = joiner.row(run, chosen)
-    if other is None:
-        return run.columns is not None
-    return other[1] == pid and any(
-        int(match.group(1)) == chosen and int(match.group(3)) == pid
-        for text in run.rows
-        for match in ROW.finditer(text)
-    )
-
-
-def _constraint(run, why, memcg):
-    told = run.summary["constraint"] if run.summary else None
-    if why and why.startswith("memory cgroup") or memcg or told == "CONSTRAINT_MEMCG":
-        return "memcg"
+def _constraint(run: Run, why: str | None) -> tuple[str, str | None]:
+    """Return which memory had run out, and the cgroup whose limit was hit."""
+    summary = run.summary
+    memcg = (summary.memcg if summary else None) or run.limit_memcg
+    why = why or (run.selected.why if run.selected else None) or ""
+    told = summary.constraint if summary else None
+    if why.startswith("memory cgroup") or memcg or told == "CONSTRAINT_MEMCG":
+        return "memcg", memcg or run.stats_memcg
     if told and told != "CONSTRAINT_NONE":
-        return CONSTRAINTS[told]
-    if why and "mpol_bind" in why:
-        return "mempolicy"
-    if why and "cpuset" in why:
-        return "cpuset"
-    if why or told or (run.summary and run.summary["global"]):
-        return "system"
+        return CONSTRAINTS[told], None
+    if "mpol_bind" in why:
+        return "mempolicy", None
+    if "cpuset" in why:
+        return "cpuset", None
+    if why or told or summary and summary.whole_system:
+        return "system", None
     if run.memcg_traced:
-        return "memcg"
-    if run.system:
-        return "system"
-    return "unknown"
-
-
-def kills(found, source=None):
-    """The events and the number of runs that killed nothing, out of one log's records."""
-    joiner = Joiner()
-    for index, record in enumerate(found):
-        joiner.feed(index, record)
-    joiner.adopt()
-    events, idle = [], 0
-    for run in joiner.runs:
-        for facts, record, why in run.victims:
-            events.append(_event(joiner, run, facts, record, why, source))
-        if run.victims:
-            continue
-        if run.waits and run.summary and run.summary["pid"] is not None:
-            facts = {"pid": run.summary["pid"], "name": run.summary["name"], "uid": run.summary["uid"]}
-            events.append(_event(joiner, run, facts, run.record, None, source))
-        elif run.waits and run.selected:
-            facts = {"pid": run.selected[0], "name": run.selected[1]}
-            events.append(_event(joiner, run, facts, run.record, run.selected[3], source))
-        elif run.header:
-            idle += 1
-    return events, idle
+        return "memcg", run.stats_memcg
+    return "system" if run.system else "unknown", None

@@ -1,10 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What single messages of the OOM killer say, in the words of every kernel era."""
+"""Parse single messages of the OOM killer, in the words of every kernel era."""
 
 from __future__ import annotations
 
 import re
+from typing import Iterable, Iterator, NamedTuple
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 
 KILLED = re.compile(r"(?:OOM k|\bK)illed process (\d{1,10})(?::#?\d{1,10})?(?=[, (\n])")
 _KILLED_UID = re.compile(r",? ?UID:? ?(\d{1,10}),? ?")
@@ -33,7 +36,7 @@ LIMIT_OF = re.compile(r"killed as a result of limit of (/[^\n]{0,1000})")
 USAGE = re.compile(r"(?<![\w+])memory: usage (\d{1,20})kB, limit (\d{1,20})kB")
 STATS_FOR = re.compile(r"\bMemory cgroup stats for (/[^\n]{0,1000}?)(?::\s|:$)")
 COLUMNS = re.compile(r"\[ {1,4}pid {1,4}\]\s{1,8}(uid\s[^\n]{1,160}name)")
-ROW = re.compile(r"\[\s{0,9}(\d{1,10})\]\s{1,9}(\d{1,10})\s{1,9}(\d{1,10})\s{1,12}(\d{1,15}\s[^\n]{0,200})")
+_ROW = re.compile(r"\[\s{0,9}(\d{1,10})\]\s{1,9}(\d{1,10})\s{1,9}(\d{1,10})\s{1,12}(\d{1,15}\s[^\n]{0,200})")
 COMM = re.compile(
     r"\bCPU: \d{1,5} (?:UID: \d{1,10} )?PID: \d{1,10} Comm: (.{1,64}?) (?:Kdump: |Not tainted|Tainted:)"
     r"|\bPid: \d{1,10}, comm: (.{1,40}?) (?:Not tainted|Tainted:)",
@@ -45,160 +48,234 @@ TRACE = re.compile(
 )
 SKIPPED = re.compile(r"OOM victim (\d{1,10}) \(.{0,80}?\) is already exiting", re.DOTALL)
 _PATH_END = re.compile(r"[\"'`<|]|\s{2}|\s$|\\n")
+_TAG = re.compile(r"[\w)@.-]\[\d{1,10}\]:\s")
+_TAG_AT_END = re.compile(r"[\w)@.-]\[\d{1,10}\]:\s{0,3}$")
+_UPTIME_AT_END = re.compile(r"\[\s{0,8}\d+\.\d+\]$")
+_WORD = re.compile(r"[\w./@-]{1,64}:$")
+_KERNELS_WORD = re.compile(r"(?i)(?:kernel|kern|klogd|vmunix|warning|error|err|crit|info):$")
 CONSTRAINTS = {
     "CONSTRAINT_MEMCG": "memcg",
     "CONSTRAINT_CPUSET": "cpuset",
     "CONSTRAINT_MEMORY_POLICY": "mempolicy",
     "CONSTRAINT_NONE": "system",
 }
+# How many characters a name may have: 15 bytes, each written as an escape.
+_LONGEST_NAME = 60
+_NO_SIZES = " .\t\r\"'`,;|"
 
 
-def cgroup_path(text):
-    """A cgroup's path as far as it goes, or None where a pager cut it."""
+class Summary(NamedTuple):
+    """What the line `oom-kill:constraint=...` says; None if it does not say it."""
+
+    constraint: str | None
+    memcg: str | None
+    task_memcg: str | None
+    whole_system: bool
+    pid: int | None = None
+    name: str | None = None
+    uid: int | None = None
+
+
+class Selected(NamedTuple):
+    """What the line `Kill process ... score ...` says, and why the kernel killed."""
+
+    pid: int
+    name: str
+    score: int
+    why: str | None
+
+
+class Victim(NamedTuple):
+    """What a message about a killed process says of it; None if it does not say it.
+
+    - `cut_name`: the beginning of the name, if the message ends inside it
+    - `sized`: whether the message tells sizes
+    - `plain_end`: whether the message ends behind the name, as before kernel 2.6.32
+    """
+
+    pid: int
+    name: str | None = None
+    cut_name: str | None = None
+    uid: int | None = None
+    score: int | None = None
+    oom_score_adj: int | None = None
+    total_vm_bytes: int | None = None
+    anon_rss_bytes: int | None = None
+    file_rss_bytes: int | None = None
+    shmem_rss_bytes: int | None = None
+    pgtables_bytes: int | None = None
+    sized: bool = False
+    plain_end: bool = False
+
+
+class Row(NamedTuple):
+    """A row of the table of processes; `rest` has the columns from total_vm on."""
+
+    pid: int
+    uid: int
+    tgid: int
+    rest: str
+
+
+def cgroup_path(text: str) -> str | None:
+    """Return a cgroup's path as far as it goes, or None if a pager cut it."""
     end = _PATH_END.search(text)
-    path = text[: end.start()] if end else text
-    path = path.rstrip()
+    path = (text[: end.start()] if end else text).rstrip()
     return None if not path or path.endswith(">") else path
 
 
-def _last(matches):
+def _last(matches: Iterable[re.Match[str]]) -> re.Match[str] | None:
     found = None
     for match in matches:
         found = match
     return found
 
 
-def summary_facts(text, start):
-    """What the line C(oom-kill:constraint=...) says. The victim's name may hold anything, so its end is read from
-    the right."""
-    facts = {
-        "constraint": None,
-        "memcg": None,
-        "task_memcg": None,
-        "pid": None,
-        "name": None,
-        "uid": None,
-        "global": False,
-    }
+def summary(text: str, start: int) -> Summary:
+    """Parse the line `oom-kill:constraint=...` that begins at a place of a text.
+
+    The victim's name may contain anything, so the line is read from its end.
+    """
     match = SUMMARY.match(text, start)
+    constraint = match.group(1) if match and match.group(1) in CONSTRAINTS else None
     body = text[start : start + 9000]
-    facts["constraint"] = match.group(1)
-    if facts["constraint"] not in CONSTRAINTS:
-        facts["constraint"] = None
     end = _last(_SUMMARY_END.finditer(body))
     if end is None:
-        head, complete = body, False
+        memcg, _task_memcg = _cgroups(body, False)
+        return Summary(constraint, memcg, None, ",global_oom" in body)
+    # The name is everything behind the first ",task=" after the paths.
+    first = body.find(",task=")
+    head = body[:first]
+    memcg, task_memcg = _cgroups(head, True)
+    return Summary(
+        constraint=constraint,
+        memcg=memcg,
+        task_memcg=task_memcg,
+        whole_system=",global_oom" in head,
+        pid=int(end.group(2)),
+        name=body[first + len(",task=") : end.start(2) - len(",pid=")],
+        uid=int(end.group(3)),
+    )
+
+
+def _cgroups(head: str, complete: bool) -> tuple[str | None, str | None]:
+    """Return the cgroup whose limit was hit and the victim's; None for one that is not told or that the line cuts."""
+    _before, told, rest = head.partition(",oom_memcg=")
+    memcg, task_told, task_memcg = (rest if told else head).partition(",task_memcg=")
+    if not told:
+        limited = None
+    elif task_told:
+        limited = memcg
     else:
-        # The name is what follows the first ",task=" after the paths.
-        first = body.find(",task=")
-        name_end = end.start(2) - len(",pid=")
-        facts["name"] = body[first + len(",task=") : name_end]
-        facts["pid"], facts["uid"] = int(end.group(2)), int(end.group(3))
-        head, complete = body[:first], True
-    facts["global"] = ",global_oom" in head
-    at = head.find(",oom_memcg=")
-    task_at = head.find(",task_memcg=", max(at, 0))
-    if at >= 0 and (task_at > at):
-        facts["memcg"] = head[at + len(",oom_memcg=") : task_at]
-    elif at >= 0 and complete:
-        facts["memcg"] = cgroup_path(head[at + len(",oom_memcg=") :])
-    if task_at >= 0:
-        task = head[task_at + len(",task_memcg=") :]
-        if complete:
-            facts["task_memcg"] = task
-    return facts
+        limited = cgroup_path(memcg) if complete else None
+    return limited, task_memcg if task_told and complete else None
 
 
-def killed_facts(text, match, end):
-    """The event's own facts out of one C(Killed process) message, or None where it has not the shape of the
-    kernel's."""
-    facts = {"pid": int(match.group(1))}
+def killed(text: str, match: re.Match[str], end: int) -> Victim | None:
+    """Parse the message `Killed process ...` between a match of `KILLED` and `end`.
+
+    Returns None if it does not have the shape of a kernel's message.
+    """
+    pid = int(match.group(1))
     tail = text[match.end() : end]
     uid = _KILLED_UID.match(tail)
     if uid:
-        facts["uid"] = int(uid.group(1))
         tail = tail[uid.end() :]
     tail = tail.lstrip(" ,")
     if not tail.startswith("("):
         return None
     cut = _last(_SIZED.finditer(tail, 0, 160))
-    if cut is None:
-        # Kernels before 2.6.32 tell no sizes: the name ends at the last parenthesis.
-        line = tail.split("\n")[0] if ")" in tail.split("\n")[0] else tail
-        closing = line.rfind(")", 0, 66)
-        if closing < 0:
-            # Cut inside the name.
-            facts["name"] = None
-            facts["cut_name"] = line[1:].rstrip("\r\n >")[:64]
-            return facts
-        if closing > 66 or len(line[1:closing]) > 60:
-            closing = line.find(")")
-        facts["name"] = line[1:closing]
-        rest = line[closing + 1 :]
-        uid = _UID.search(rest)
-        if uid and "uid" not in facts:
-            facts["uid"] = int(uid.group(1))
-        facts["sized"] = bool(rest.strip(" .\t\r\"'`,;|")) and bool(re.match(r",? ?(?:UID|total|vsz)", rest))
-        facts["plain_end"] = not rest.strip(" .\t\r\"'`,;|\\n}")
-        return facts
-    facts["name"] = tail[1 : cut.start()]
+    victim = _without_sizes(pid, tail) if cut is None else _with_sizes(pid, tail, cut)
+    if uid and victim.uid is None:
+        victim = victim._replace(uid=int(uid.group(1)))
+    return victim
+
+
+def _without_sizes(pid: int, tail: str) -> Victim:
+    """Parse a message of kernels before 2.6.32, which tell no sizes, or one that ends before the sizes."""
+    line = tail.split("\n")[0] if ")" in tail.split("\n")[0] else tail
+    closing = line.rfind(")", 0, 66)
+    if closing < 0:
+        return Victim(pid, cut_name=line[1:].rstrip("\r\n >")[:64])
+    if closing - 1 > _LONGEST_NAME:
+        closing = line.find(")")
+    rest = line[closing + 1 :]
+    uid = _UID.search(rest)
+    return Victim(
+        pid,
+        line[1:closing],
+        uid=int(uid.group(1)) if uid else None,
+        sized=bool(re.match(r",? ?(?:UID|total|vsz)", rest)),
+        plain_end=not rest.strip(_NO_SIZES + "\\n}"),
+    )
+
+
+def _with_sizes(pid: int, tail: str, cut: re.Match[str]) -> Victim:
+    """Parse a message whose sizes begin at `cut`."""
     rest = tail[cut.start() + 1 :]
     stop = _REST.search(rest)
     if stop:
         rest = rest[: stop.start()]
     uid = _UID.search(rest)
-    if uid:
-        facts["uid"] = int(uid.group(1))
-    sizes = {}
+    sizes: dict[str, int] = {}
     for size in _SIZES.finditer(rest):
         sizes.setdefault(size.group(1), int(size.group(2)) * 1024)
-    facts["total_vm_bytes"] = sizes.get("total-vm", sizes.get("vsz", sizes.get("vm")))
-    facts["anon_rss_bytes"] = sizes.get("anon-rss")
-    facts["file_rss_bytes"] = sizes.get("file-rss")
-    facts["shmem_rss_bytes"] = sizes.get("shmem-rss")
-    facts["pgtables_bytes"] = sizes.get("pgtables")
     adjustment = _ADJUSTMENT.search(rest)
-    facts["oom_score_adj"] = int(adjustment.group(1)) if adjustment else None
-    if "vm:" in tail[cut.start() : cut.end()] and "total-vm:" not in tail[cut.start() : cut.end()]:
-        score = _SCORE.match(tail, cut.start())
-        facts["score"] = int(score.group(1)) if score else None
-    facts["sized"] = True
-    return facts
+    # OpenVZ writes `score N vm:`, with the score of the victim itself.
+    score = None if "total-vm:" in cut.group() else _SCORE.match(tail, cut.start())
+    return Victim(
+        pid,
+        tail[1 : cut.start()],
+        uid=int(uid.group(1)) if uid else None,
+        score=int(score.group(1)) if score else None,
+        oom_score_adj=int(adjustment.group(1)) if adjustment else None,
+        total_vm_bytes=sizes.get("total-vm", sizes.get("vsz", sizes.get("vm"))),
+        anon_rss_bytes=sizes.get("anon-rss"),
+        file_rss_bytes=sizes.get("file-rss"),
+        shmem_rss_bytes=sizes.get("shmem-rss"),
+        pgtables_bytes=sizes.get("pgtables"),
+        sized=True,
+    )
 
 
-def by_kernel(record, start):
-    """Why the kernel killed, and whether it was the kernel that says so: judged by what stands in front of the
-    message."""
+def rows(text: str) -> Iterator[Row]:
+    """Yield the rows of the table of processes in a text."""
+    for match in _ROW.finditer(text):
+        yield Row(int(match.group(1)), int(match.group(2)), int(match.group(3)), match.group(4))
+
+
+def is_row(text: str) -> bool:
+    """Return whether a text begins with a row of the table of processes."""
+    return _ROW.search(text, 0, 200) is not None
+
+
+def by_kernel(record: Record, start: int) -> tuple[str | None, bool]:
+    """Return why the kernel killed, and whether the kernel itself says so.
+
+    Text in front of the message, as a program's tag, shows that a program quotes the kernel.
+    """
     if record.program is not None:
         return None, False
-    before = record.text[:start]
-    before = before[before.rfind("\n") + 1 :]
-    why = _WHY.search(before[-80:])
+    front = record.text[:start]
+    front = front[front.rfind("\n") + 1 :]
+    reason = None
+    why = _WHY.search(front, max(0, len(front) - 80))
     if why:
-        front = before[: len(before) - (len(before[-80:]) - why.start())]
-        reason = why.group(1).lower()
-    else:
-        front, reason = before, None
+        front, reason = front[: why.start()], why.group(1).lower()
     front = front.strip(" \t>|`*\"'")
     if not front:
         return reason, True
-    if (
-        re.search(r"[\w)@.-]\[\d{1,10}\]:\s{0,3}$", front)
-        or re.search(r"[\w)@.-]\[\d{1,10}\]:\s", front)
-        and not re.search(r"\[\s{0,8}\d+\.\d+\]$", front[-40:])
-    ):
+    if _TAG_AT_END.search(front) or _TAG.search(front) and not _UPTIME_AT_END.search(front[-40:]):
         return reason, False
-    if (
-        record.prefixed
-        and re.match(r"[\w./@-]{1,64}:$", front)
-        and not re.match(r"(?i)(?:kernel|kern|klogd|vmunix|warning|error|err|crit|info):$", front)
-    ):
-        return reason, False
-    return reason, True
+    told_by_program = record.prefixed and _WORD.match(front) and not _KERNELS_WORD.match(front)
+    return reason, not told_by_program
 
 
-def invoker_name(text, end):
-    """The name in front of C(invoked oom-killer): at most 15 bytes, and whatever else stands there is the log's."""
+def invoker_name(text: str, end: int) -> str:
+    """Return the name in front of `invoked oom-killer`, without what the log has in front of the name.
+
+    A name has at most 15 bytes.
+    """
     before = text[:end]
     if len(before) <= 15 or len(re.sub(r"\\x[0-9a-f]{2}", "x", before)) <= 15:
         return before
@@ -212,7 +289,6 @@ def invoker_name(text, end):
     return before.split(" ")[-1][-15:] if before.split(" ")[-1] else before[-15:].strip()
 
 
-def invoked_by_kernel(record, start):
-    """Whether C(invoked oom-killer) is the kernel's: nothing but a name of a process, or a prefix of the log, is in
-    front."""
+def invoked_by_kernel(record: Record, start: int) -> bool:
+    """Return whether no program's tag stands in front of `invoked oom-killer`."""
     return not re.search(r"[\w)@.-]\[\d{1,10}\]: ", record.text[max(0, start - 100) : start])

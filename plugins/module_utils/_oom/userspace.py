@@ -1,28 +1,34 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills for want of memory that programs did, not the kernel: systemd-oomd, earlyoom, nohang, Talos, Android's
-lowmemorykiller."""
+"""Find kills for want of memory by programs: systemd-oomd, earlyoom, nohang, Talos and Android's lowmemorykiller."""
 
 from __future__ import annotations
 
 import re
+from typing import Dict, Iterable, TypedDict, cast
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.cgroup_units import unit_of
 
-KEYS = (
-    "time",
-    "uptime_seconds",
-    "killer",
-    "pid",
-    "name",
-    "uid",
-    "rss_bytes",
-    "signal",
-    "cgroup",
-    "unit",
-    "reason",
-    "source",
-)
+
+class OtherKill(TypedDict):
+    """A kill by a program, as `oom_facts` documents it; its `time` is in seconds since 1970 here."""
+
+    time: float | None
+    uptime_seconds: float | None
+    killer: str
+    pid: int | None
+    name: str | None
+    uid: int | None
+    rss_bytes: int | None
+    signal: str
+    cgroup: str | None
+    unit: str | None
+    reason: str | None
+    source: str | None
+
+
+KEYS = tuple(OtherKill.__annotations__)
 
 _WORDS = ("due to memory", "SIGTERM", "SIGKILL", "with signal", "systemd-oomd killed", "lowmemorykiller")
 _OOMD = re.compile(
@@ -45,6 +51,7 @@ _EARLYOOM = (
     ),
 )
 _RSS = re.compile(r"VmRSS:? (\d{1,12}) ?(MiB|KiB|kiB)")
+_UID = re.compile(r"\buid:? (\d{1,10})")
 _NOHANG = re.compile(
     r"\bSending (SIGTERM|SIGKILL) to (?:the victim|process)[^\n]{0,200}?(?:\(PID: |PID: "
     r"|pid )(?P<pid>\d{1,10})[^\n]{0,80}?name: (?P<name>[^\n,)]{1,64})"
@@ -52,114 +59,120 @@ _NOHANG = re.compile(
 _TALOS = re.compile(r"\bSending SIGKILL to cgroup\b[^\n]{0,400}?\"cgroup\": \"(/[^\"\n]{1,1000})\"")
 _ANDROID = re.compile(r"\blowmemorykiller: Killing '([^'\n]{1,64})' \((\d{1,10})\), adj (-?\d{1,5})")
 _SIGNALS = {"15": "SIGTERM", "9": "SIGKILL", "TERM": "SIGTERM", "KILL": "SIGKILL"}
-
-
-def _event(text):
-    event = dict.fromkeys(KEYS)
-    match = _OOMD.search(text)
-    if match:
-        event.update(
-            killer="systemd-oomd",
-            cgroup=match.group(1),
-            unit=unit_of(match.group(1)),
-            signal="SIGKILL",
-            reason=match.group(2).strip(),
-        )
-        return event
-    match = _OOMD_UNIT.search(text)
-    if match:
-        event.update(killer="systemd-oomd", unit=match.group(1), signal="SIGKILL")
-        return event
-    for pattern in _EARLYOOM:
-        match = pattern.search(text)
-        if match:
-            named = match.groupdict()
-            signal = match.group(1) if "number" not in named else _SIGNALS.get(named["number"])
-            if signal is None:
-                # Signal 0 is earlyoom testing whether it may kill at all.
-                return None
-            rss = _RSS.search(match.group("rest"))
-            event.update(killer="earlyoom", pid=int(match.group("pid")), name=match.group("name"), signal=signal)
-            if named.get("uid"):
-                event["uid"] = int(named["uid"])
-            else:
-                uid = re.search(r"\buid:? (\d{1,10})", match.group("rest"))
-                event["uid"] = int(uid.group(1)) if uid else None
-            if rss:
-                event["rss_bytes"] = int(rss.group(1)) << (20 if rss.group(2) == "MiB" else 10)
-            return event
-    match = _NOHANG.search(text)
-    if match:
-        event.update(killer="nohang", pid=int(match.group("pid")), name=match.group("name"), signal=match.group(1))
-        return event
-    match = _TALOS.search(text)
-    if match:
-        event.update(killer="talos", cgroup=match.group(1), unit=unit_of(match.group(1)), signal="SIGKILL")
-        return event
-    match = _ANDROID.search(text)
-    if match:
-        event.update(killer="lowmemorykiller", pid=int(match.group(2)), name=match.group(1), signal="SIGKILL")
-        return event
-    return None
-
-
 _TRUSTED = re.compile(r"(?:systemd|systemd-oomd|earlyoom|nohang|nohang-desktop|talos|kernel|\?|user|daemon)$")
+# earlyoom asks before it kills, and systemd reports a little later what systemd-oomd did.
+_SAME_KILL_SECONDS = 60
+_LATEST = 64
 
 
-def kills(found, source=None):
-    """The kills that programs did, out of one log's records."""
-    events = []
+def kills(found: Iterable[Record], source: str | None = None) -> list[OtherKill]:
+    """Return the kills by programs that one log's records tell of."""
+    events: list[OtherKill] = []
     for record in found:
-        text = record.text
-        if not any(word in text for word in _WORDS):
+        if not any(word in record.text for word in _WORDS):
             continue
-        program = record.program
-        if program is not None and not _TRUSTED.match(program):
+        if record.program is not None and not _TRUSTED.match(record.program):
             continue
-        event = _event(text)
-        if event is None:
-            continue
-        event["time"], event["uptime_seconds"], event["source"] = record.epoch, record.uptime, source
-        events.append(event)
+        event = _systemd_oomd(record.text) or _earlyoom(record.text) or _others(record.text)
+        if event is not None:
+            event["time"], event["uptime_seconds"], event["source"] = record.epoch, record.uptime, source
+            events.append(event)
     return events
 
 
-def _same(one, other):
-    if one["killer"] != other["killer"]:
+def _kill(
+    killer: str,
+    signal: str = "SIGKILL",
+    pid: int | None = None,
+    name: str | None = None,
+    cgroup: str | None = None,
+    unit: str | None = None,
+) -> OtherKill:
+    return {
+        "time": None,
+        "uptime_seconds": None,
+        "killer": killer,
+        "pid": pid,
+        "name": name,
+        "uid": None,
+        "rss_bytes": None,
+        "signal": signal,
+        "cgroup": cgroup,
+        "unit": unit or unit_of(cgroup),
+        "reason": None,
+        "source": None,
+    }
+
+
+def _systemd_oomd(text: str) -> OtherKill | None:
+    match = _OOMD.search(text)
+    if match:
+        event = _kill("systemd-oomd", cgroup=match.group(1))
+        event["reason"] = match.group(2).strip()
+        return event
+    match = _OOMD_UNIT.search(text)
+    return _kill("systemd-oomd", unit=match.group(1)) if match else None
+
+
+def _earlyoom(text: str) -> OtherKill | None:
+    match = next((match for match in (pattern.search(text) for pattern in _EARLYOOM) if match), None)
+    if match is None:
+        return None
+    told = match.groupdict()
+    signal = match.group(1) if "number" not in told else _SIGNALS.get(told["number"])
+    if signal is None:
+        # Signal 0 is earlyoom's test of whether it may kill at all.
+        return None
+    event = _kill("earlyoom", signal, int(told["pid"]), told["name"])
+    later = _UID.search(told["rest"])
+    uid = told.get("uid") or (later.group(1) if later else None)
+    event["uid"] = None if uid is None else int(uid)
+    rss = _RSS.search(told["rest"])
+    if rss:
+        event["rss_bytes"] = int(rss.group(1)) << (20 if rss.group(2) == "MiB" else 10)
+    return event
+
+
+def _others(text: str) -> OtherKill | None:
+    match = _NOHANG.search(text)
+    if match:
+        return _kill("nohang", match.group(1), int(match.group("pid")), match.group("name"))
+    match = _TALOS.search(text)
+    if match:
+        return _kill("talos", cgroup=match.group(1))
+    match = _ANDROID.search(text)
+    return _kill("lowmemorykiller", pid=int(match.group(2)), name=match.group(1)) if match else None
+
+
+def _same(one: OtherKill, other: OtherKill) -> bool:
+    """Return whether two events are the same kill."""
+    if one["killer"] != other["killer"] or one["pid"] != other["pid"]:
         return False
-    if one["pid"] != other["pid"]:
-        return False
-    if one["pid"] is None and (
-        one["unit"] != other["unit"] or one["cgroup"] and other["cgroup"] and one["cgroup"] != other["cgroup"]
-    ):
+    both = bool(one["cgroup"] and other["cgroup"])
+    if one["pid"] is None and (one["unit"] != other["unit"] or both and one["cgroup"] != other["cgroup"]):
         return False
     if one["time"] is None or other["time"] is None:
-        return (
-            one["pid"] is not None
-            or one["cgroup"] is None
-            or other["cgroup"] is None
-            or one["reason"] == other["reason"]
-        )
-    # earlyoom asks before it kills, and systemd reports what systemd-oomd did a little later.
-    return abs(one["time"] - other["time"]) <= 60
+        return one["pid"] is not None or not both or one["reason"] == other["reason"]
+    return abs(one["time"] - other["time"]) <= _SAME_KILL_SECONDS
 
 
-def distinct(logs):
-    """Each kill once, newest first: a second signal to the same process, and a second report of the same kill, are
-    no second kill."""
-    found = []
+def distinct(logs: Iterable[Iterable[OtherKill]]) -> list[OtherKill]:
+    """Return each kill once, newest first.
+
+    A second signal to the same process, and a second report of the same kill, are no second kill.
+    """
+    found: list[OtherKill] = []
     for events in logs:
         for event in events:
-            same = next((other for other in found[-64:] if _same(other, event)), None)
+            same = next((other for other in found[-_LATEST:] if _same(other, event)), None)
             if same is None:
                 found.append(event)
                 continue
             if event["signal"] == "SIGKILL":
                 same["signal"] = "SIGKILL"
+            known = cast(Dict[str, object], same)
             for key, value in event.items():
-                if same[key] is None:
-                    same[key] = value
-    order = sorted(
-        range(len(found)), key=lambda number: (found[number]["time"] is None, -(found[number]["time"] or 0), -number)
-    )
-    return [found[number] for number in order]
+                if known[key] is None:
+                    known[key] = value
+    order = sorted(enumerate(found), key=lambda item: (item[1]["time"] is None, -(item[1]["time"] or 0), -item[0]))
+    return [event for _number, event in order]
