@@ -12,40 +12,37 @@ description:
   - Finds every process that the kernel killed for want of memory, in the journal, in the kernel's own buffer, and in
     C(/var/log/kern.log), C(/var/log/syslog) and C(/var/log/messages) with their rotations, or in the files that
     O(logs) names.
-  - Each kill is one event, though three logs tell of it, whatever kernel wrote it and however the log is formatted.
-  - Lines that programs wrote to look like the kernel's are not believed where the log shows who wrote them. The
-    journal and
+  - Each kill is one event even if several logs have it. The kernel's version and the format of the log don't matter.
+  - Lines that programs wrote to look like the kernel's are ignored if the log shows who wrote them. The journal and
     C(/dev/kmsg) always show it; a file of C(syslog) shows it unless the program called itself C(kernel).
-  - Kills by C(systemd-oomd), C(earlyoom) and other programs are no OOM kills of the kernel, and are listed by
-    themselves.
+  - Kills by C(systemd-oomd), C(earlyoom) and other programs are no OOM kills of the kernel, so they are listed apart.
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
 options:
   logs:
     description:
-      - Read these files instead of the box's own logs. Shell patterns are allowed.
-      - Plain files, and files compressed with C(gzip), C(bzip2), C(xz) and (where the box has the program C(zstd))
-        C(zstd).
-      - Any format does, among them the output of C(dmesg) and C(journalctl) with any option, and C(/dev/kmsg).
-      - It is an error when a file does not exist or cannot be read.
+      - Read these files instead of the host's own logs. Shell patterns are allowed.
+      - The files may be plain, or compressed with C(gzip), C(bzip2), C(xz) or C(zstd). The last one needs the program
+        C(zstd) on the host.
+      - They may have any format, such as that of C(/dev/kmsg), or of C(dmesg) and C(journalctl) with any option.
+      - A file that does not exist or cannot be read is an error.
     type: list
     elements: path
   since:
     description:
-      - Leave out kills that are known to be older. What has no time in the log is kept.
+      - Leave out kills that are known to be older. Kills without a time in the log are kept.
       - A length of time before now, such as V(24h), V(90m) or V(7d), or a time as in V(2026-10-03T22:19:59Z).
     type: str
   max_events:
     description:
       - Return at most this many events, and as many other kills, the newest ones.
-      - The counts are of all.
+      - The counts include the others.
     type: int
     default: 50
   workers:
     description:
-      - Regular expressions that are searched in the name and the unit of each victim, to tell whether a worker was
-        killed.
+      - Regular expressions. A victim is a worker if its name or its unit contains a match of one of them.
     type: list
     elements: str
     default: ['(?i)sidekiq', '^ruby']
@@ -57,11 +54,11 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Learn of all OOM kills on record
+- name: Find all OOM kills on record
   lifeline.fleet.oom_facts:
   become: true
 
-- name: Stop when the worker was killed in the last day
+- name: Stop if the worker was killed in the last day
   lifeline.fleet.oom_facts:
     since: 24h
     workers:
@@ -70,7 +67,7 @@ EXAMPLES = r"""
   become: true
   failed_when: ansible_facts.lifeline_oom.worker_killed
 
-- name: Read logs that were saved elsewhere
+- name: Find the OOM kills in saved logs
   lifeline.fleet.oom_facts:
     logs:
       - /srv/incident/syslog*
@@ -79,7 +76,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: Facts that are added to those of the box.
+  description: Facts that are added to those of the host.
   returned: success
   type: dict
   contains:
@@ -90,20 +87,19 @@ ansible_facts:
       contains:
         events:
           description:
-            - Kills by the kernel, newest first; those whose time the log does not tell come last. At most
-              O(max_events).
-            - What the log does not say is V(null).
+            - Kills by the kernel, newest first; kills without a time come last. At most O(max_events).
+            - A key is V(null) if the log does not tell its value.
           returned: success
           type: list
           elements: dict
           contains:
             time:
-              description: When, in RFC 3339 and UTC.
+              description: Time of the kill, in RFC 3339 and UTC.
               type: str
               returned: success
               sample: "2026-10-03T22:19:59Z"
             uptime_seconds:
-              description: When, in seconds after the box was booted.
+              description: Time of the kill, in seconds after the boot of the host.
               type: float
               returned: success
               sample: 28441.948805
@@ -130,7 +126,7 @@ ansible_facts:
             score:
               description:
                 - The victim's badness, as kernels before 5.1 print it; thousandths of the memory since 2.6.36.
-                - V(null) when a child was killed in place of the process that was scored.
+                - V(null) if a child was killed in place of the process that was scored.
               type: int
               returned: success
               sample: 979
@@ -166,12 +162,12 @@ ansible_facts:
               returned: success
               sample: 143360
             invoker:
-              description: Name of the process that asked for memory when there was none; often an innocent one.
+              description: Name of the process that asked for memory when there was none; often not the culprit.
               type: str
               returned: success
               sample: ucrawler.rb:213
             constraint:
-              description: Which memory had run out - the whole box's, a cgroup's, or that of some NUMA nodes.
+              description: The memory that had run out - that of the whole host, of a cgroup, or of some NUMA nodes.
               type: str
               choices: [system, memcg, cpuset, mempolicy, unknown]
               returned: success
@@ -188,8 +184,10 @@ ansible_facts:
               sample: /system.slice/crawler.service
             oom_group:
               description:
-                - V(true) where all processes of the victim's cgroup were killed with it (C(memory.oom.group)). The kernel then counts the
-                  victim itself twice in RV(ansible_facts.lifeline_oom.kills_since_boot). V(null) otherwise.
+                - V(true) if all processes of the victim's cgroup were killed with it (C(memory.oom.group)), V(null)
+                  otherwise.
+                - The kernel then counts the victim itself twice in
+                  RV(ansible_facts.lifeline_oom.kills_since_boot).
               type: bool
               returned: success
               sample: null
@@ -209,7 +207,7 @@ ansible_facts:
               returned: success
               sample: 536870912
             source:
-              description: Where it was read first - V(journal), V(kmsg), V(dmesg), or the path of a file.
+              description: The first log that has the kill - V(journal), V(kmsg), V(dmesg), or the path of a file.
               type: str
               returned: success
               sample: journal
@@ -220,12 +218,12 @@ ansible_facts:
           elements: dict
           contains:
             time:
-              description: When, in RFC 3339 and UTC.
+              description: Time of the kill, in RFC 3339 and UTC.
               type: str
               returned: success
               sample: "2026-10-03T22:19:59Z"
             uptime_seconds:
-              description: When, in seconds after the box was booted.
+              description: Time of the kill, in seconds after the boot of the host.
               type: float
               returned: success
               sample: null
@@ -236,7 +234,7 @@ ansible_facts:
               returned: success
               sample: earlyoom
             pid:
-              description: Number of the process; V(null) where a whole cgroup was killed.
+              description: Number of the process; V(null) if a whole cgroup was killed.
               type: int
               returned: success
               sample: 4211
@@ -271,28 +269,30 @@ ansible_facts:
               returned: success
               sample: null
             reason:
-              description: Why, in the program's words.
+              description: The reason, in the program's words.
               type: str
               returned: success
               sample: null
             source:
-              description: Where it was read first.
+              description: The first log that has the kill.
               type: str
               returned: success
               sample: journal
         kills_since_boot:
-          description: The kernel's own count of kills since the box was booted; kernels before 4.13 have none. Logs
-            may hold fewer, or older ones. In a container it is the count of the container's control group.
+          description:
+            - The kernel's own count of kills since the boot; kernels before 4.13 have none. In a container it is the
+              count of the container's control group.
+            - The logs may have fewer kills, or older ones.
           returned: success
           type: int
           sample: 1
         kills_in_log:
-          description: How many different kills by the kernel the logs hold, within O(since).
+          description: How many kills by the kernel the logs have, within O(since).
           returned: success
           type: int
           sample: 1
         invocations_without_kill:
-          description: How often the OOM killer ran and the log shows no victim, in the log that shows most of these.
+          description: How often the OOM killer ran without a victim, in the log that shows most of these.
           returned: success
           type: int
           sample: 0
@@ -307,7 +307,7 @@ ansible_facts:
           type: bool
           sample: true
         sources:
-          description: What was read, and what could not be.
+          description: The logs, and which of them could be read.
           returned: success
           type: list
           elements: dict
@@ -323,7 +323,7 @@ ansible_facts:
               returned: success
               sample: true
             reason:
-              description: Why it was not read, or not all of it.
+              description: Why it could not be read, or not all of it.
               type: str
               returned: success
               sample: null

@@ -1,10 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and parsing a large log with few kills, against C(grep -c) with the same anchors on the same file.
+"""Compare reading and parsing a large log with few kills to `grep -c` with the same strings on the same file.
 
-The two run in turn, in one process's lifetime each, and the medians are compared. The log is made in a temporary
-folder that is
-removed at the end.
+The two run in turn, and their medians are compared. The log is written to a temporary folder, which is removed at the
+end.
 """
 
 from __future__ import annotations
@@ -22,35 +21,31 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log import 
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 
 WORDS = [
-    *(
-        "session",
-        "opened",
-        "for",
-        "user",
-        "root",
-        "by",
-        "CRON",
-        "started",
-        "systemd",
-        "room",
-        "process",
-        "memory",
-        "kernel",
-    ),
-    *(
-        "audit",
-        "Accepted",
-        "publickey",
-        "killed",
-        "check",
-        "out",
-        "order",
-        "sidekiq",
-        "fetch",
-        "done",
-        "job",
-        "perform",
-    ),
+    "session",
+    "opened",
+    "for",
+    "user",
+    "root",
+    "by",
+    "CRON",
+    "started",
+    "systemd",
+    "room",
+    "process",
+    "memory",
+    "kernel",
+    "audit",
+    "Accepted",
+    "publickey",
+    "killed",
+    "check",
+    "out",
+    "order",
+    "sidekiq",
+    "fetch",
+    "done",
+    "job",
+    "perform",
 ]
 KILL = """\
 Oct  3 22:19:59 box kernel: [28441.{0:06d}] ruby invoked oom-killer: gfp_mask=0x201da, order=0, oom_score_adj=0
@@ -62,13 +57,17 @@ file-rss:0kB
 """
 
 
+def _line(source):
+    day, hour, minute, second = (source.randint(*ends) for ends in ((1, 30), (0, 23), (0, 59), (0, 59)))
+    program = source.choice(("sshd", "CRON", "systemd", "app"))
+    words = " ".join(source.choices(WORDS, k=12))
+    return f"Oct {day:2} {hour:02}:{minute:02}:{second:02} box {program}[{source.randint(1, 99999)}]: {words}\n"
+
+
 def write_log(path, size, kills):
-    """A log of about V(size) bytes with V(kills) OOM kills evenly in it."""
+    """Write a log of about `size` bytes with `kills` OOM kills evenly in it, and return how many it has."""
     source = random.Random(1)
-    block = "".join(
-        f"Oct {int(source.randint(1, 30)):2} {int(source.randint(0, 23)):02}:{int(source.randint(0, 59)):02}:{int(source.randint(0, 59)):02} box {source.choice(('sshd', 'CRON', 'systemd', 'app'))}[{source.randint(1, 99999)}]: {' '.join(source.choices(WORDS, k=12))}\n"
-        for _line in range(20000)
-    ).encode()
+    block = "".join(_line(source) for _number in range(20000)).encode()
     between = max(1, size // len(block) // (kills + 1))
     with open(path, "wb") as stream:
         killed = written = 0
@@ -82,8 +81,7 @@ def write_log(path, size, kills):
 
 
 def measure(size=200 << 20, kills=5, runs=7):
-    """Seconds of each, as medians, and their ratio: C({"grep": .., "oom_facts": .., "ratio": .., "bytes": ..,
-    "kills": ..})."""
+    """Return the median seconds of `grep` and `oom_facts`, their `ratio`, and the log's `bytes` and `kills`."""
     environment = dict(os.environ, LC_ALL="C")
     with tempfile.TemporaryDirectory(prefix="oom_log.") as folder:
         path = os.path.join(folder, "syslog")
@@ -108,6 +106,7 @@ def measure(size=200 << 20, kills=5, runs=7):
 
 
 def main():
+    """Print the comparison, and return 1 if the ratio is above 2."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--kills", type=int, default=5)
