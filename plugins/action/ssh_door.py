@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.ssh_door: change, come in anew, confirm. Its manual is modules/ssh_door.py."""
+"""Run the action lifeline.fleet.ssh_door: change, open a new connection, confirm. modules/ssh_door.py documents it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell
 
 _MODULE = "lifeline.fleet.ssh_door"
-# A box that puts back how it was has this many seconds more to do so.
+# Seconds for the host to restore the previous state after the time to confirm is over.
 _GRACE = 60
 
 
 class ActionModule(ActionBase):
+    """Change how SSH is reached, and confirm it with a new connection."""
+
     TRANSFERS_FILES = False
     _requires_connection = True
 
     def run(self, tmp=None, task_vars=None):
+        """Return the module's result."""
         result = super().run(tmp, task_vars)
         self._task_vars = task_vars
         options = dict(self._task.args)
         try:
             window = int(options.get("window", 60))
         except ValueError:
-            window = 60  # the module refuses it
+            window = 60  # the module reports the wrong value
         answer = self._change(options, window)
         token = answer.pop("token", None)
         if answer.pop("armed", False):
@@ -36,7 +39,7 @@ class ActionModule(ActionBase):
         return result
 
     def _change(self, options, window):
-        """The first call, as soon as no other run's changes wait to be confirmed."""
+        """Make the first call, as soon as no changes of another run wait to be confirmed."""
         deadline = time.monotonic() + window + _GRACE
         while True:
             answer = self._execute_module(module_name=_MODULE, module_args=options, task_vars=self._task_vars)
@@ -45,7 +48,7 @@ class ActionModule(ActionBase):
             time.sleep(1)
 
     def _confirm(self, token, window, answer):
-        """Call again over new connections until one comes in, or until the box has put back how it was."""
+        """Call again over new connections until one succeeds, or until the host has restored the previous state."""
         deadline = time.monotonic() + window + _GRACE
         kept_out = None
         while True:
@@ -63,7 +66,8 @@ class ActionModule(ActionBase):
                         unreachable=True,
                         confirmed=False,
                         msg=(
-                            f"the changes kept this controller out, and {_GRACE} s after the box was to put back how it was it doesn't answer: {kept_out}"
+                            f"the changes locked out this controller, and the host does not answer {_GRACE} s after it "
+                            f"should have restored the previous state: {kept_out}"
                         ),
                     )
                 time.sleep(1)
@@ -71,6 +75,6 @@ class ActionModule(ActionBase):
             if confirmed.get("failed"):
                 said = confirmed.get("msg", "the module failed")
                 if kept_out:
-                    said = f"{said}. What came of new connections: {kept_out}"
+                    said = f"{said}. New connections failed: {kept_out}"
                 return dict(confirmed, changed=False, confirmed=False, msg=said)
             return dict(answer, confirmed=True, connection=confirmed.get("connection"))

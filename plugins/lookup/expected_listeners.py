@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup lifeline.fleet.expected_listeners."""
+"""Provide the lookup lifeline.fleet.expected_listeners."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ DOCUMENTATION = r"""
 name: expected_listeners
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: What may listen on a host, as the inventory says it
+short_description: Services that are expected to listen on a host
 version_added: 0.1.0
 description:
-  - Takes what listens on any box, such as SSH and what keeps the clock, with C(service_lockdown_expected) of all layers of the inventory,
-    merged by name, C(service_lockdown_protected), and the host's workers and their queue.
-  - M(lifeline.fleet.health) judges by the same list.
+  - Merges the services that are expected on every host, such as SSH and the clock, C(service_lockdown_expected) of
+    all layers of the inventory by name, C(service_lockdown_protected), and the host's workers and their queue.
+  - M(lifeline.fleet.health) uses the same list.
 """
 
 EXAMPLES = r"""
-- name: Find what listens on this host and should not
+- name: Find services that listen on this host and are not expected
   lifeline.fleet.listener_facts:
     expected: "{{ lookup('lifeline.fleet.expected_listeners') }}"
 """
 
 RETURN = r"""
 _raw:
-  description: One list of ports, units and names of processes, as O(lifeline.fleet.listener_facts#module:expected) takes them.
+  description:
+    - One list of ports, units and names of processes, as O(lifeline.fleet.listener_facts#module:expected) takes them.
   type: list
   elements: list
 """

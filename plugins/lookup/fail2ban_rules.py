@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup lifeline.fleet.fail2ban_rules."""
+"""Provide the lookup lifeline.fleet.fail2ban_rules."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ DOCUMENTATION = r"""
 name: fail2ban_rules
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: Whom fail2ban bans on a host, for what, and whom never, by the inventory
+short_description: Jails of fail2ban on a host, and the addresses that it never bans
 version_added: 0.1.0
 description:
-  - Takes C(fail2ban_jails) of all layers of the inventory, merged by name in the order V(all), groups, host, play, and the thresholds
-    C(fail2ban_maxretry) and so on.
-  - Whom fail2ban must never ban are C(fail2ban_ignore) and C(ssh_lifeline_allowed) of all layers together. A network that holds everybody
-    is left out.
-  - Fail2ban itself takes nearly anything for a value and goes on with another. Here it is an error that names the host, the value and what
-    is allowed.
+  - Merges C(fail2ban_jails) of all layers of the inventory by name, in the order V(all), groups, host, play, and
+    reads the thresholds C(fail2ban_maxretry) and so on.
+  - fail2ban never bans C(fail2ban_ignore) and C(ssh_lifeline_allowed) of all layers. A network of all addresses is
+    left out.
+  - fail2ban itself accepts nearly every value and uses another one instead. Here a wrong value is an error that names
+    the host, the value and what is allowed.
 options:
   _terms:
     description: None.
   defaults:
-    description: The jails below those of the inventory.
+    description: Jails that those of the inventory are merged into.
     type: list
     elements: dict
     default: []
@@ -36,7 +36,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One dictionary with C(settings), which hold for all jails, C(jails), each with a C(name) and its C(settings), and C(ignore).
+    - One dictionary with C(settings), which hold for all jails, C(jails), each with a C(name) and its C(settings),
+      and C(ignore).
   type: list
   elements: dict
 """

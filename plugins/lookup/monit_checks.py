@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup lifeline.fleet.monit_checks."""
+"""Provide the lookup lifeline.fleet.monit_checks."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ DOCUMENTATION = r"""
 name: monit_checks
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: The monit checks of a host, ready to be written
+short_description: Checks of monit on a host, in monit's language
 version_added: 0.1.0
 description:
-  - Takes the ready-made checks, which strike where M(lifeline.fleet.health) would by the same C(lifeline_thresholds), and
-    C(monit_checks) of all layers of the inventory, merged by name in the order V(all), groups, host, play.
+  - Merges the ready-made checks, which use the same C(lifeline_thresholds) as M(lifeline.fleet.health), and
+    C(monit_checks) of all layers of the inventory by name, in the order V(all), groups, host, play.
   - A layer may change a ready-made check by its name, key by key, or remove it with C(state=absent).
 options:
   _terms:
-    description: Which ready-made checks there are, of V(system), V(filesystems), V(sshd), V(oom), V(workers).
+    description: The ready-made checks to use, of V(system), V(filesystems), V(sshd), V(oom), V(workers).
     required: true
     type: list
     elements: str
   alarm:
-    description: What a ready-made rule does when it strikes, in monit's words.
+    description: The action of a ready-made rule that matches, in monit's language.
     type: str
     default: alert
   sshd_port:
-    description: The port on which sshd answers, on the box itself.
+    description: The port that sshd listens on.
     type: int
     default: 22
 """

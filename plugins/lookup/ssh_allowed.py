@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup lifeline.fleet.ssh_allowed."""
+"""Provide the lookup lifeline.fleet.ssh_allowed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ DOCUMENTATION = r"""
 name: ssh_allowed
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: Who may reach SSH on a host, by the inventory
+short_description: Addresses and networks that may reach SSH on a host
 version_added: 0.1.0
 description:
-  - Takes C(ssh_lifeline_allowed) of all layers of the inventory together, in the order V(all), groups, host, play (extra variables
-    included).
-  - Everything that is no address and no network is an error that names the host, the layer and the value.
+  - Merges C(ssh_lifeline_allowed) of all layers of the inventory, in the order V(all), groups, host, play (extra
+    variables included).
+  - An entry that is neither an address nor a network is an error that names the host, the layer and the value.
 options:
   _terms:
     description: None.
 """
 
 EXAMPLES = r"""
-- name: Show who may reach SSH on this host
+- name: Show the addresses that may reach SSH on this host
   ansible.builtin.debug:
     msg: "{{ lookup('lifeline.fleet.ssh_allowed') }}"
 """

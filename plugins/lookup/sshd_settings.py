@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup lifeline.fleet.sshd_settings."""
+"""Provide the lookup lifeline.fleet.sshd_settings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ DOCUMENTATION = r"""
 name: sshd_settings
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: The settings of sshd on a host, by the inventory
+short_description: Settings of sshd on a host
 version_added: 0.1.0
 description:
-  - Takes C(ssh_lifeline_sshd) of all layers of the inventory together, keyword by keyword, in the order V(all), groups, host, play (extra
-    variables included). A later layer replaces what the layers before it said of a keyword, and V(null) takes it out.
+  - Merges C(ssh_lifeline_sshd) of all layers of the inventory by keyword, in the order V(all), groups, host, play
+    (extra variables included). A later layer replaces the values of earlier ones, and V(null) removes a keyword.
 options:
   _terms:
     description: None.
@@ -23,7 +23,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show how sshd is to be set on this host
+- name: Show the settings of sshd on this host
   ansible.builtin.debug:
     msg: "{{ lookup('lifeline.fleet.sshd_settings') }}"
 """

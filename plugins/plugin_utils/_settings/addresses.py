@@ -1,44 +1,51 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists of addresses and networks over all layers of the inventory: every typo is named before a box is asked."""
+"""Merge lists of addresses and networks of all layers of the inventory, and report every wrong entry."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections.abc import Iterable
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import layers as settings_layers
 
+# Pairs of the name of a layer and its list, None for a layer without one.
+Layers = Iterable[tuple[str, Any]]
+Entry = dict[str, Any]
+
 _KEYS = {"name", "address", "state"}
 
 
-def merged(layers):
-    """The addresses and networks of all layers in the order in which they first come, in one way of writing. Raises SettingsError.
+def merged(layers: Layers) -> list[str]:
+    """Return the addresses and networks of all layers, in their order and in canonical form. Raises SettingsError.
 
-    An entry is an address or a network, or a dictionary of a C(name) with an C(address) or a list of them; a plain one is its own name.
+    An entry is an address or a network, or a dictionary of a `name` with an `address` or a list of them. A plain entry is
+    its own name.
     """
     named = [(origin, _named(origin, entries)) for origin, entries in layers if entries is not None]
-    found = {}
+    found: dict[str, None] = {}
     for entry in settings_layers.by_name(named):
         if entry.get("state") != "absent":
             found.update(dict.fromkeys(entry["addresses"]))
     return list(found)
 
 
-def _named(origin, entries):
+def _named(origin: str, entries: object) -> list[Entry]:
     if not isinstance(entries, list):
         raise SettingsError(f"{origin} is {entries!r}: it must be a list of addresses and networks")
-    result = {}
+    result: dict[str, Entry] = {}
     for number, entry in enumerate(entries):
         one = _entry(f"{origin}[{number}]", entry)
-        # To name an address twice does no harm.
+        # The same entry twice does no harm.
         if result.setdefault(one["name"], one) != one:
-            raise SettingsError(f"{origin} names {one['name']!r} twice: a name may stand once in each layer")
+            raise SettingsError(f"{origin} names {one['name']!r} twice: each layer may name it once")
     return list(result.values())
 
 
-def _entry(place, entry):
+def _entry(place: str, entry: object) -> Entry:
     if not isinstance(entry, dict):
         network = _network(place, entry)
         return {"name": network, "addresses": [network], "state": "present"}
@@ -46,14 +53,14 @@ def _entry(place, entry):
     unknown = sorted(set(map(str, entry)) - _KEYS)
     if not isinstance(name, str) or not name or unknown:
         raise SettingsError(
-            f"{place} is {entry!r}: it must be an address or a network, or have a name, an address, and perhaps a state"
+            f"{place} is {entry!r}: it must be an address or a network, or have a name, an address, and optionally a state"
         )
     if state not in ("present", "absent"):
         raise SettingsError(f"{place}.state is {state!r}: it must be present or absent")
     if entry.get("address") is None:
         if state == "present":
             raise SettingsError(f"{place} ({name}) has no address")
-        # A plain entry goes by its address.
+        # The name of a plain entry is its address.
         with contextlib.suppress(SettingsError):
             name = _network(place, name)
         return {"name": name, "state": state}
@@ -65,8 +72,8 @@ def _entry(place, entry):
     }
 
 
-def _network(place, value):
-    """An address or a network as everybody writes it."""
+def _network(place: str, value: object) -> str:
+    """Return an address or a network in canonical form."""
     wanted = "an IPv4 or IPv6 address or network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/48"
     if not isinstance(value, str):
         raise SettingsError(f"{place} is {value!r}: it must be {wanted}")
@@ -75,11 +82,14 @@ def _network(place, value):
     except ValueError:
         raise SettingsError(f"{place} is {value!r}: it must be {wanted}") from None
     if "%" in value or getattr(network.network_address, "ipv4_mapped", None):
-        raise SettingsError(f"{place} is {value!r}: it must be {wanted}, without an interface and not IPv4 within IPv6")
+        raise SettingsError(
+            f"{place} is {value!r}: it must be {wanted}, without an interface, and not IPv4 written as IPv6"
+        )
     try:
         ipaddress.ip_network(value.strip())
     except ValueError:
+        address = value.strip().partition("/")[0]
         raise SettingsError(
-            f"{place} is {value!r}, which has bits set beyond its prefix: it must be {network} or {value.strip().partition('/')[0]}"
+            f"{place} is {value!r}, which has bits set beyond its prefix: it must be {network} or {address}"
         ) from None
     return str(network.network_address if network.num_addresses == 1 else network)

@@ -1,29 +1,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Monit's checks: data in, statements of monit's language out.
+"""Turn checks into statements of monit's language.
 
-A check is a dictionary with V(name), V(check) (what it watches), V(with) (where that is, in monit's words), V(rules) (one statement
-each), and V(state).
+A check is a dictionary with `name`, `check` (the kind), `with` (the object, in monit's language), `rules` (a list of
+statements), and `state`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import Thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import is_percentage, parse_size
+
+Check = dict[str, Any]
 
 KINDS = ("process", "file", "fifo", "filesystem", "directory", "host", "system", "program", "network")
 READY_MADE = ("system", "filesystems", "sshd", "oom", "workers")
 
 _KEYS = ("name", "check", "with", "rules", "state")
-# The name becomes a file's name, and a word in monit's commands.
+# The name becomes the name of a file, and a word of monit's commands.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}$")
 _LIBRARY = "/usr/local/lib/lifeline"
 
 
-def text(check):
-    """The check as the text of a control file. Raises SettingsError with the check's name, the key, and what would be right."""
+def text(check: Check) -> str:
+    """Return a check as the text of a control file."""
     name = check["name"]
     lines = [f"check {check['check']} {name}"]
     if check.get("with"):
@@ -31,12 +37,12 @@ def text(check):
     return "\n  ".join(lines + list(check.get("rules") or ())) + "\n"
 
 
-def checked(checks):
-    """The checks that are to be there. Raises SettingsError where one is no check."""
+def checked(checks: Iterable[Check]) -> list[Check]:
+    """Return the checks that are not absent. Raises SettingsError if one is wrong."""
     return [check for check in map(_valid, checks) if check.get("state", "present") == "present"]
 
 
-def _valid(check):
+def _valid(check: Check) -> Check:
     name = check["name"]
     label = f"monit_checks: {name}"
     if not _NAME.match(name):
@@ -57,24 +63,27 @@ def _valid(check):
         isinstance(rule, str) and rule.strip() and "\n" not in rule for rule in rules
     ):
         raise SettingsError(
-            f"{label}: rules is {rules!r}: it must be a list of statements of one line, such as 'if totalmem > 300 MB for 3 cycles then alert'"
+            f"{label}: rules is {rules!r}: it must be a list of statements of one line, such as "
+            "'if totalmem > 300 MB for 3 cycles then alert'"
         )
     return check
 
 
-# --- ready-made checks: what health judges by, as far as monit can see it by itself ----------------------------------------------
+# --- ready-made checks: those of health that monit can do itself ---------------------------------------------------
 
 
-def ready_made(names, thresholds, workers, alarm, sshd_port):
-    """The ready-made checks that V(names) names.
+def ready_made(
+    names: Iterable[str], thresholds: Thresholds, workers: Iterable[Worker], alarm: str, sshd_port: int
+) -> list[Check]:
+    """Return the ready-made checks of some names. Raises SettingsError.
 
-    V(thresholds) is what lifeline_thresholds merges to, V(workers) a list of Worker, V(alarm) the action of a rule that strikes
-    (C(alert), or C(exec "program")).
+    `thresholds` are the merged thresholds of the host, and `alarm` is the action of a rule that matches: `alert`, or
+    `exec "program"`.
     """
     for name in names:
         if name not in READY_MADE:
             raise SettingsError(f"monit_ready_made names {name!r}: it must be of {', '.join(READY_MADE)}")
-    checks = []
+    checks: list[Check] = []
     if "system" in names:
         checks.append({"name": "lifeline_system", "check": "system", "rules": _system(thresholds, alarm)})
         words = _words(thresholds, "memory_available_percent", "memory_available_mib")
@@ -107,18 +116,19 @@ def ready_made(names, thresholds, workers, alarm, sshd_port):
     return [check for check in checks if check["rules"]]
 
 
-def _levels(levels):
-    return [levels[level] for level in ("warning", "critical") if levels[level] is not None]
+def _levels(levels: Mapping[str, float | None]) -> list[float]:
+    both = (levels[level] for level in ("warning", "critical"))
+    return [level for level in both if level is not None]
 
 
-def _words(thresholds, *names):
+def _words(thresholds: Thresholds, *names: str) -> str:
     """Return both levels of each of these checks as words of a command, `-` for a level that is switched off."""
     levels = (thresholds[name][level] for name in names for level in ("warning", "critical"))
     return " ".join("-" if level is None else f"{level:.15g}" for level in levels)
 
 
-def _system(thresholds, alarm):
-    # A full swap is critical only together with what monit does not see.
+def _system(thresholds: Thresholds, alarm: str) -> list[str]:
+    # A full swap is critical only together with something that monit does not measure.
     rules = [
         f"if swap usage >= {level:g}% for 2 cycles then {alarm}"
         for level in _levels(thresholds["swap_used_percent"])[:1]
@@ -131,8 +141,8 @@ def _system(thresholds, alarm):
     return rules
 
 
-def _program(name, command, levels, alarm, cycles=1):
-    # Each level is told by itself, so that a worse one is an event of its own.
+def _program(name: str, command: str, levels: Iterable[float], alarm: str, cycles: int = 1) -> Check:
+    # Each level has its own rule, so a worse one is an event of its own.
     return {
         "name": name,
         "check": "program",
@@ -143,7 +153,7 @@ def _program(name, command, levels, alarm, cycles=1):
     }
 
 
-def _worker(worker, thresholds, alarm):
+def _worker(worker: Worker, thresholds: Thresholds, alarm: str) -> Check:
     rules = []
     if thresholds["workers_missing"]["critical"] is not None or thresholds["workers_missing"]["warning"] is not None:
         rules.append(f"if does not exist for 3 cycles then {alarm}")
@@ -160,8 +170,11 @@ def _worker(worker, thresholds, alarm):
     }
 
 
-def share(size, percent):
-    """So many percent of V(size), as the value of a monit rule: V(size) is a number of bytes, a size, or a percentage of the memory."""
+def share(size: str | int, percent: float) -> str:
+    """Return a percentage of a size as the value of a monit rule.
+
+    `size` is a number of bytes, a size, or a percentage of the memory.
+    """
     if is_percentage(size):
         return f"{round(parse_size(size, whole=100000) / 1000 * percent / 100, 1):g}%"
     return "%d B" % -(-parse_size(size) * percent // 100)
@@ -177,10 +190,12 @@ _CLASSES = {
 }
 
 
-def extended(pattern, worker):
-    """A pattern of Python's as a POSIX extended regular expression, which is what monit knows. Raises SettingsError where none is."""
+def extended(pattern: str, worker: str) -> str:
+    """Return a Python pattern as the POSIX extended regular expression that monit needs. Raises SettingsError."""
     if re.search(r"\(\?|[*+?}]\?|\\[1-9AbBZ]|\[[^\]]*\\[dDsSwW]|[\"\n]", pattern):
         raise SettingsError(
-            f"lifeline_workers: {worker}: pattern {pattern!r} has something that monit's regular expressions don't know: write it without (?...), lazy repetition, back-references, \\b, quotes, and classes within brackets, or take 'workers' out of monit_ready_made"
+            f"lifeline_workers: {worker}: pattern {pattern!r} cannot be written as monit's regular expression: avoid (?...), "
+            "lazy repetition, back-references, \\b, quotes, and classes within brackets, or remove 'workers' from "
+            "monit_ready_made"
         )
     return re.sub(r"\\(.)", lambda match: _CLASSES.get(match.group(), match.group()), pattern)

@@ -91,7 +91,6 @@ WITHOUT = {
     #
     "plugins/plugin_utils/_settings/layers.py": NOT_YET,
     #
-    "plugins/plugin_utils/_settings/sshd.py": NOT_YET,
 }
 
 

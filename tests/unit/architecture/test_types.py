@@ -154,21 +154,13 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_rescue/watch.py",
     #
-    "plugins/plugin_utils/_settings/addresses.py",
-    #
     "plugins/plugin_utils/_settings/box.py",
-    #
-    "plugins/plugin_utils/_settings/fail2ban.py",
     #
     "plugins/plugin_utils/_settings/layers.py",
     #
     "plugins/plugin_utils/_settings/moment.py",
     #
-    "plugins/plugin_utils/_settings/monit.py",
-    #
     "plugins/plugin_utils/_settings/sidekiq.py",
-    #
-    "plugins/plugin_utils/_settings/sshd.py",
     #
     "plugins/plugin_utils/_table.py",
     #

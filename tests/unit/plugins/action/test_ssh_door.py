@@ -65,7 +65,7 @@ def test_a_network_that_fails_once_is_tried_again():
 def test_what_kept_it_out_is_told_with_what_the_box_did():
     answer = Action(LOST, {"failed": True, "msg": "put back"})._confirm("t1", 60, dict(ARMED))
     assert answer["failed"] and not answer["changed"] and not answer["confirmed"]
-    assert answer["msg"] == "put back. What came of new connections: Connection timed out"
+    assert answer["msg"] == "put back. New connections failed: Connection timed out"
 
 
 def test_a_box_that_never_answers_again_is_unreachable():
@@ -74,7 +74,7 @@ def test_a_box_that_never_answers_again_is_unreachable():
 
 
 def test_a_connection_that_can_t_be_reset_is_for_the_box_to_judge():
-    action = Action({"failed": True, "msg": "this is no new connection"}, reset=AnsibleError("no reset"))
+    action = Action({"failed": True, "msg": "this is not a new connection"}, reset=AnsibleError("no reset"))
     assert action._confirm("t1", 60, dict(ARMED))["failed"]
 
 

@@ -44,7 +44,7 @@ def test_a_later_layer_replaces_the_addresses_of_a_name():
         ("192.0.2.0/33", ["all[0] is '192.0.2.0/33'"]),
         ("office.example.com", ["'office.example.com'"]),
         ("fe80::1%eth0", ["without an interface"]),
-        ("::ffff:192.0.2.1", ["not IPv4 within IPv6"]),
+        ("::ffff:192.0.2.1", ["not IPv4 written as IPv6"]),
         ("", ["all[0] is ''"]),
         (7, ["all[0] is 7"]),
         (None, ["all[0] is None"]),
