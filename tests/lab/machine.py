@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machine that boxes are made on: its programs, and the Debian archive that it is set up with."""
+"""The machine that hosts are made on: its programs, and the Debian archive that it is set up with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-# Documentation is half of what the boxes' packages hold.
+# Documentation is half of what the hosts' packages hold.
 UNPACKED_NOT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/ri/*")
 
 _START = time.monotonic()
@@ -20,16 +20,17 @@ _PRINT = threading.Lock()
 
 
 class LabError(Exception):
-    """Something that the user can put right; the text says how."""
+    """A failure that the user can mend; the text says how."""
 
 
 def say(text, who="lab"):
+    """Print what is being done, with the seconds since the start."""
     with _PRINT:
         print(f"{who} {time.monotonic() - _START:5.1f}s  {text}", file=sys.stderr, flush=True)
 
 
 def run(*argv, check=True, **options):
-    """The standard output of a program, stripped. A failure tells what the program said."""
+    """Return the standard output of a program, stripped; raise LabError with its error output if it fails."""
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
     if check and done.returncode:
         said = done.stderr.strip()[-2000:]
@@ -38,24 +39,24 @@ def run(*argv, check=True, **options):
 
 
 def require(programs):
-    """Refuse to go on without these programs; the dictionary says which package brings each."""
+    """Raise LabError if a program is missing; the dictionary has the package of each program."""
     missing = sorted({package for program, package in programs.items() if not shutil.which(program)})
     if not pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
         missing.append("debian-archive-keyring")
     if missing:
-        raise LabError(f"this needs what is missing here: apt-get install {' '.join(missing)}")
+        raise LabError(f"packages are missing: apt-get install {' '.join(missing)}")
 
 
 def ssh_arguments(key, known_hosts):
-    """How SSH reaches a box that was made just now, by nothing that the user has set up for other hosts."""
+    """Return the options with which ssh reaches a new host and ignores the user's own configuration."""
     return (
         f"-F /dev/null -i {key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new "
-        f"-o UserKnownHostsFile={known_hosts} -o LogLevel=ERROR"
+        f"-o UserKnownHostsFile={known_hosts}"
     )
 
 
 def apt_source():
-    """The address of the Debian archive that this machine is set up with, None where it has none (Ubuntu)."""
+    """Return the address of the Debian archive that this machine uses, or None if it uses none (Ubuntu)."""
     lines = pathlib.Path("/etc/os-release").read_text().splitlines()
     release = dict(line.replace('"', "").split("=", 1) for line in lines if "=" in line)
     if release.get("ID") != "debian":
@@ -77,7 +78,7 @@ def apt_source():
 
 
 def bootstrap_command(suite, target, packages, hooks, *options):
-    """The mmdebstrap command for a root file system of a Debian release, with what the hooks add to it, but no documentation."""
+    """Return the mmdebstrap command for a root file system of a Debian release, with the hooks' additions."""
     command = [
         "nice",
         "mmdebstrap",
@@ -92,3 +93,30 @@ def bootstrap_command(suite, target, packages, hooks, *options):
     command += [f"--customize-hook={hook}" for hook in hooks]
     source = apt_source()
     return [*command, *options, suite, target, *([source] if source else [])]
+
+
+def offering_hooks(groups):
+    """Return mmdebstrap hooks that give the root file system an apt archive with these packages, and no other.
+
+    A package that the release does not have is left out. Those of a group are downloaded with what they need beyond the root
+    file system, as if they were installed together.
+    """
+    known = 'chroot "$1" apt-cache pkgnames > "$1/known"'
+    download = "apt-get install --yes --download-only --no-install-recommends"
+    groups = [f'chroot "$1" {download} $(printf "%s\\n" {" ".join(group)} | grep -Fxf "$1/known")' for group in groups]
+    # Without the version: apt would take the %3a of an epoch for a colon.
+    named = 'rm "$1/known"; mkdir "$1/srv/packages" && cd "$1/var/cache/apt/archives" && '
+    named += 'for deb in *.deb; do mv "$deb" "$1/srv/packages/${deb%%_*}.deb"; done'
+    # An index as apt-ftparchive would write it, with nothing but dpkg.
+    index = 'cd "$1/srv/packages" && for deb in *.deb; do dpkg-deb --field "$deb" && '
+    index += 'printf "Filename: ./%s\\nSize: %s\\nSHA256: %s\\n\\n" "$deb" '
+    index += '"$(stat -c %s "$deb")" "$(sha256sum "$deb" | cut -c-64)"; done > Packages'
+    return (
+        known,
+        *groups,
+        named,
+        index,
+        'rm -rf "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/*',
+        "echo 'deb [trusted=yes] file:/srv/packages ./' > $1/etc/apt/sources.list",
+        'chroot "$1" apt-get -q update',
+    )

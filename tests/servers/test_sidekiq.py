@@ -9,8 +9,9 @@ import pathlib
 import subprocess
 import time
 
-import lab
+import images
 import pytest
+import sets
 
 APP = pathlib.Path(__file__).resolve().parents[2] / "extensions" / "molecule" / "sidekiq_watchdog" / "app"
 # The keys that each release reports about its processes: Sidekiq 6.0, 6.4, 7.3 and 8.1.
@@ -20,7 +21,7 @@ TELLS = {
     "trixie": {"version": "7.", "rss": True},
     "forky": {"version": "8.", "rss": True},
 }
-SUITES = os.environ.get("LAB_SUITES", "bookworm,forky").split(",")
+SUITES = os.environ.get("LAB_SUITES", "bookworm,trixie").split(",")
 THREADS = 3
 
 
@@ -34,8 +35,8 @@ class Sidekiq:
 
     def start(self):
         # crun refuses cgroup v1, and runc can't set its default limits, which are higher.
-        runtime = ["--runtime", "runc"] if lab.cgroup_version() == 1 else []
-        lab.podman(
+        runtime = ["--runtime", "runc"] if sets.cgroup_version() == 1 else []
+        sets.podman(
             *runtime,
             "run",
             "--detach",
@@ -55,7 +56,7 @@ class Sidekiq:
             "/app",
             "--env",
             f"REDIS_URL=redis://127.0.0.1:{self.redis.port}/{self.number}",
-            lab.image_of(self.suite),
+            images.image_of(self.suite),
             "nice",
             "sidekiq",
             "-r",
@@ -67,10 +68,10 @@ class Sidekiq:
         )
 
     def feed(self, jobs, milliseconds):
-        lab.podman("exec", self.name, "ruby", "feed.rb", "crawl", str(jobs), "0", str(milliseconds))
+        sets.podman("exec", self.name, "ruby", "feed.rb", "crawl", str(jobs), "0", str(milliseconds))
 
     def feed_what_fails(self):
-        lab.podman(
+        sets.podman(
             "exec",
             self.name,
             "ruby",
@@ -81,10 +82,10 @@ class Sidekiq:
         )
 
     def signal(self, name):
-        lab.podman("kill", "--signal", name, self.name)
+        sets.podman("kill", "--signal", name, self.name)
 
     def remove(self):
-        lab.podman("rm", "--force", "--time", "0", "--ignore", self.name)
+        sets.podman("rm", "--force", "--time", "0", "--ignore", self.name)
 
     def cli(self, *words):
         return self.redis.cli(*words, database=self.number)
@@ -94,7 +95,7 @@ class Sidekiq:
 def sidekiqs(redis):
     found = [Sidekiq(suite, redis, number) for number, suite in enumerate(SUITES)]
     for sidekiq in found:
-        lab.build_image(sidekiq.suite)
+        images.build(sidekiq.suite)
     try:
         for sidekiq in found:
             sidekiq.start()
