@@ -1,55 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Every target does its own set-up, below .cache and nowhere else. "make" alone says what there is.
+# Each target sets up what it needs below .cache, and nothing elsewhere. "make" alone lists the targets.
 
 SHELL = /bin/sh
 CACHE = $(CURDIR)/.cache
 TOOLS = $(CACHE)/tools/bin
-export PATH := $(TOOLS):$(PATH)
+UNIT_TOOLS = $(CACHE)/unit-tools/bin
+SYSTEM_PATH := $(PATH)
+export PATH := $(TOOLS):$(SYSTEM_PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
-.PHONY: help health test test-all behind side-by-side apart lint sanity unit servers report molecule lab lab-down drill forecast bench clean
+.PHONY: help health unit check test test-all lint sanity unit-all servers report molecule lab lab-down drill drill-test \
+    forecast bench clean
 
-help: ## what there is to make
+help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
 
 health: export ANSIBLE_HOME := $(CACHE)/ansible
 health: $(CACHE)/health.ready ## is this machine about to die? its line of the table
 	@ansible all -m lifeline.fleet.health
 
-test: $(CACHE)/test.ready ## all tests
-	@$(MAKE) --no-print-directory --jobs 2 unit servers report
-	@$(MAKE) --no-print-directory --jobs 2 behind side-by-side
-	@$(MAKE) --no-print-directory apart
-	@echo "all tests passed"
-
-# What only computes has no part in how fast the boxes answer.
-behind:
-	@nice $(MAKE) --no-print-directory lint sanity
-
-side-by-side apart: $(CACHE)/test.ready
-	python tests/scenarios.py --$@
-
-test-all: export LAB_SUITES = bullseye,bookworm,trixie,forky
-test-all: test ## all tests, on boxes of Debian 11 to 14 instead of 12 and 13
-
-lint: $(CACHE)/test.ready ## ansible-lint, yamllint, ruff, shellcheck, and the documentation
-	tests/lint.sh
-
-sanity: $(CACHE)/test.ready ## ansible-test sanity on every ansible-core that this machine's Pythons can run
-	python tests/sanity.py
-
-unit: export PATH := $(CACHE)/unit-tools/bin:$(PATH)
-unit: $(CACHE)/unit.ready ## unit tests, without root; FILE=tests/unit/... chooses a file or folder
+unit: export PATH := $(UNIT_TOOLS):$(SYSTEM_PATH)
+unit: $(CACHE)/unit.ready ## unit tests, without root; FILE=tests/unit/... runs a file or folder
 	@python tests/unit.py $(FILE)
 
-unit-all: $(CACHE)/test.ready ## unit tests, with every Python that this machine has
-	python tests/unit.py
-	python tests/unit.py --others
-
-check: export PATH := $(CACHE)/unit-tools/bin:$(PATH)
+check: export PATH := $(UNIT_TOOLS):$(SYSTEM_PATH)
 check: $(CACHE)/check.ready ## format, lint, types and unit tests, without root: the loop before each commit
 	@tests/check.sh
+
+test: $(CACHE)/test.ready ## all tests but the drill; KEEP_GOING=yes goes on after a failure
+	@python tests/everything.py
+
+test-all: export LAB_SUITES = bullseye,bookworm,trixie,forky
+test-all: test drill-test ## all tests on Debian 11 to 14, and the drill's
+
+lint: $(CACHE)/test.ready ## every linter, and the documentation
+	@tests/lint.sh
+
+sanity: $(CACHE)/test.ready ## ansible-test sanity on every ansible-core that this machine's Pythons can run
+	@python tests/sanity.py
+
+unit-all: $(CACHE)/test.ready ## unit tests on every Python that this machine has
+	@python tests/unit.py
+	@python tests/unit.py --others
 
 servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, against real ones
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q --numprocesses 4 --dist loadfile tests/servers
@@ -57,17 +50,20 @@ servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, agains
 report: $(CACHE)/test.ready ## the HTML report in Chromium: sorting, filtering, accessibility, size
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q tests/report
 
-molecule: $(CACHE)/test.ready ## the modules and the roles on real boxes; SCENARIO="monit facts" chooses
-	python tests/scenarios.py $(SCENARIO)
+molecule: $(CACHE)/test.ready ## scenarios on real boxes; SCENARIO="monit facts" SUITES=trixie choose, KEEP=yes keeps the boxes
+	@python tests/scenarios.py $(SCENARIO) $(if $(SUITES),--suites "$(SUITES)") $(if $(filter yes,$(KEEP)),--keep)
 
 lab: $(CACHE)/test.ready ## boot a few real boxes, some of them ill; then: ansible all -i inventories/lab -m lifeline.fleet.health
-	python tests/lab/lab.py up
+	@python tests/lab/lab.py up
 
 lab-down: ## remove the lab
-	python3 tests/lab/lab.py down
+	@python3 tests/lab/lab.py down
 
-drill: $(CACHE)/test.ready ## the same leak on the same box, with and without the collection; LEAK="fast slow" SWAP=no|yes|both choose
-	PYTHONPATH=tests python -m drill $(LEAK) $(if $(SWAP),--swap $(SWAP))
+drill: $(CACHE)/drill.ready ## the same leak on the same box, with and without the collection; LEAK="fast slow" SWAP=no|yes|both choose
+	@PYTHONPATH=tests python -m drill $(LEAK) $(if $(SWAP),--swap $(SWAP))
+
+drill-test: $(CACHE)/drill.ready ## the drill's own tests: boxes with a kernel of their own, for about ten minutes
+	@molecule test --scenario-name drill
 
 forecast: $(CACHE)/test.ready ## how good the forecasts are, on simulated and recorded traces
 	PYTHONPATH=tests:$(CACHE)/collections python -m forecast
@@ -83,6 +79,7 @@ $(CACHE)/health.ready: requirements.txt
 $(CACHE)/unit.ready: requirements.txt tests/requirements-unit.txt
 $(CACHE)/check.ready: requirements.txt tests/requirements-unit.txt tests/requirements-check.txt
 $(CACHE)/test.ready: requirements.txt tests/requirements-unit.txt tests/requirements-check.txt tests/requirements.txt
+$(CACHE)/drill.ready: $(CACHE)/test.ready
 $(CACHE)/%.ready: tests/setup.sh
 	@tests/setup.sh $*
 	@touch $@

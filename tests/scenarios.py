@@ -1,79 +1,95 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the molecule scenarios that are named, or all. How long each took, and what failed, is said once more at the end.
+"""Run molecule scenarios on the lab's hosts.
 
-Each has its own boxes, and these wait for most of the time: three scenarios run side by side. Those whose latencies count come after the
-others: the drill alone, as it takes all processors, then those with a box that has almost no memory left, beside each other.
+tests/scenarios.py monit facts                          these, side by side
+tests/scenarios.py monit --suites trixie                on hosts of these releases
+tests/scenarios.py monit --suites trixie --keep         and keep the hosts: the next run only converges and verifies
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import re
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
-APART = (("drill",), ("rescue", "watch"))
-# They begin, so that none of them goes on alone in the end. The first two wait the most.
-LONGEST = ("sidekiq_watchdog", "ssh_lifeline", "fail2ban", "facts", "monit", "service_lockdown", "crawler", "reboot")
-# Wide enough for the name of a test, and for what it found.
+FOLDER = ROOT / "extensions" / "molecule"
+# The drill has its own target: it takes all processors, for a long time.
+NAMES = sorted(folder.parent.name for folder in FOLDER.glob("*/molecule.yml") if folder.parent.name != "drill")
+# Wide enough for the name of a test and for its message.
 ENVIRONMENT = {**os.environ, "ANSIBLE_INJECT_FACT_VARS": "false", "COLUMNS": "180"}
-TELLING = re.compile(r"│ (E  |FAILED |ERROR )|^ *(\[ERROR\]|fatal: |drill: )|^ERROR ")
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+AT_ONCE = 3
 
 
 def main():
-    known = {folder.parent.name for folder in (ROOT / "extensions" / "molecule").glob("*/molecule.yml")}
-    parser = argparse.ArgumentParser(description="Runs the molecule scenarios that are named, or all.")
-    parser.add_argument("names", nargs="*", metavar="SCENARIO", help=f"which of: {', '.join(sorted(known))}")
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument("--side-by-side", action="store_true", help="of these, only those that may run beside others")
-    only.add_argument("--apart", action="store_true", help="of these, only those that may not")
+    parser = argparse.ArgumentParser(description="Run molecule scenarios on the lab's hosts.")
+    parser.add_argument("names", nargs="*", metavar="SCENARIO", help=f"which of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--suites", help="Debian releases, by comma (default: what tests/lab/boxes.toml says)")
+    parser.add_argument("--keep", action="store_true", help="keep the hosts, and use those that a run has kept")
     options = parser.parse_args()
-    unknown = set(options.names) - known
+    unknown = set(options.names) - set(NAMES)
     if unknown:
-        parser.error(f"there is no scenario {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}")
-    wanted = sorted(
-        options.names or known, key=lambda name: (LONGEST.index(name) if name in LONGEST else len(LONGEST), name)
-    )
-    played = []
-    if not options.apart:
-        played += side_by_side(3, [name for name in wanted if not any(name in some for some in APART)])
-    if not options.side_by_side:
-        for some in APART:
-            played += side_by_side(len(some), [name for name in wanted if name in some])
-    print("", *(ended for ended, _telling in played), sep="\n", flush=True)
-    failed = [line for _ended, telling in played for line in telling]
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    if options.suites:
+        ENVIRONMENT["LAB_SUITES"] = options.suites.replace(" ", ",")
+    names = options.names or NAMES
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ended = dict(zip(names, pool.map(lambda name: run(name, options.keep, len(names) > 1), names)))
+    failed = [name for name, succeeded in ended.items() if not succeeded]
     if failed:
-        sys.exit("\n".join(["", "what failed:", *failed]))
+        sys.exit(f"failed: {', '.join(failed)}\nrepeat with: {repeating(failed, options)}")
 
 
-def side_by_side(at_once, names):
-    """Play so many scenarios at a time. Whoever interrupts this waits for those that run, which are interrupted as well."""
-    with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(play, names))
+def repeating(failed, options):
+    """Return the command that runs the failed scenarios again."""
+    more = f" SUITES={options.suites}" if options.suites else ""
+    return f"make molecule SCENARIO={json.dumps(' '.join(failed))}{more}{' KEEP=yes' if options.keep else ''}"
 
 
-def play(name):
-    """How a scenario ended, and the lines that tell why it failed."""
+def run(name, keep, prefixed):
+    """Run a scenario and return whether it succeeded; the lines of one that runs beside others begin with its name."""
     began = time.monotonic()
-    telling = scenario(name)
+    succeeded = all(_molecule(command, prefixed and name) for command in commands(name, keep))
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
-    ended = f"==> scenario {name} {'failed' if telling else 'passed'} after {minutes}:{seconds:02}"
-    print(ended, flush=True)
-    return ended, telling
+    print(f"==> scenario {name} {'passed' if succeeded else 'failed'} after {minutes}:{seconds:02}", flush=True)
+    return succeeded
 
 
-def scenario(name):
-    """Run it, pass on what it says, and return the lines that tell why it failed: none where it didn't."""
-    telling = []
+def commands(name, keep=False):
+    """Return the molecule commands that run a scenario: all of it, or only what kept hosts still need."""
+    if not keep:
+        return [["molecule", "test", "--scenario-name", name]]
+    if not kept(name):
+        return [["molecule", "test", "--destroy", "never", "--scenario-name", name]]
+    told = {}
+    for path in (FOLDER / "config.yml", FOLDER / name / "molecule.yml"):
+        told.update(yaml.safe_load(path.read_text()).get("scenario", {}))
+    steps = [step for step in told["test_sequence"] if step in ("converge", "verify")]
+    return [["molecule", step, "--scenario-name", name] for step in steps]
+
+
+def kept(name):
+    """Return whether the scenario's hosts run, on the releases that are asked for."""
+    lab = [sys.executable, str(ROOT / "tests" / "lab" / "lab.py")]
+    done = subprocess.run(
+        [*lab, "missing", "--set", name], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return not done.stdout.strip()
+
+
+def _molecule(command, prefix):
+    if not prefix:
+        return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=False).returncode == 0
     with subprocess.Popen(
-        ["molecule", "test", "--scenario-name", name],
+        command,
         cwd=ROOT,
         env=ENVIRONMENT,
         text=True,
@@ -82,12 +98,8 @@ def scenario(name):
         stderr=subprocess.STDOUT,
     ) as running:
         for line in running.stdout:
-            print(f"{name:16} {line}", end="", flush=True)
-            plain = COLOUR.sub("", line).rstrip()
-            if TELLING.search(plain):
-                telling.append(f"{name}: {plain}")
-    # The last that was said is what ended it: check mode has reported errors before that a role ignores.
-    return (telling[-20:] or [f"{name}: molecule test ended with {running.returncode}"]) if running.returncode else []
+            print(f"{prefix:16} {line}", end="", flush=True)
+    return running.returncode == 0
 
 
 if __name__ == "__main__":

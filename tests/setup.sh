@@ -50,10 +50,7 @@ need python3 python3
 python3 -c 'import ensurepip, venv' 2> /dev/null || packages="$packages python3-venv"
 [ "$purpose" = unit ] || [ "$purpose" = check ] || need ssh openssh-client
 [ "$purpose" != test ] || need_for_tests
-if [ "$purpose" = drill ]; then
-    need qemu-system-x86_64 qemu-system-x86
-    need apt-ftparchive apt-utils
-fi
+[ "$purpose" != drill ] || need qemu-system-x86_64 qemu-system-x86
 
 if [ -n "$packages" ]; then
     # shellcheck disable=SC2086 # one word a package

@@ -79,7 +79,6 @@ def main():
         {
             "qemu-system-x86_64": "qemu-system-x86",
             "mmdebstrap": "mmdebstrap",
-            "apt-ftparchive": "apt-utils",
             "mke2fs": "e2fsprogs",
             "mkswap": "util-linux",
             "ssh": "openssh-client",

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 
 import yaml
-from lab.machine import LabError, bootstrap_command, run, say
+from lab.machine import LabError, bootstrap_command, offering_hooks, run, say
 
 from . import probes, virtual
 
@@ -63,13 +63,7 @@ HOOKS = (
     f'printf "%s\\n" {MODULES} >> "$1/etc/initramfs-tools/modules"',
     "sed -i s/^MODULES=.*/MODULES=list/ $1/etc/initramfs-tools/initramfs.conf",
     'chroot "$1" update-initramfs -u',
-    # The packages for the roles are in a folder that apt uses as a repository.
-    'chroot "$1" apt-get install --yes --download-only --no-install-recommends ' + " ".join(OFFERED),
-    'mkdir -p "$1/srv/packages" && mv "$1"/var/cache/apt/archives/*.deb "$1/srv/packages/"',
-    'cd "$1/srv/packages" && apt-ftparchive packages . > Packages',
-    'rm -rf "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/*',
-    "echo 'deb [trusted=yes] file:/srv/packages ./' > $1/etc/apt/sources.list",
-    'chroot "$1" apt-get -q update',
+    *offering_hooks([OFFERED]),
 )
 
 

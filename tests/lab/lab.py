@@ -4,6 +4,7 @@
 
     python tests/lab/lab.py up [--set lab|facts|bench] [--suites bookworm,trixie]
     python tests/lab/lab.py status|inventory|down [--set ...]
+    python tests/lab/lab.py images|missing [--set ...] [--suites ...]
     python tests/lab/lab.py down --images       also drops the images, which are kept otherwise
 
 boxes.toml describes the sets. A host is a podman container of an image that mmdebstrap makes from this machine's own apt
@@ -105,6 +106,16 @@ def status(lab):
         )
 
 
+def missing(lab, suites):
+    """Return the names of the hosts of a set that do not run as they should on these releases."""
+    there = {
+        name: box["lifeline-lab.suite"]
+        for name, box in lab.containers().items()
+        if box["state"] in ("running", "created")
+    }
+    return [box.name for box in lab.boxes(suites) if there.get(box.name) != box.suite]
+
+
 def down(lab, with_images):
     """Remove the hosts of a set and everything that was made for them."""
     if not shutil.which("podman") or os.geteuid() != 0 and not RUN.exists():
@@ -129,7 +140,7 @@ def down(lab, with_images):
 
 def main():
     parser = argparse.ArgumentParser(description="Boot a few real hosts to look at, some of them in trouble.")
-    parser.add_argument("command", choices=("up", "down", "status", "inventory", "images"))
+    parser.add_argument("command", choices=("up", "down", "status", "missing", "inventory", "images"))
     parser.add_argument("--set", choices=(*TABLE["sets"], "all"), help="which boxes of boxes.toml (default: lab)")
     parser.add_argument(
         "--suites",
@@ -152,6 +163,8 @@ def main():
                 down(lab, options.images)
             elif options.command == "status":
                 status(lab)
+            elif options.command == "missing":
+                print("\n".join(missing(lab, asked or lab.suites)))
             elif options.command == "images":
                 check_machine()
                 for box in lab.boxes(asked or lab.suites):
