@@ -21,8 +21,6 @@ LONG_FILES = {
     #
     "plugins/plugin_utils/_report/page.py": NOT_YET,
     #
-    "tests/lab/lab.py": NOT_YET,
-    #
     "tests/unit/plugins/plugin_utils/_history/test_store.py": NOT_YET,
     #
     "tests/unit/plugins/plugin_utils/_probe/test_state.py": NOT_YET,
