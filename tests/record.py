@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe  # noqa: E402 - the path comes first
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe, health_answer  # noqa: E402 - the path comes first
 
 
 def main():
@@ -26,7 +26,7 @@ def main():
         sys.exit(__doc__)
     name, command = sys.argv[1], sys.argv[2:]
     done = subprocess.run([*command, health_probe.script(timeout=2)], stdout=subprocess.PIPE, check=True)
-    for source, text in health_probe.sources(done.stdout.decode("utf-8", "surrogateescape")).items():
+    for source, text in health_answer.sources(done.stdout.decode("utf-8", "surrogateescape")).items():
         path = ROOT / "tests" / "boxes" / name / source.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,7 +12,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Sett
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log, archive
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import evidence, shell
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import evidence, evidence_script, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 
 # No part is begun in the last seconds of the deadline: the one that runs then needs time to end.
@@ -56,9 +55,7 @@ class ActionModule(FleetAction):
             )
         workers = looked.get("workers", ())
         pids = [pid for worker in workers for pid in worker["pids"]]
-        word = secrets.token_hex(8)
-        script = evidence.script(
-            word,
+        script = evidence_script.script(
             options["timeout"],
             int(options["deadline"] - _LAST),
             pids,
@@ -67,7 +64,7 @@ class ActionModule(FleetAction):
         )
         with deadline(options["deadline"]):
             answer = shell.run(self, script)
-        return evidence.parts(answer["stdout"], answer["stderr"], word)
+        return evidence_script.parts(answer["stdout"], answer["stderr"])
 
     @staticmethod
     def _is_short(looked: dict[str, Any]) -> bool:

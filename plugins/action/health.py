@@ -17,7 +17,12 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import Flee
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import forks, health as health_probe, shell
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    forks,
+    health as health_probe,
+    health_answer,
+    shell,
+)
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
@@ -93,10 +98,12 @@ class ActionModule(FleetAction):
         expected = box_settings.listeners(self._templar, task_vars) if wanted else None
         window, timeout = self._times(options)
         with self._noting_silence(task_vars), deadline(options["deadline"]):
-            sources = self._probe(health_probe.script(timeout, listeners=expected is not None))
+            pidfiles = [worker.pidfile for worker in workers if worker.pidfile]
+            answer = shell.run(self, health_probe.script(timeout, expected is not None, pidfiles))
+            sources, unread = health_answer.read(answer["stdout"], answer["stderr"])
         facts = probe_facts.parse(sources, window, expected)
         table = probe_facts.process_table(sources)
-        result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds}
+        result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds, "unread": unread}
         with Recorder(self._task, self._templar, task_vars) as recorder:
             past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
             judged = verdict.judge(
@@ -121,10 +128,6 @@ class ActionModule(FleetAction):
             with Recorder(self._task, self._templar, task_vars) as recorder:
                 recorder.record(source="health", verdict="unknown" if isinstance(error, ProbeError) else "down")
             raise
-
-    def _probe(self, script):
-        answer = shell.run(self, script)
-        return health_probe.sources(answer["stdout"], answer["stderr"])
 
     @staticmethod
     def _times(options):

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
@@ -32,13 +31,11 @@ class ActionModule(FleetAction):
         apps = self._apps(options["app_path"], task_vars)
         if options["deadline"] <= _LAST:
             raise SettingsError(f"deadline: too short ({options['deadline']:g}); use more than {_LAST} seconds")
-        word = secrets.token_hex(8)
-        script = state_script.script(
-            word, options["deadline"] - _LAST, [pid for worker in workers for pid in worker["pids"]], apps
-        )
+        pids = [pid for worker in workers for pid in worker["pids"]]
+        script = state_script.script(options["deadline"] - _LAST, pids, apps)
         with deadline(options["deadline"]):
             answer = shell.run(self, script)
-        parts = state_script.parts(answer["stdout"], answer["stderr"], word)
+        parts = state_script.parts(answer["stdout"], answer["stderr"])
         state, whole, unread = host_state.parse(parts, workers, bool(apps))
         with Recorder(self._task, self._templar, task_vars) as recorder:
             recorder.record(source="state_info", state=state, whole=whole)

@@ -320,6 +320,12 @@ forecasts:
       description: The forecast in words.
       type: str
       sample: memory exhausted in about 40 minutes (25 to 70)
+unread:
+  description: What could not be read of the host, such as the command line of a process that hangs every reader.
+  returned: when the box has answered
+  type: list
+  elements: str
+  sample: []
 msg:
   description: The verdict and all its reasons in one line.
   returned: always

@@ -1,262 +1,222 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is kept of a box before anybody touches it: one script for its shell, and what its answer means.
-
-The script is the probe's, so that the archive is a recorded box that the collection's own parsers can read again, and more that only
-people read. It writes no file on the box, starts one small program at a time, and asks the kernel to kill it before all others where
-memory runs out. What a process can forge can't pretend to be another part: the marks have a word in them that nobody on the box knows
-beforehand.
-"""
+"""What the evidence of a host means: what a plan for its rescue needs to know, and the files of the archive."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypedDict
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import WorkerReading
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import MappedGroup, Process
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import maps, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import DELETED
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.shell import sections
 
-_END = "end"
-# The processes whose memory and descriptors are looked at besides those that were asked for: the largest ones.
-_LARGEST, _LARGEST_LEAN = 3, 1
-# With less memory than this a box is spared what can be spared: what is lost to the OOM killer meanwhile is somebody's work.
+# With less memory than this, a host is asked for less: what the OOM killer takes meanwhile may be a worker.
 LEAN_BYTES = 32 << 20
-# Nothing of a box's may fill the controller.
-_LIMIT = 1 << 19
 
-# A name goes into a shell's words, and is one of systemd's.
-_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,250}$")
 _SERVICE = ".service"
-# These names are no files: nothing is gained on a disk by whoever closes them.
-_NO_FILES = ("/memfd:", "/dev/", "/SYSV", "/[aio]", "/i915", "/anon_hugepage", "/drm")
-
-_HEAD = r"""
-{ echo 1000 > /proc/self/oom_score_adj; } 2> /dev/null;
-"""
-
-# A part is begun only while there is time; a program that hangs is killed. What follows a pipe must not hold up the rest.
-_TOOLS = r"""
-up() { read -r u v < /proc/uptime; u=${u%%.*}; };
-up; b=$u;
-part() { up; echo; echo "==> @WORD@ $1 <=="; if [ $((u - b)) -ge @SECONDS@ ]; then echo "not taken: the box is too slow"; return 1; fi; };
-limited() { if command -v timeout > /dev/null; then timeout -s KILL "$@"; else shift; "$@"; fi < /dev/null; };
-"""
-
-# The largest processes by resident pages, without a program: the shell reads /proc itself.
-_CHOOSE = r"""
-p="@PIDS@"; n=0;
-while [ $n -lt @LARGEST@ ]; do
-  n=$((n + 1)); m=0; w=;
-  for f in /proc/[0-9]*/statm; do
-    read -r s r x < $f || continue;
-    i=${f#/proc/}; i=${i%/statm};
-    case " $p " in *" $i "*) continue;; esac;
-    if [ "${r:-0}" -gt $m ]; then m=$r; w=$i; fi;
-  done;
-  p="$p $w";
-done;
-"""
-
-_PARTS = r"""
-part cgroups && grep -s -e "^0::" -e ":name=systemd:" /proc/[0-9]*/cgroup;
-part kernel.log && limited 5 dmesg | tail -n 1000 | head -c @LIMIT@;
-for f in @FILES@; do part proc/$f && head -c @LIMIT@ /proc/$f; done;
-o=;
-for i in $p; do
-  while IFS=: read -r k c q; do case $c in ""|name=systemd) q=${q##*/}; case $q in *.service)
-    case "$o @UNITS@ " in *" $q "*);; *) o="$o $q";; esac;; esac;; esac; done < /proc/$i/cgroup;
-  for f in status limits wchan smaps_rollup; do part proc/$i/$f && limited 5 head -c @LIMIT@ /proc/$i/$f; done;
-  part proc/$i/smaps &&
-    limited 10 grep -a -E -e "^[0-9a-f]+-" -e "^(Size|Rss|Pss|Swap|Private_Clean|Private_Dirty):" /proc/$i/smaps | head -c @LIMIT@;
-  part descriptors/$i && limited 5 find /proc/$i/fd -maxdepth 1 -type l -printf "%f %l\n" | head -c @LIMIT@;
-done;
-part deleted && limited 10 find /proc/[0-9]*/fd -maxdepth 1 -type l -lname "* (deleted)" -printf "%p %l\n" | head -n 1000 |
-  while read -r f l; do case $l in @NO_FILES@);; *) echo "$(limited 2 stat -L -c "%h %b %B %d:%i" $f) $f $l";; esac; done;
-part space && limited 5 du -skx /var/cache/apt/archives /var/log/journal;
-part units && limited 10 systemctl --no-pager show @UNITS@ $o | head -c @LIMIT@;
-part monit && limited 5 monit -B summary;
-"""
-
-_MORE = r"""
-part units.failed && limited 5 systemctl --no-pager --plain list-units --failed;
-part monit.status && limited 5 monit -B status | head -c @LIMIT@;
-part sockets && limited 5 ss -tulpn | head -c @LIMIT@;
-part redis && command -v redis-cli > /dev/null &&
-  printf "%s\n" info "get stat:processed" "get stat:failed" "smembers queues" "zcard retry" "zcard dead" "smembers processes" |
-  timeout -s KILL 3 redis-cli --raw | head -c @LIMIT@;
-part units.log && limited 10 systemctl --no-pager --full --lines 100 status @UNITS@ $o | head -c @LIMIT@;
-"""
-
-_LAST = r"""
-part @END@; true;
-"""
-
-_FILES = ("net/sockstat", "net/tcp", "net/tcp6", "net/udp", "swaps", "buddyinfo", "slabinfo")
-_MORE_FILES = ("zoneinfo", "net/sockstat6", "net/unix")
+_SPACE = re.compile(r"^(\d{1,15})\s+(/\S+)$", re.MULTILINE)
+_WATCHED = re.compile(r"^ *(\S+) .*\bProcess *$", re.MULTILINE)
+_OPEN_FILE = re.compile(r"0 (\d{1,18}) (\d{1,9}) (\d{1,12}:\d{1,20}) /proc/(\d{1,10})/fd/\d{1,10} (/.*)")
 
 
-def script(word, timeout, seconds, pids=(), units=(), lean=False):
-    """The script, in one line. V(word) marks its parts; V(timeout) is the probe's; after V(seconds) no further part is begun.
+class ServiceProcess(TypedDict):
+    """A process that belongs to a service."""
 
-    V(pids) and V(units) are what is looked at besides the largest processes and their units. V(lean) leaves out what takes most memory.
-    """
-    text = _HEAD + health_probe.script(timeout) + ";" + _TOOLS + _CHOOSE + _PARTS + ("" if lean else _MORE) + _LAST
-    for name, value in (
-        ("WORD", word),
-        ("SECONDS", str(seconds)),
-        ("LIMIT", str(_LIMIT)),
-        ("END", _END),
-        ("LARGEST", str(_LARGEST_LEAN if lean else _LARGEST)),
-        ("FILES", " ".join(_FILES if lean else _FILES + _MORE_FILES)),
-        ("PIDS", " ".join(str(int(pid)) for pid in pids)),
-        ("UNITS", " ".join(unit for unit in units if _UNIT.match(unit))),
-        ("NO_FILES", "|".join(name.replace("[", r"\[") + "*" for name in _NO_FILES)),
-    ):
-        text = text.replace(f"@{name}@", value)
-    # In braces it is one command, to which Ansible may append others.
-    return "{ " + " ".join(text.split("\n")) + " }"
+    unit: str
+    name: str
+    rss_bytes: int | None
 
 
-def parts(answer, errors, word):
-    """The probe's sources, and the other parts by name. Raises ProbeError where that isn't what the script prints."""
-    head, found = sections(answer, word)
-    sources = health_probe.sources(head, errors)
-    named = dict(found)
-    if _END not in named:
-        raise ProbeError(f"the box stopped answering while evidence was taken ({len(named)} of its parts came)")
-    del named[_END]
-    return sources, named
+class Service(TypedDict):
+    """What systemd says of a service."""
+
+    loaded: bool
+    active: str | None
+    can_reload: bool
+    restart: str | None
+    main_pid: int | None
 
 
-def read(sources, named, workers=()):
-    """What a plan needs to know of a box. V(workers) are those that health has found, with C(name) and C(pids).
+class DeletedFile(TypedDict):
+    """A file that is deleted and open, with the first process that holds it."""
 
-    C(processes): the numbers of all that belong to a service, with its C(unit) and the C(name) and C(rss_bytes) of the process;
-    C(services): what systemd says of the units that were looked at, by name; C(deleted): files that are deleted and open, with C(path),
-    C(bytes), C(pid) and C(unit); C(watched): the names of what monit watches; C(space): bytes in some folders, by path; C(workers): the
-    worker that a unit is, by the unit's name; C(titles): the command lines of the workers' processes.
+    path: str
+    bytes: int
+    pid: int
+    unit: str | None
+
+
+class Evidence(TypedDict):
+    """What a plan needs to know of a host. Numbers of processes are texts, as JSON has them for keys."""
+
+    processes: dict[str, ServiceProcess]
+    services: dict[str, Service]
+    # The worker that a unit is, by the unit's name.
+    workers: dict[str, str]
+    # The command lines of the workers' processes.
+    titles: dict[str, str]
+    deleted: list[DeletedFile]
+    # What monit watches.
+    watched: list[str]
+    # Bytes in some folders, by path.
+    space: dict[str, int]
+
+
+def read(
+    sources: Mapping[str, str],
+    named: Mapping[str, str],
+    workers: Collection[WorkerReading] = (),
+    with_pidfile: Collection[str] = (),
+) -> Evidence:
+    """Return what a plan needs to know of a host.
+
+    `workers` are those that health found. `with_pidfile` names those whose pids come from a file of their own user's.
     """
     table = processes.parse_table(sources)
-    cgroups = dict(sources)
-    for line in named.get("cgroups", "").splitlines():
-        path, colon, rest = line.partition(":")
-        if colon:
-            cgroups[path] = f"{cgroups.get(path, '')}{rest}\n"
+    cgroups = {**sources, **_prefixed(named.get("cgroups", ""))}
     units = {pid: cgroup_units.system_unit(cgroups, pid) for pid in table}
     services = _services(named.get("units", ""))
+    found: dict[str, ServiceProcess] = {}
+    for pid, unit in units.items():
+        if unit and unit.endswith(_SERVICE):
+            found[str(pid)] = {"unit": unit, "name": table[pid]["name"], "rss_bytes": table[pid]["rss_bytes"]}
     return {
-        "processes": {
-            str(pid): {"unit": unit, "name": table[pid]["name"], "rss_bytes": table[pid]["rss_bytes"]}
-            for pid, unit in units.items()
-            if unit and unit.endswith(_SERVICE)
-        },
+        "processes": found,
         "services": services,
         "deleted": _deleted(named.get("deleted", ""), units),
-        "watched": re.findall(r"^ *(\S+) .*\bProcess *$", named.get("monit", ""), re.MULTILINE),
-        "space": {
-            path: int(kilobytes) * 1024
-            for kilobytes, path in re.findall(r"^(\d{1,15})\s+(/\S+)$", named.get("space", ""), re.MULTILINE)
-        },
-        "workers": _workers(workers, units, services),
+        "watched": _WATCHED.findall(named.get("monit", "")),
+        "space": {path: int(kilobytes) * 1024 for kilobytes, path in _SPACE.findall(named.get("space", ""))},
+        "workers": _workers(workers, units, services, with_pidfile),
         "titles": {
             str(pid): table[pid]["command_line"] or "" for worker in workers for pid in worker["pids"] if pid in table
         },
     }
 
 
-def members(sources, named, about):
-    """The files of the archive: relative path and text. V(about) is a dictionary that says what it is."""
+def members(sources: Mapping[str, str], named: Mapping[str, str], about: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files of the archive by relative path. `about` says what the archive is."""
+    adjustments = _prefixed(named.get("adjustments", ""))
     files = {
         "about.json": json.dumps(about, indent=2, sort_keys=True) + "\n",
-        "processes.txt": _table(processes.parse_table(sources)),
+        "processes.txt": _table(processes.parse_table({**sources, **adjustments})),
     }
-    # As in a recorded box: what has no place in a file system stands at the top.
+    # As in a recorded host: a source that is no file stands at the top.
     for name, text in {**named, **sources}.items():
         files[_member(name)] = text
     for name, text in named.items():
-        found = re.match(r"proc/(\d+)/smaps$", name)
+        found = re.fullmatch(r"proc/(\d+)/smaps", name)
         if found and text:
             files[f"memory-map/{found.group(1)}.txt"] = _map(maps.parse(text))
     return files
 
 
-def _member(name):
-    """A place below the archive's own folder, whatever the name of a file on the box: control groups are named by whom they please."""
+def _prefixed(text: str) -> dict[str, str]:
+    """Return the texts of files of which `grep` printed the lines, each behind the file's path."""
+    texts: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        path, colon, rest = line.partition(":")
+        if colon:
+            texts.setdefault(path, []).append(rest + "\n")
+    return {path: "".join(lines) for path, lines in texts.items()}
+
+
+def _member(name: str) -> str:
+    """Return a path below the archive's own folder, whatever a file on the host is called."""
     return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
 
 
-def _workers(workers, units, services):
-    found = {}
+def _workers(
+    workers: Iterable[WorkerReading],
+    units: Mapping[int, str | None],
+    services: Mapping[str, Service],
+    with_pidfile: Collection[str],
+) -> dict[str, str]:
+    """Return the worker that each unit is.
+
+    A unit is a worker's own if it has the worker's name, or if the main process that systemd started in it is the
+    worker. A process says what it likes in its command line, and may run inside a service that isn't its own, such as
+    cron; a pidfile names any process at all.
+    """
+    found: dict[str, str] = {}
     for worker in workers:
         named = worker["name"] + _SERVICE
-        own = [units[pid] for pid in worker["pids"] if pid in units and (units[pid] or "").endswith(_SERVICE)]
-        for unit in own or [named] * (not worker["pids"] and services.get(named, {}).get("loaded", False)):
-            found[unit] = worker["name"]
+        own = {units.get(pid) for pid in worker["pids"]}
+        if worker["name"] in with_pidfile:
+            own &= {named}
+        for unit in own:
+            if unit and unit.endswith(_SERVICE):
+                main = services[unit]["main_pid"] if unit in services else None
+                if unit == named or (main is not None and main in worker["pids"]):
+                    found[unit] = worker["name"]
+        if not worker["pids"] and named in services and services[named]["loaded"]:
+            found[named] = worker["name"]
     return found
 
 
-def _services(text):
-    """What C(systemctl show) said of services, by name."""
-    services = {}
+def _services(text: str) -> dict[str, Service]:
+    """Return what `systemctl show` said of services, by name."""
+    services: dict[str, Service] = {}
     for values in parse_show(text):
         if values.get("Id", "").endswith(_SERVICE):
+            main = values.get("MainPID", "")
             services[values["Id"]] = {
                 "loaded": values.get("LoadState") == "loaded",
                 "active": values.get("ActiveState"),
                 "can_reload": values.get("CanReload") == "yes",
                 "restart": values.get("Restart"),
+                "main_pid": int(main) if main.isdecimal() and len(main) < 11 and int(main) else None,
             }
     return services
 
 
-def _deleted(text, units):
-    """Each file once, with the first who holds it."""
-    files = {}
+def _deleted(text: str, units: Mapping[int, str | None]) -> list[DeletedFile]:
+    """Return each deleted file once, the largest first."""
+    files: dict[str, DeletedFile] = {}
     for line in text.splitlines():
-        found = re.match(r"0 (\d+) (\d+) (\d+:\d+) /proc/(\d+)/fd/\d+ (/.*)$", line)
+        found = _OPEN_FILE.fullmatch(line)
         if not found or not line.endswith(DELETED):
             continue
         blocks, block, identity, pid, path = found.groups()
-        entry = {
-            "path": path[: -len(DELETED)],
-            "bytes": int(blocks) * int(block),
-            "pid": int(pid),
-            "unit": units.get(int(pid)),
-        }
-        if entry["bytes"]:
-            files.setdefault(identity, entry)
+        size = int(blocks) * int(block)
+        if size:
+            files.setdefault(
+                identity,
+                {
+                    "path": escape(path[: -len(DELETED)]),
+                    "bytes": size,
+                    "pid": int(pid),
+                    "unit": units.get(int(pid)),
+                },
+            )
     return sorted(files.values(), key=lambda entry: -entry["bytes"])
 
 
-def _table(table):
-    """The processes, those with the most memory first."""
+def _table(table: Mapping[int, Process]) -> str:
+    """Return the processes as a table, those with the most memory first."""
     lines = [f"{'PID':>7} {'PPID':>7} {'STATE':>5} {'RSS':>8} {'ADJ':>6} {'AGE':>9}  COMMAND"]
     for process in sorted(table.values(), key=lambda one: (-(one["rss_bytes"] or 0), one["pid"])):
+        age = "?" if process["age_seconds"] is None else f"{process['age_seconds']:.0f}"
+        command = shlex.quote(process["command_line"]) if process["command_line"] else f"[{process['name']}]"
         lines.append(
-            "%7d %7d %5s %8s %6s %9s  %s"
-            % (
-                process["pid"],
-                process["ppid"],
-                process["state"],
-                format_size(process["rss_bytes"] or 0),
-                process["oom_score_adj"],
-                "?" if process["age_seconds"] is None else "%.0f" % process["age_seconds"],
-                shlex.quote(process["command_line"]) if process["command_line"] else "[%s]" % process["name"],
-            )
+            f"{process['pid']:7d} {process['ppid']:7d} {process['state']:>5} "
+            f"{format_size(process['rss_bytes'] or 0):>8} {process['oom_score_adj']!s:>6} {age:>9}  {command}"
         )
     return "\n".join(lines) + "\n"
 
 
-def _map(groups):
+def _map(groups: Iterable[MappedGroup]) -> str:
+    """Return the memory map of a process as a table."""
     lines = [f"{'RSS':>8} {'PSS':>8} {'SWAP':>8} {'MAPS':>8}  WHAT"]
     for group in groups:
-        sizes = tuple(format_size(group[key]) for key in ("rss_bytes", "pss_bytes", "swap_bytes"))
-        lines.append("%8s %8s %8s %8d  %s" % (*sizes, group["mappings"], group["name"]))
+        sizes = (format_size(size) for size in (group["rss_bytes"], group["pss_bytes"], group["swap_bytes"]))
+        lines.append(" ".join(f"{size:>8}" for size in sizes) + f" {group['mappings']:8d}  {group['name']}")
     return "\n".join(lines) + "\n"

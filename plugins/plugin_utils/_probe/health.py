@@ -1,21 +1,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reader that works from the controller: one POSIX sh script out, the sources of a box back.
+"""The script that reads a host from the controller: one round trip, no Python on the host.
 
-The script must answer on a box that is out of memory: it starts few programs, all of them small, writes no file, and never
-waits for a mount that hangs. It runs in dash, bash and busybox ash. Any login shell may stand in its way, so it holds no line
-break, no single quote, and no exclamation mark that a C shell would make something of.
+The script must answer on a host that is out of memory: it starts few programs, all of them small, writes no file, and
+never waits for long. `script.py` says how its answer is kept from being forged, `health_answer.py` reads it.
 
-Its answer is in the form of C(head), which prints most of it: C(==> name <==), then the text. What processes can forge
-(their names and command lines) comes last, and the first text of a name is the one that is believed.
+Three things may hang: a mount of the network, a pidfile (its owner may put a FIFO in its place), and the command line
+of a process, which lies in memory that may be mapped from a hung mount. Each is read by a process of its own whose
+output goes through `cat`. After a while `cat` is killed; the reader may be beyond killing, but holds nothing of the
+session open. Readers of earlier looks that still hang are recognized, and no further one is sent there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, mounts
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     cgroup,
@@ -27,19 +28,19 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     pressure,
     processes,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.script import ALIVE, fill
 
-_MARK, _END = "lifeline-probe", "lifeline-probe-end"
-_HEADER = re.compile(r"^==> (\S+) <==\n", re.MULTILINE)
+# The script holds it, so that the shells that run it can be told from workers.
+MARK = "lifeline-probe"
+SYSTEM_LIMIT = 1 << 18
+# Bytes of a command line or a pidfile. Only headings of more bytes are accepted where these are printed.
+COMMAND_LIMIT = 512
+SLASHES = "/" * (COMMAND_LIMIT + 32)
 
-_FOLDER = re.compile(r"^/proc/(\d{1,10})/fd:$")
-_SOCKET = re.compile(r" -> socket:\[(\d{1,20})\]$")
-
-_SYSTEM_LIMIT = 1 << 18
-# A process names itself in its command line at will, so that comes last; of its limits only one line is wanted.
-_TABLE_FILES = [name for name in processes.TABLE_FILES if name not in ("limits", "cmdline")] + ["cmdline"]
-_SYSTEM_FILES = tuple(
+# Files of each process that hold no text of a user but the process's name.
+PROCESS_FILES = ("stat", "oom_score_adj")
+SYSTEM_FILES = tuple(
     path
     for path in dict.fromkeys(
         memory.SOURCES
@@ -53,16 +54,28 @@ _SYSTEM_FILES = tuple(
     )
     if path not in page_size.SOURCES
 )
+# A name goes into a shell's words.
+_PIDFILE = re.compile(r"/run/[A-Za-z0-9_.@:-]{1,200}/sidekiq\.pid")
+# Seconds that a process's command line, or a pidfile, has to be read.
+_PATIENCE = 1
 
-# Walk the mounts once. The local file systems become the positional parameters. One that may hang is asked by a process of
-# its own, which may hang in our stead. The memory controllers give, from the shell's own control group upwards, the files
-# with the limits.
+_START = r"""
+exec 2> /dev/null; LC_ALL=C; QUOTING_STYLE=escape; export LC_ALL QUOTING_STYLE;
+PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;
+mark() { echo; echo "==> lifeline:$1 <=="; };
+readers() { for f in /proc/[0-9]*/stat; do
+  read -r i n s p x < $f && case "$n $p" in "(head) $me" | "(stat) $me" | "(xargs) $me") echo $i;; esac; done; };
+fits() { n=$(($1 * $2)); [ $n -lt 65536 ] ||
+  { u=$(ulimit -s); case $u in *[a-z]*) u=24576;; esac; [ $n -lt $((u * 256 - 65536)) ]; }; };
+"""
+
+# Walk the mounts once. `e` are the local file systems, `q` number and name of those that may hang, both with the names
+# as the kernel escapes them. `c` has the files with the memory limits, from the shell's own control group upwards.
 _MOUNTS = r"""
-c=; g=;
-climb() { q=$2; while :; do for f in $3; do c="$c $1$q/$f"; done; case $q in ?*) q=${q%/*};; *) break;; esac; done; };
+c=; q=; e=;
+climb() { y=$2; while :; do for f in $3; do c="$c $1$y/$f"; done; case $y in ?*) y=${y%/*};; *) break;; esac; done; };
 member() { while IFS=: read -r i k p; do case ",$k," in $1) case $p in "$2") p=;; "$2"/*) p=${p#"$2"};; esac;
   climb "$3" "${p%/}" "$4";; esac; done < /proc/self/cgroup; };
-set --;
 while read -r i p v r m o x; do
   t=${x#*- }; s=${t##* }; t=${t%% *};
   case $r in /) r=;; esac;
@@ -70,34 +83,70 @@ while read -r i p v r m o x; do
     cgroup2) member ",," "$r" "$m" "@V2@";;
     cgroup) case ",$s," in *,memory,*) member "*,memory,*" "$r" "$m" "@V1@";; esac;;
     @SKIPPED@);;
-    @GUARDED@) stat -f "$(printf %b "$m")" < /dev/null > /dev/null & g="$g $! $m";;
-    *) case $m in @HIDDEN@) continue;; *\\*) m=$(printf %b "$m");; esac; set -- "$@" "$m";;
+    @GUARDED@) q="$q $v $m";;
+    *) case $m in @HIDDEN@);; *) e="$e $m";; esac;;
   esac;
 done < /proc/self/mountinfo;
 """
 
-_SYSTEM = r"""
-head -c @SYSTEM_LIMIT@ @FILES@ @PATTERNS@ $c;
-echo; echo "==> statfs <==";
-case $# in 0);; *) stat -f -c "@STATFS@" "$@";; esac;
-"""
-
-# Who has answered a process of its own is asked for the figures; a process that is gone, or a zombie, has had its answer.
-_GUARDED = r"""
-set -f; set -- $g; set +f;
-n=0;
-while [ $# -gt 0 ]; do
-  s=; read -r s < /proc/$1/stat; m=$(printf %b "$2");
-  case $s in
-    "" | *")"?[ZX]*) stat -f -c "@STATFS@" "$m" || echo "error $m"; shift 2;;
-    *) if [ $n -lt @TIMEOUT@ ]; then sleep 0.05 || sleep 1; n=$((n + 1)); else kill -9 $1; echo "hung $m"; shift 2; fi;;
+# The children of init: `o` has the score of sshd's listener; `h` and `k` what readers of earlier looks hang on, which
+# init has adopted: files, and the devices of mounts.
+_CHILDREN = r"""
+o=; h=; k=; p=; read -r p < /proc/1/task/1/children; case $p in "") set -- /proc/[0-9]*;; *) set -- $p;; esac;
+for i; do
+  i=${i#/proc/};
+  read -r n < /proc/$i/comm && case $n in
+    sshd) o="$o /proc/$i/oom_score_adj";;
+    head | stat) read -r f x s y < /proc/$i/stat && [ -O /proc/$i ] && case "$n $s" in
+      "head D") h="$h $(readlink /proc/$i/fd/3) ";;
+      "stat D") k="$k $(tr "\0" " " < /proc/$i/cmdline) ";;
+    esac;;
   esac;
 done;
 """
 
+# A command has a limit of its arguments; xargs cuts up what exceeds it.
+_FILES = r"""
+mark files;
+set -- @FILES@ @NOTED@ $c $o @TABLE@;
+if fits $# 48; then head -c @SYSTEM_LIMIT@ "$@"; else printf "%s\n" "$@" | xargs head -c @SYSTEM_LIMIT@; fi;
+"""
+
+# A name may hold anything, so what a mount answers has only the mount's place in the list of names.
+_STATFS = r"""
+mark mounts; printf "%s\n" "$e";
+mark statfs; set -f; set --;
+for m in $e; do case $m in *\\*) m=$(printf %b "$m");; esac; set -- "$@" "$m"; done; set +f;
+case $# in 0);; *)
+  if s=$(stat -f -c "@STATFS@" "$@"); then printf "%s\n" "$s";
+  else for m; do stat -f -c "@STATFS@" "$m" || echo error; done; fi;;
+esac;
+"""
+
+_GUARDED = r"""
+case $q in ?*)
+  mark guarded.mounts; printf "%s\n" "$q";
+  mark guarded; set -f; set -- $q; set +f; n=0; a=;
+  while [ $# -gt 0 ]; do
+    n=$((n + 1));
+    case $k in *" lifeline:$1 "*) echo "$n hung";; *)
+      stat -f -c "lifeline:$1 $n @STATFS@" "$(printf %b "$2")" < /dev/null | cat & j=$! ; a="$a $j:$n";; esac;
+    shift 2;
+  done;
+  n=0;
+  while :; do
+    w=; for j in $a; do if alive ${j%:*}; then w="$w $j"; fi; done; a=$w;
+    case $a in "") break;; esac;
+    if [ $n -ge @TIMEOUT@ ]; then
+      kill -9 $(readers); for j in $a; do kill -9 ${j%:*}; echo "${j#*:} hung"; done; break; fi;
+    sleep 0.05 || sleep 1; n=$((n + 1));
+  done;;
+esac;
+"""
+
 # From kernel 6.2 on the size of the directory is the number of descriptors; before, they have to be listed.
 _DESCRIPTORS = r"""
-echo; echo "==> fds <==";
+mark fds;
 read -r v < /proc/sys/kernel/osrelease; r=${v#*.}; r=${r%%[.-]*};
 if [ "${v%%.*}" -gt 6 ] || { [ "${v%%.*}" -eq 6 ] && [ "$r" -ge 2 ]; };
 then stat -c "%s %n" /proc/[0-9]*/fd;
@@ -105,118 +154,95 @@ else for d in /proc/[0-9]*/fd; do if [ -r $d ]; then set -- $d/*; if [ -h $1 ]; 
 fi;
 """
 
-# The section of the log is there only if it may be read: it then has at least one line. Where the kernel counts no kill since
-# boot, its log has none. To read its records as they are takes half the time that dmesg needs to read and to print them; dmesg
-# is for where dd can't read without waiting (busybox), and where there is no /dev/kmsg (containers).
-_LINES_AND_LOG = r"""
-l=$(grep -s -e "^Max open files" -e "^oom_kill " -e "^0::" -e ":name=systemd:" -e ":0000 0[A7] "
-  /proc/vmstat /proc/[0-9]*/limits @SOCKETS@);
-echo; echo "==> lines <=="; printf "%s\n" "$l";
+# Up to three times, each time without the file that was waited for in vain. Meanwhile the shell collects, but does not
+# print, the lines that are sought in many files.
+_COMMANDS = r"""
+z=@Z16@; z=$z$z$z$z; z=$z$z$z$z;
+mark commands;
+set --; for f in @PIDFILES@; do if [ -f $f ] && [ ! -h $f ]; then set -- "$@" /run$z${f#/run/}; fi; done;
+set -- "$@" /proc${z}self/smaps /proc$z[0-9]*/cmdline;
+l=;
+for y in 1 2 3; do
+  case $h in *[a-z]*) n=$#; while [ $n -gt 0 ]; do
+    f=$1; shift; n=$((n - 1)); case $h in *" ${f%%//*}/${f##*//} "*);; *) set -- "$@" "$f";; esac; done;; esac;
+  if fits $# @ARGUMENT@; then head -c @COMMAND_LIMIT@ "$@" < /dev/null 3>&- | cat &
+  else printf "%s\n" "$@" | xargs head -c @COMMAND_LIMIT@ | cat & fi;
+  c=$! ;
+  case $l in "") l=$(grep -s -m 20000 -e "^Max open files" -e "^oom_kill " -e "^0::" -e ":name=systemd:" -e ":0000 0[A7] "
+    /proc/vmstat /proc/[0-9]*/limits @SOCKETS@);; esac;
+  n=0; while alive $c && [ $n -lt @PATIENCE@ ]; do n=$((n + 1)); sleep 0.02 || sleep 1; done;
+  if alive $c; then :; else break; fi;
+  w=; for i in $(readers); do w="$w $(readlink /proc/$i/fd/3) "; kill -9 $i; done;
+  sleep 0.05 || sleep 1; kill -9 $c;
+  case $w in *[a-z]*) h="$h$w";; *) h="$h @PIDFILES@ ";; esac;
+  case $y in 3) h="$h rest ";; esac;
+done;
+mark ${z}unread; printf "%s\n" "$h";
+mark ${z}lines; printf "%s\n" "$l";
+"""
+
+# The part `dmesg` is there only if the log may be read: it then has at least one line. If the kernel counts no kill
+# since boot, its log has none. Reading its records as they are takes half the time that dmesg needs to read and print
+# them; dmesg is for systems whose dd can't read without waiting (busybox) or that have no /dev/kmsg (containers).
+_LOG = r"""
 case $l in
-  */vmstat:oom_kill\ 0*) echo; echo "==> dmesg <==";;
+  */vmstat:oom_kill\ 0*) mark ${z}dmesg;;
   *)
-    log() { if read -r k; then echo; echo "==> dmesg <=="; printf "%s\n" "$k"; grep -a -A1 -F @ANCHORS@; :; else false; fi; };
+    log() { if read -r k; then mark ${z}dmesg; printf "%s\n" "$k"; grep -a -A1 -F @ANCHORS@ | head -c @TEXT_LIMIT@; :;
+      else false; fi; };
     { [ -r /dev/kmsg ] && dd if=/dev/kmsg iflag=nonblock ibs=8192 obs=65536 | log; } || dmesg -r | log;;
 esac;
 """
 
-# Who has the sockets that listen: a look at every descriptor, so it is taken only where somebody wants to know.
+# Which processes have the sockets that listen: a look at every descriptor, so it is taken only if it is wanted. If the
+# numbers of the sockets are too many for an argument, all sockets are printed.
 _HOLDERS = r"""
 s=$(printf "%s\n" "$l" | while IFS=": " read -r f n a p r q s x y z w v u o i k; do
   case $f in /proc/net/*) echo "socket:[$i]";; esac; done);
-echo; echo "==> holders <==";
-case $s in ?*) ls -l /proc/[0-9]*/fd | grep -a -F -e "/fd:" -e "$s";; esac;
-"""
-
-# So many processes that their files make no argument list are read kind by kind.
-_PROCESSES = r"""
-echo; head -c @PROCESS_LIMIT@ @PAGE_SIZE@ @TABLE@;
-case $? in 126) for f in @TABLE_FILES@; do echo; head -c @PROCESS_LIMIT@ /proc/[0-9]*/$f; done;; esac;
+mark ${z}holders;
+case $s in ?*)
+  if [ ${#s} -gt 65536 ]; then s="socket:["; fi;
+  ls -l /proc/[0-9]*/fd | grep -a -F -e "/fd:" -e "$s" | head -c @TEXT_LIMIT@;;
+esac;
 """
 
 
-def script(timeout, listeners=False):
-    """The script, in one line. V(timeout) is how many seconds a mount that may hang is waited for; V(listeners) whether who listens."""
+def script(timeout: float, listeners: bool = False, pidfiles: Iterable[str] = ()) -> str:
+    """Return the script, in one line.
+
+    `timeout` is how many seconds a mount that may hang is waited for. With `listeners` it tells which processes listen.
+    `pidfiles` are those of declared workers, below /run.
+    """
     # In braces it is one command, to which Ansible may append others.
-    text = "{ : %s; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;" % _MARK
-    text += _MOUNTS + _SYSTEM + _GUARDED + _DESCRIPTORS + _LINES_AND_LOG + (_HOLDERS if listeners else "") + _PROCESSES
-    sockets = ()
+    text = (
+        f"{{ : {MARK};" + ALIVE + _START + _MOUNTS + _CHILDREN + _FILES + _STATFS + _GUARDED + _DESCRIPTORS + _COMMANDS
+    )
+    text += _LOG + (_HOLDERS if listeners else "") + "mark ${z}end; }"
+    sockets: tuple[str, ...] = ()
     if listeners:
-        # As in _settings, for the few that want it.
+        # Ansible compiles what a collection's plugin imports anew in each run; few hosts need this.
         from ansible_collections.lifeline.fleet.plugins.module_utils._proc import listeners as proc_listeners
 
         sockets = ("/proc/[0-9]*/cgroup", *proc_listeners.SOURCES)
-    text += 'echo; echo "==> %s <=="; }' % _END
-    for name, value in (
-        ("V1", " ".join(cgroup.FILES[1])),
-        ("V2", " ".join(cgroup.FILES[2])),
-        ("SKIPPED", "|".join(mounts.PSEUDO_TYPES)),
-        ("GUARDED", "|".join(mounts.NETWORK_TYPES)),
-        ("HIDDEN", "|".join(prefix + "/*" for prefix in mounts.HIDDEN_PREFIXES)),
-        ("SYSTEM_LIMIT", str(_SYSTEM_LIMIT)),
-        ("PAGE_SIZE", " ".join(page_size.SOURCES)),
-        ("PROCESS_LIMIT", str(page_size.READ_LIMIT)),
-        ("FILES", " ".join(_SYSTEM_FILES)),
-        ("PATTERNS", " ".join(watchdog.PATTERNS)),
-        ("STATFS", "%S %s %b %f %a %c %d %n"),
-        ("TIMEOUT", str(max(1, round(timeout / 0.05)))),
-        ("ANCHORS", " ".join(f'-e "{anchor}"' for anchor in oom_facts.ANCHORS)),
-        ("SOCKETS", " ".join(sockets)),
-        ("TABLE_FILES", " ".join(_TABLE_FILES)),
-        ("TABLE", " ".join("/proc/[0-9]*/" + name for name in _TABLE_FILES)),
-    ):
-        text = text.replace(f"@{name}@", value)
-    return " ".join(text.split("\n"))
-
-
-def sources(answer, errors=""):
-    """The box's sources out of the script's standard output.
-
-    Raises ProbeError where that isn't what the script prints; V(errors), its standard error, may then say why.
-    """
-    text = decode(answer.encode("utf-8", "surrogateescape"))
-    # A terminal in between, as become may want one, ends its lines in its own way.
-    text = text.replace("\r\n", "\n")
-    names_and_texts = _HEADER.split(text)[1:]
-    found = {}
-    for name, section in zip(names_and_texts[::2], names_and_texts[1::2]):
-        found.setdefault(name, section[:-1] if section.endswith("\n") else section)
-    if "/proc/meminfo" not in found or _END not in found:
-        raise ProbeError(_complaint(text + errors, found))
-    found.update(_lines(found.pop("lines", "")))
-    if "holders" in found:
-        found["sockets"] = _holders(found.pop("holders"))
-    del found[_END]
-    for path in [path for path, section in found.items() if path.endswith("/cmdline") and _MARK in section]:
-        # The shells that the probe runs in speak of much that is no worker.
-        found[path] = _MARK
-    return found
-
-
-def _lines(text):
-    """The lines that were sought in many files, as the texts of these files."""
-    texts = {}
-    for line in text.splitlines():
-        name, colon, rest = line.partition(":")
-        if colon and name not in _SYSTEM_FILES:
-            texts[name] = f"{texts.get(name, '')}{rest}\n"
-    return texts
-
-
-def _holders(listed):
-    """Lines of a socket's number and a process's, out of what C(ls -l) says of the descriptors of all processes."""
-    lines, pid = [], None
-    for line in listed.splitlines():
-        folder, link = _FOLDER.match(line), _SOCKET.search(line)
-        if folder:
-            pid = folder.group(1)
-        elif link and pid:
-            lines.append(f"{link.group(1)} {pid}\n")
-    return "".join(lines)
-
-
-def _complaint(text, found):
-    if found and _END not in found:
-        return f"the box stopped answering in the middle of the probe ({len(found)} of its sources came)"
-    shown = " ".join(text.split())[:200]
-    return f"the box did not run the probe: it answered {repr(shown) if shown else 'nothing'}"
+    values = {
+        "V1": " ".join(cgroup.FILES[1]),
+        "V2": " ".join(cgroup.FILES[2]),
+        "SKIPPED": "|".join(mounts.PSEUDO_TYPES),
+        "GUARDED": "|".join(mounts.NETWORK_TYPES),
+        "HIDDEN": "|".join(prefix + "/*" for prefix in mounts.HIDDEN_PREFIXES),
+        "SYSTEM_LIMIT": str(SYSTEM_LIMIT),
+        "COMMAND_LIMIT": str(COMMAND_LIMIT),
+        "TEXT_LIMIT": str(1 << 22),
+        "FILES": " ".join(SYSTEM_FILES),
+        "NOTED": watchdog.STATE % "*",
+        "TABLE": "/proc/[0-9]*/stat",
+        "STATFS": "%S %s %b %f %a %c %d",
+        "TIMEOUT": str(max(1, round(timeout / 0.05))),
+        "PATIENCE": str(round(_PATIENCE / 0.02)),
+        "ANCHORS": " ".join(f'-e "{anchor}"' for anchor in oom_facts.ANCHORS),
+        "SOCKETS": " ".join(sockets),
+        "PIDFILES": " ".join(path for path in pidfiles if _PIDFILE.fullmatch(path)),
+        "Z16": SLASHES[: len(SLASHES) // 16],
+        "ARGUMENT": str(len(SLASHES) + 40),
+    }
+    return fill(text, values)

@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-import re
-
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
-
-from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
 
 
 def run(action, script):
@@ -19,16 +15,6 @@ def run(action, script):
         # output can only be lost on a terminal, so that nothing is to be waited for.
         return action._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n", executable=False)
     return action._low_level_execute_command(script)
-
-
-def sections(answer, word):
-    """What stands before the first heading C(==> word name <==) of an answer, and a list of the names with what follows each.
-
-    V(word) is drawn anew for each script, so that nothing that is printed in between looks like a heading.
-    """
-    text = decode(answer.encode("utf-8", "surrogateescape")).replace("\r\n", "\n")
-    head, *found = re.split(rf"^==> {re.escape(word)} (\S+) <==\n", text, flags=re.MULTILINE)
-    return head, [(name, part[:-1] if part.endswith("\n") else part) for name, part in zip(found[::2], found[1::2])]
 
 
 def reset(connection):

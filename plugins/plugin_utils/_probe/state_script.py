@@ -1,20 +1,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a box is made of, asked in one round trip: one script for its shell, and the parts of its answer.
+"""The script that reads what a host is made of in one round trip, and the parts of its answer.
 
-Like the probe, the script needs no Python, writes no file, and holds no line break, no single quote and no exclamation mark. It runs
-nothing that belongs to a user: versions of what lies in somebody's home are told by the names of files. Each part is bounded in time and
-in size. The marks have a word in them that nobody on the box knows beforehand, so that no text can pretend to be another part.
+Like the probe's, the script needs no Python, writes no file, and may pass any login shell. It runs nothing that
+belongs to a user: versions of what lies in a user's home are told by the names of files.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.shell import sections
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.script import (
+    KIT,
+    fill,
+    parts as parts_of,
+    shown,
+    text_of,
+)
 
 FILES = (
     "/proc/sys/kernel/osrelease",
@@ -54,10 +60,11 @@ VARIABLES = (
     "BUNDLE_PATH",
 )
 
-_END, _WHOLE = "end", "whole"
-# Nothing of a box's may fill the controller.
+_END = "end"
+_COMPLAINS = ("files", "sysctls")
+# Bytes of one part.
 _LIMIT = 1 << 20
-# Of more processes than that, the settings would be the same.
+# More processes of a worker have the same settings.
 _PROCESSES = 32
 
 _PATH = re.compile(r"/[A-Za-z0-9_./@+,:=-]*\Z")
@@ -87,61 +94,53 @@ _OF_HOME = (
 )
 _OF_APP = ("vendor/bundle/ruby/*", "../shared/vendor/bundle/ruby/*", "../shared/bundle/ruby/*")
 
-# Who reads a state is the first that may go where memory runs out. A part is begun only while there is time; a program that hangs is
-# killed. The mark at a part's end says that all of it came; files that aren't there and settings that nobody may read take nothing from it.
 _HEAD = r"""
-{ : @WORD@; exec 2> /dev/null; LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;
-echo 1000 > /proc/self/oom_score_adj;
-up() { read -r u v < /proc/uptime; u=${u%%.*}; };
-up; b=$u;
-part() { up; echo; echo "==> @WORD@ $1 <=="; [ $((u - b)) -lt @SECONDS@ ]; };
-whole() { echo; echo "==> @WORD@ @WHOLE@ <=="; };
-limited() { if command -v timeout > /dev/null; then timeout -s KILL "$@"; else shift; "$@"; fi < /dev/null; };
-ended() { case $? in 124|126|127|137) false;; esac; };
+{ echo 1000 > /proc/self/oom_score_adj; } 2> /dev/null;
 """
 
 _BOX = r"""
-part files && { limited 5 head -c 65536 @FILES@; ended && whole; };
-part localtime && readlink /etc/localtime;
-part cpu && grep -m 1 -e "^model name" /proc/cpuinfo;
-part packages && {
-  if [ -s /var/lib/dpkg/status ]; then
-    limited 20 dpkg-query -W -f "\${Package} \${Architecture} \${Version} \${Status}\n" && whole;
-  else
-    limited 30 rpm -qa --qf "%{NAME} %{ARCH} %{EPOCH}:%{VERSION}-%{RELEASE} install ok installed\n" && whole;
-  fi; } | head -c @LIMIT@;
-part sysctls && { limited 10 sysctl -a; ended && whole; } | head -c @LIMIT@;
-part unit_files && { limited 20 systemctl --no-pager --no-legend --full list-unit-files && whole; } | head -c @LIMIT@;
-part units && { limited 20 systemctl --no-pager --property=@PROPERTIES@ show "*.service" "*.socket" "*.timer" "*.path" && whole; } |
-  head -c @LIMIT@;
-part own_units && { limited 5 find /etc/systemd/system -xdev -type f -exec cksum {} + && whole; } | head -c @LIMIT@;
-part ruby && if r=$(command -v ruby); then limited 5 ruby -v && whole; else whole; fi | head -c 4096;
+part files && taken 5 head -c 65536 @FILES@;
+part localtime && taken 2 readlink /etc/localtime;
+part cpu && taken 2 grep -m 1 -e "^model name" /proc/cpuinfo;
+packages() { if [ -s /var/lib/dpkg/status ]; then
+    dpkg-query -W -f "\${Package} \${Architecture} \${Version} \${Status}\n";
+  else rpm -qa --qf "%{NAME} %{ARCH} %{EPOCH}:%{VERSION}-%{RELEASE} install ok installed\n"; fi; };
+part packages && taken 30 packages;
+part sysctls && taken 10 sysctl -a;
+part unit_files && taken 20 systemctl --no-pager --no-legend --full list-unit-files;
+part units && taken 20 systemctl --no-pager --property=@PROPERTIES@ show "*.service" "*.socket" "*.timer" "*.path";
+part own_units && taken 5 find /etc/systemd/system -xdev -type f -exec cksum {} +;
+rubies() { if r=$(command -v ruby); then ruby -v; fi; };
+part ruby && taken 5 rubies;
 """
 
-# A worker's user may have gems of its own. The files of a process are small, and a pid that has gone has none.
+# A worker's user may have gems of its own. A pid that has gone has no files.
 _PROCESS = r"""
 h=;
 home() { while IFS=: read -r n x i g c d s; do
   if [ "$i" = "$1" ]; then case " $h " in *" $d "*);; *) h="$h $d";; esac; fi; done < /etc/passwd; };
+environment() { head -c 131072 /proc/$p/environ | tr "\n\0" " \n" | grep -a -E -e "^(@VARIABLES@)="; };
 for p in @PIDS@; do
-  part limits/$p && head -c 4096 /proc/$p/limits;
-  part exe/$p && readlink /proc/$p/exe;
-  part environment/$p && limited 5 head -c 131072 /proc/$p/environ | tr "\n\0" " \n" | grep -a -E -e "^(@VARIABLES@)=";
+  part limits/$p && taken 2 cat /proc/$p/limits;
+  part exe/$p && taken 2 readlink /proc/$p/exe;
+  part environment/$p && taken 5 environment;
   while read -r k i x; do case $k in Uid:) home $i;; esac; done < /proc/$p/status;
 done;
 for f in /proc/[0-9]*/stat; do
   read -r i n s q x < $f || continue;
-  case "$n $q" in "(sshd) 1") part limits/sshd && head -c 4096 /proc/$i/limits;; esac;
+  case "$n $q" in "(sshd) 1") part limits/sshd && taken 2 cat /proc/$i/limits;; esac;
 done;
 """
 
 _GEMS = r"""
-part gems && { for d in @OF_BOX@; do if [ -d "$d/specifications" ]; then ls -1 "$d/specifications" "$d/specifications/default"; fi; done;
-  for o in /root $h; do for d in @OF_HOME@; do if [ -d "$d/specifications" ]; then ls -1 "$d/specifications"; fi; done; done;
-  for o in @APPS@; do for d in @OF_APP@; do if [ -d "$d/specifications" ]; then ls -1 "$d/specifications"; fi; done; done;
-  whole; } | head -c @LIMIT@;
-for o in @APPS@; do part lock && limited 5 head -c @LIMIT@ "$o/Gemfile.lock" && whole; done;
-part @END@; }
+specifications() { if [ -d "$1/specifications" ]; then ls -1 "$1/specifications"; fi; };
+gems() {
+  for d in @OF_BOX@; do specifications "$d"; if [ -d "$d/specifications/default" ]; then ls -1 "$d/specifications/default"; fi; done;
+  for o in /root $h; do for d in @OF_HOME@; do specifications "$d"; done; done;
+  for o in @APPS@; do for d in @OF_APP@; do specifications "$d"; done; done; :; };
+part gems && taken 10 gems;
+n=0; for o in @APPS@; do part lock/$n && taken 5 cat "$o/Gemfile.lock"; n=$((n + 1)); done;
+echo; echo "==> lifeline:@END@ <=="; }
 """
 
 
@@ -152,53 +151,46 @@ class Part(NamedTuple):
     whole: bool
 
 
-def script(word, seconds, pids=(), apps=()):
-    """The script, in one line. V(word) marks its parts; after V(seconds) no further part is begun.
+def script(seconds: float, pids: Iterable[int] = (), apps: Iterable[str] = ()) -> str:
+    """Return the script, in one line. After `seconds` no further part is begun.
 
-    V(pids) are the workers' processes, and V(apps) the paths of their applications. Raises SettingsError where one is no path that a shell
-    takes as one word.
+    `pids` are the workers' processes, and `apps` the paths of their applications. Raises SettingsError if one is not a
+    path that a shell takes as one word.
     """
     for app in apps:
         if not _PATH.match(app):
-            raise SettingsError(f"app_path is {app!r}: it must be an absolute path of letters, digits and _./@+,:=-")
-    text = _HEAD + _BOX + _PROCESS + _GEMS
-    for name, value in (
-        ("OF_BOX", " ".join(_OF_BOX)),
+            raise SettingsError(f"app_path: not a path ({app!r}); use an absolute one of letters, digits and _./@+,:=-")
+    values = {
+        "OF_BOX": " ".join(_OF_BOX),
         # Only what stands outside of the quotes is a pattern: a home is one word, whatever it holds.
-        ("OF_HOME", " ".join(f'"$o"/{folder}' for folder in _OF_HOME)),
-        ("OF_APP", " ".join(f'"$o"/{folder}' for folder in _OF_APP)),
-        ("FILES", " ".join(FILES)),
-        ("PROPERTIES", ",".join(PROPERTIES)),
-        ("VARIABLES", "|".join(VARIABLES)),
-        ("PIDS", " ".join(str(int(pid)) for pid in list(pids)[:_PROCESSES])),
-        ("APPS", " ".join(apps)),
-        ("WORD", word),
-        ("WHOLE", _WHOLE),
-        ("END", _END),
-        ("SECONDS", str(int(seconds))),
-        ("LIMIT", str(_LIMIT)),
-    ):
-        text = text.replace(f"@{name}@", value)
-    return " ".join(text.split("\n")).strip()
+        "OF_HOME": " ".join(f'"$o"/{folder}' for folder in _OF_HOME),
+        "OF_APP": " ".join(f'"$o"/{folder}' for folder in _OF_APP),
+        "FILES": " ".join(FILES),
+        "PROPERTIES": ",".join(PROPERTIES),
+        "VARIABLES": "|".join(VARIABLES),
+        "PIDS": " ".join(str(int(pid)) for pid in list(pids)[:_PROCESSES]),
+        "APPS": " ".join(apps),
+        "END": _END,
+        "SECONDS": str(int(seconds)),
+        "LIMIT": str(_LIMIT),
+    }
+    return "{ : lifeline-state; " + fill(_HEAD + KIT + _BOX + _PROCESS + _GEMS, values)
 
 
-def parts(answer, errors, word):
-    """The parts of the answer by name. Raises ProbeError where that isn't what the script prints; V(errors) may then say why."""
-    head, found = sections(answer, word)
-    read, last = {}, None
-    for name, section in found:
-        if name == _WHOLE:
-            if last is not None:
-                read[last] = Part(read[last].text, True)
-        else:
-            # Several applications have a lock each.
-            last = name
-            earlier = read[name].text + "\n" if name in read else ""
-            read[name] = Part(earlier + section, False)
-    if _END not in read:
-        if read:
-            raise ProbeError(f"the box stopped answering while its state was read ({len(read)} of its parts came)")
-        shown = " ".join((head + errors).split())[:200]
-        raise ProbeError(f"the box did not tell its state: it answered {repr(shown) if shown else 'nothing'}")
-    del read[_END]
+def parts(answer: str, errors: str) -> dict[str, Part]:
+    """Return the parts of the answer by name.
+
+    Raises ProbeError if that isn't what the script prints; `errors`, its standard error, may then say why.
+    """
+    found = parts_of(text_of(answer))
+    if _END not in found:
+        if found:
+            raise ProbeError(f"the box stopped answering while its state was read ({len(found)} of its parts came)")
+        raise ProbeError(f"the box did not tell its state: it answered {shown(answer + errors)}")
+    del found[_END]
+    # Files that aren't there, and settings that only the kernel may read, take nothing from these two.
+    read = {name: Part(part.text, part.ended if name in _COMPLAINS else part.whole) for name, part in found.items()}
+    locks = [read.pop(name) for name in list(read) if name.startswith("lock/")]
+    if locks:
+        read["lock"] = Part("\n".join(lock.text for lock in locks), all(lock.whole for lock in locks))
     return read

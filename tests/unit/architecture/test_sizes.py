@@ -23,7 +23,6 @@ LONG_FILES = {
     #
     "tests/unit/plugins/plugin_utils/_history/test_store.py": NOT_YET,
     #
-    "tests/unit/plugins/plugin_utils/_probe/test_state.py": NOT_YET,
 }
 LONG_FUNCTIONS = {
     #

@@ -77,8 +77,6 @@ WITHOUT = {
     #
     "plugins/plugin_utils/_probe/shell.py": NOT_YET,
     #
-    "plugins/plugin_utils/_probe/state_script.py": NOT_YET,
-    #
     "plugins/plugin_utils/_program.py": NOT_YET,
     #
     "plugins/plugin_utils/_report/gather.py": NOT_YET,

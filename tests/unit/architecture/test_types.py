@@ -122,17 +122,11 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_probe/deadline.py",
     #
-    "plugins/plugin_utils/_probe/evidence.py",
-    #
     "plugins/plugin_utils/_probe/forks.py",
-    #
-    "plugins/plugin_utils/_probe/health.py",
     #
     "plugins/plugin_utils/_probe/shell.py",
     #
     "plugins/plugin_utils/_probe/state.py",
-    #
-    "plugins/plugin_utils/_probe/state_script.py",
     #
     "plugins/plugin_utils/_program.py",
     #

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 
 import pytest
-from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     fds,
@@ -26,7 +25,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     page_size,
     processes,
 )
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health as health_probe, health_answer
 from paths import HUNG_MOUNTS
 
 SHELLS = [command for command in (["dash", "-c"], ["bash", "-c"], ["busybox", "ash", "-c"]) if shutil.which(command[0])]
@@ -58,7 +57,7 @@ def probed(request, server, tmp_path_factory):
         [*request.param, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=True
     )
     assert done.stderr == b""
-    return health_probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
+    return health_answer.sources(done.stdout.decode("utf-8", "surrogateescape"))
 
 
 def test_it_crosses_any_login_shell_unharmed():
@@ -68,6 +67,7 @@ def test_it_crosses_any_login_shell_unharmed():
     assert script.count("!") == script.count("! ")
     # One argument of a command may have 128 KiB, and sudo and ssh put it into others.
     assert len(script) < 1 << 13
+    assert not re.search("@[A-Z0-9_]+@", script)
 
 
 def test_it_is_one_command_to_which_others_can_be_appended():
@@ -78,7 +78,7 @@ def test_it_is_one_command_to_which_others_can_be_appended():
         check=True,
     )
     assert done.stdout.startswith("before\n")
-    assert done.stdout.endswith("==> lifeline-probe-end <==\nafter\n")
+    assert done.stdout.endswith(f"==> lifeline:{health_probe.SLASHES}end <==\nafter\n")
 
 
 def test_it_reads_what_the_reader_on_the_box_reads(probed):
@@ -157,54 +157,8 @@ def test_a_mount_that_hangs_is_named_and_does_not_hold_up_the_rest(tmp_path):
         check=True,
         timeout=60,
     )
-    sources = health_probe.sources(done.stdout.decode("utf-8", "surrogateescape"))
+    sources = health_answer.sources(done.stdout.decode("utf-8", "surrogateescape"))
     disks = disk_facts.parse(sources)
     assert disks["hung"] == [str(hung)]
     assert [disk for disk in disks["filesystems"] if disk["mount"] == "/"][0]["size_bytes"] > 0
     assert f"/proc/{os.getpid()}/stat" in sources
-
-
-ANSWER = (
-    "==> /proc/meminfo <==\nMemTotal: 1 kB\n\n"
-    "==> lines <==\n/proc/7/limits:Max open files  5  6  files\n\n"
-    "==> lifeline-probe-end <==\n"
-)
-
-
-def test_a_terminal_in_between_changes_nothing():
-    assert (
-        health_probe.sources(ANSWER.replace("\n", "\r\n"))
-        == health_probe.sources(ANSWER)
-        == {"/proc/meminfo": "MemTotal: 1 kB\n", "/proc/7/limits": "Max open files  5  6  files\n"}
-    )
-
-
-def test_greetings_around_the_answer_change_nothing():
-    assert health_probe.sources("Welcome to box1!\n\n" + ANSWER + "Bye.\n") == health_probe.sources(ANSWER)
-
-
-def test_what_a_process_forges_is_not_believed():
-    command_line = "==> /proc/9/cmdline <==\nx\n==> /proc/meminfo <==\nMemTotal: 9 kB\n\n"
-    forged = ANSWER.replace("==> lifeline-probe-end", command_line + "==> lifeline-probe-end")
-    assert health_probe.sources(forged)["/proc/meminfo"] == "MemTotal: 1 kB\n"
-
-
-@pytest.mark.parametrize(
-    ("answer", "errors", "words"),
-    [
-        ("", "", ["did not run the probe", "nothing"]),
-        ("This account is currently not available.\n", "", ["did not run the probe", "currently not available"]),
-        ("", "sudo: a password is required\n", ["did not run the probe", "a password is required"]),
-        (ANSWER.partition("\n==> lifeline")[0], "", ["in the middle of the probe", "2 of its sources"]),
-    ],
-)
-def test_an_answer_that_is_none_is_an_error_that_shows_it(answer, errors, words):
-    with pytest.raises(ProbeError) as caught:
-        health_probe.sources(answer, errors)
-    for word in words:
-        assert word in str(caught.value)
-
-
-@given(st.text(), st.text())
-def test_no_answer_makes_it_raise_anything_else(before, within):
-    assert "/proc/meminfo" in health_probe.sources(before + "\n" + ANSWER.replace("MemTotal", within))
