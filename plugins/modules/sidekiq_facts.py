@@ -7,11 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sidekiq_facts
-short_description: What a box has for its Sidekiq workers
+short_description: Finds out what a host has for its Sidekiq workers
 version_added: 0.1.0
 description:
-  - Looks at a box before anything is set up there - whether the applications are where they should be, whose they are, how Sidekiq is
-    started for them, and which version that is - and at what role C(sidekiq_watchdog) has noted of its workers.
+  - Finds out, before anything is set up on a host, whether the applications are where the inventory says, who owns
+    them, how Sidekiq is started, and its version.
+  - Also reads what the role C(sidekiq_watchdog) has recorded of the workers.
 extends_documentation_fragment:
   - lifeline.fleet.facts.attributes
 options:
@@ -26,7 +27,7 @@ options:
         type: str
         required: true
       manager:
-        description: What starts and stops the worker.
+        description: The manager that starts and stops the worker.
         type: str
         choices: [systemd, command]
         default: systemd
@@ -34,23 +35,26 @@ options:
         description: The application's directory.
         type: path
       user:
-        description: The user that the worker runs as. Without it, the owner of O(workers[].app_path), or V(sidekiq) where that is root.
+        description:
+          - The user that the worker runs as. By default the owner of O(workers[].app_path), or V(sidekiq) if that is
+            root.
         type: str
       command:
         description:
-          - How Sidekiq is started. Without it, C(bundle exec sidekiq) where the application has a Gemfile, else C(sidekiq).
+          - The command that starts Sidekiq. By default C(bundle exec sidekiq) if the application has a Gemfile, else
+            C(sidekiq).
         type: str
       pidfile:
-        description: The file with the worker's number, where O(workers[].manager=command).
+        description: The file with the worker's process ID, for O(workers[].manager=command).
         type: path
 notes:
-  - Sidekiq is asked for its version as the worker's user, in the application's directory.
+  - C(sidekiq -V) runs as the worker's user, in the application's directory.
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
 
 EXAMPLES = r"""
-- name: Look at the box
+- name: Find out what the host has
   lifeline.fleet.sidekiq_facts:
     workers:
       - name: sidekiq
@@ -59,143 +63,70 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: What was found.
+  description: The facts.
   returned: always
   type: dict
   contains:
     lifeline_sidekiq:
-      description: What was found.
+      description: The facts.
       type: dict
       contains:
         memory_bytes:
-          description: What the box can use of memory, the limit of its control group included.
+          description: Memory that the host can use: its RAM, or the limit of its control group if that is lower.
           type: int
         systemd_version:
-          description: The version of systemd, V(null) without it.
+          description: The version of systemd; V(null) without it.
           type: int
         workers:
           description: The workers by name.
           type: dict
           contains:
             app_path_exists:
-              description: Whether the application's directory is there.
+              description: Whether the application's directory exists.
               type: bool
             user:
-              description: The user that the worker is to run as.
+              description: The user that the worker will run as; V(null) if O(workers[].app_path) has an unknown owner.
               type: str
             user_exists:
-              description: Whether the box has that user.
+              description: Whether the host has that user.
               type: bool
+            user_error:
+              description: The reason why no user can be derived; V(null) if there is one.
+              type: str
             command:
-              description: How Sidekiq is started, with the program's full path.
+              description: The command that starts Sidekiq, with the program's full path.
               type: str
             command_error:
-              description: Why it can't be started, V(null) where it can.
+              description: The reason why it cannot be started; V(null) if it can.
               type: str
             version:
               description: Sidekiq's version.
               type: str
               sample: 7.3.2
             notify:
-              description: Whether Sidekiq tells systemd when it is ready, as it does from 6.0.6 on.
+              description: Whether Sidekiq tells systemd when it is ready, which it does since 6.0.6.
               type: bool
             pidfile_alive:
-              description: Whether the pidfile has the number of a process that runs.
+              description: Whether the pidfile holds the ID of a running process.
               type: bool
             restarts:
-              description: How often the watchdog has restarted the worker since boot.
+              description: Restarts of the worker by the watchdog since boot.
               type: int
             given_up:
               description: Whether the watchdog has given up on the worker.
               type: bool
             paused:
-              description: Whether somebody has stopped the worker by C(sidekiq-watchdog pause).
+              description: Whether the worker was stopped with C(sidekiq-watchdog pause).
               type: bool
 """
 
-import os
-import pwd
 import re
-import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import memory
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import STATE, parse
-
-NOTIFY_SINCE = (6, 0, 6)
-
-
-def owner(path):
-    name = pwd.getpwuid(os.stat(path).st_uid).pw_name
-    return "sidekiq" if name == "root" else name
-
-
-def exists(user):
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
-
-
-class Worker:
-    def __init__(self, module, spec):
-        self.module, self.spec = module, spec
-
-    def facts(self):
-        state = parse(_reader.read_files([STATE % self.spec["name"]]).get(STATE % self.spec["name"], ""))
-        facts = {
-            "app_path_exists": False,
-            "user": self.spec["user"],
-            "user_exists": False,
-            "command": self.spec["command"],
-            "command_error": None,
-            "version": None,
-            "notify": False,
-            "pidfile_alive": self.pidfile_alive(),
-            **state,
-        }
-        path = self.spec["app_path"]
-        if self.spec["manager"] == "systemd" and path and os.path.isdir(path):
-            facts["app_path_exists"] = True
-            facts["user"] = facts["user"] or owner(path)
-            facts["user_exists"] = exists(facts["user"])
-            facts.update(self.command(path, facts["user"] if facts["user_exists"] else "nobody"))
-        return facts
-
-    def pidfile_alive(self):
-        pid = (
-            _reader.read_files([self.spec["pidfile"]]).get(self.spec["pidfile"], "").strip()
-            if self.spec["pidfile"]
-            else ""
-        )
-        return pid.isdecimal() and os.path.isdir("/proc/" + pid)
-
-    def command(self, path, user):
-        """How Sidekiq is started there, and which one that is."""
-        command = self.spec["command"]
-        if not command:
-            command = "bundle exec sidekiq" if os.path.exists(os.path.join(path, "Gemfile")) else "sidekiq"
-        words = shlex.split(command)
-        program = words[0] if words[0].startswith("/") else self.module.get_bin_path(words[0])
-        if program is None or not os.access(program, os.X_OK):
-            return {
-                "command": command,
-                "command_error": f"there is no program {words[0]} on the box: install Sidekiq, or say how it is started",
-            }
-        words[0] = program
-        # runuser, for the application's own files decide, and they may be closed to others.
-        code, out, err = self.module.run_command(["runuser", "-u", user, "--", *words, "-V"], cwd=path)
-        version = re.search(r"Sidekiq (\d+(?:\.\d+)+)", out)
-        if code or version is None:
-            return {
-                "command": " ".join(words),
-                "command_error": f"{' '.join(words)} -V, as {user} in {path}, answers: {' '.join((err or out).split())[:300] or 'nothing'}",
-            }
-        numbers = tuple(int(number) for number in version.group(1).split("."))
-        return {"command": " ".join(words), "version": version.group(1), "notify": numbers >= NOTIFY_SINCE}
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import inspection
 
 
 def main():
@@ -217,6 +148,10 @@ def main():
         },
         supports_check_mode=True,
     )
+    host = inspection.Host(
+        find=module.get_bin_path,
+        run=lambda words, folder: module.run_command(words, cwd=folder),
+    )
     sources = _reader.read_files(memory.SOURCES)
     _reader.read_files(memory.paths(sources), sources)
     systemd = re.match(r"systemd (\d+)", _reader.run(["systemctl", "--version"]) or "")
@@ -225,7 +160,7 @@ def main():
             "lifeline_sidekiq": {
                 "memory_bytes": memory.parse(sources)["limit_bytes"],
                 "systemd_version": int(systemd.group(1)) if systemd else None,
-                "workers": {spec["name"]: Worker(module, spec).facts() for spec in module.params["workers"]},
+                "workers": {spec["name"]: inspection.facts(spec, host) for spec in module.params["workers"]},
             }
         }
     )

@@ -7,101 +7,107 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sidekiq_info
-short_description: What Sidekiq gets done, from its own Redis
+short_description: Reads the work of Sidekiq from its Redis
 version_added: 0.1.0
 description:
-  - Asks the Redis of a worker what Sidekiq has processed, what waits and for how long, and how its processes are.
-  - Runs on the box, whose Redis is most often on its own loopback, and needs nothing there but Python 3.8 and its standard library. Where
-    Redis is elsewhere, it runs as well with C(delegate_to).
-  - Only reads, and never more than a bounded number of keys.
-  - Knows Sidekiq 6.0 to 8.1.
+  - Reads from a worker's Redis how many jobs Sidekiq has processed, how many wait and for how long, and the state of
+    its processes.
+  - Runs on the host, because its Redis is most often on the loopback interface there, and needs only Python 3.8 and its
+    standard library. With C(delegate_to), it also runs elsewhere.
+  - Only reads, and reads a bounded number of keys.
+  - Supports Sidekiq 6.0 to 8.1.
 options:
   url:
     description:
-      - Where Redis is, such as V(redis://user:password@192.0.2.7:6379/0), V(rediss://redis.example.com/1) for TLS, or
-        V(unix:///run/redis/redis.sock?db=2). What Sidekiq has in C(REDIS_URL) will do.
-      - O(username) and O(password) may be given beside it.
+      - The URL of Redis, such as V(redis://user:password@192.0.2.7:6379/0), V(rediss://redis.example.com/1) for TLS, or
+        V(unix:///run/redis/redis.sock?db=2). Sidekiq's own C(REDIS_URL) has this form.
+      - O(username) and O(password) override its parts.
     type: str
   host:
-    description: Redis' name or address. By default the box itself, V(127.0.0.1).
+    description: Name or address of Redis. By default V(127.0.0.1).
     type: str
   port:
-    description: Redis' port. By default V(6379).
+    description: Port of Redis. By default V(6379).
     type: int
   socket:
-    description: Redis' Unix socket.
+    description: Unix socket of Redis.
     type: path
   database:
     description: The number of the database. By default V(0).
     type: int
   username:
-    description: The user of Redis' access control list. Without it, the password is that of the user C(default).
+    description: The user in Redis' access control list. Without it, O(password) belongs to the user C(default).
     type: str
   password:
     description: The password.
     type: str
   prefix:
-    description: What every key of Sidekiq begins with, such as V(banks:) where the application uses C(redis-namespace) with V(banks).
+    description:
+      - The prefix of all of Sidekiq's keys, such as V(banks:) if the application uses C(redis-namespace) with V(banks).
     type: str
     default: ''
   tls:
-    description: Whether to use TLS, with Redis and with the Sentinels.
+    description: Whether to use TLS, both with Redis and with the Sentinels.
     type: bool
   ca_path:
-    description: A file with the certificates of authorities to trust, on the machine that the module runs on. By default the system's.
+    description:
+      - A file with the certificates of the authorities to trust, on the host that the module runs on. By default the
+        system's.
     type: path
   validate_certs:
-    description: Whether the server must show a certificate for its name that is trusted.
+    description: Whether the server must present a trusted certificate for its name.
     type: bool
     default: true
   client_cert:
-    description: A file with the certificate to show to the server, and with its key unless O(client_key) has that.
+    description: A file with the client's certificate. It also holds the key, unless O(client_key) is given.
     type: path
   client_key:
     description: A file with the key of O(client_cert).
     type: path
   sentinels:
     description:
-      - Addresses of Sentinels, as V(host), V(host:port) or V([2001:db8::1]:port). They are asked in turn for the master, and the first that
-        knows one is believed. The port is V(26379) by default.
+      - Addresses of Sentinels, as V(host), V(host:port) or V([2001:db8::1]:port). They are asked for the master one
+        after another, and the first answer is used. The port is V(26379) by default.
     type: list
     elements: str
   sentinel_master:
-    description: What the Sentinels call the master.
+    description: The master's name in the Sentinels' configuration.
     type: str
   sentinel_username:
-    description: The user that the Sentinels want.
+    description: The user for the Sentinels.
     type: str
   sentinel_password:
-    description: The password that the Sentinels want. O(password) is Redis' own.
+    description: The password for the Sentinels. O(password) is the one for Redis.
     type: str
   timeout:
     description:
-      - Seconds that looking up a name, connecting, logging in and reading may take, all together. After that the task fails.
+      - Seconds for looking up a name, connecting, logging in and reading, all together. The task fails if they take
+        longer.
     type: float
     default: 5
   since:
     description:
-      - An earlier reading, as this module returned it under RV(reading). The rates are taken from there to now.
-      - Where neither this nor O(interval) is given, and the variable C(lifeline_history) names a history, the rates are taken from the
-        last reading there.
-      - Counts come to Redis with the beat of each process, every 5 or 10 seconds. A rate over less than half a minute is a rough one.
+      - An earlier reading, as this module returned it in RV(reading). The rates cover the time since then.
+      - Without this and O(interval), the rates cover the time since the last reading in the history that the variable
+        C(lifeline_history) names.
+      - Each process sends its counts to Redis every 5 or 10 seconds, so a rate over less than half a minute is
+        imprecise.
     type: dict
     suboptions:
       time:
-        description: When it was, in seconds since the epoch.
+        description: The time of the reading, in seconds since the epoch.
         type: float
         required: true
       processed:
-        description: What had been processed by then.
+        description: The jobs processed until then.
         type: int
         required: true
       failed:
-        description: What had failed by then.
+        description: The jobs failed until then.
         type: int
         required: true
   interval:
-    description: Read twice, so many seconds apart, for the rates. From 10 to 600.
+    description: Read twice, this many seconds apart, for the rates. From 10 to 600.
     type: float
 extends_documentation_fragment:
   - lifeline.fleet.facts.attributes
@@ -110,11 +116,12 @@ attributes:
     description: Returns an C(ansible_facts) dictionary.
     support: none
 notes:
-  - Where C(lifeline_history) is set, the numbers are recorded there, under the name of the host that the task is for, also where it is
-    delegated.
-  - The counts are of all processes that share the Redis, the prefix and the database, whichever box they run on.
-  - Ages are counted by the clock of the machine that the module runs on.
-  - A user of Redis' access control list needs C(+get +zcard +scard +sscan +llen +lindex +sismember +hmget +hgetall) on Sidekiq's keys.
+  - The numbers are recorded in the history that the variable C(lifeline_history) names, under the name of the task's
+    host, even if the task is delegated.
+  - The counts include all processes that share the Redis, the prefix and the database, on whichever host they run.
+  - Ages are measured with the clock of the host that the module runs on.
+  - A user in Redis' access control list needs C(+get +zcard +scard +sscan +llen +lindex +sismember +hmget +hgetall) on
+    Sidekiq's keys.
 seealso:
   - module: lifeline.fleet.throughput_info
   - module: lifeline.fleet.sidekiq_facts
@@ -124,10 +131,10 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ask the Redis of the box itself
+- name: Read Sidekiq from the Redis on the host
   lifeline.fleet.sidekiq_info:
 
-- name: Ask a Redis elsewhere, from the controller
+- name: Read Sidekiq from a Redis elsewhere, from the controller
   lifeline.fleet.sidekiq_info:
     url: rediss://redis.example.com:6380/2
     username: lifeline
@@ -135,64 +142,64 @@ EXAMPLES = r"""
     ca_path: /etc/ssl/redis-ca.pem
   delegate_to: localhost
 
-- name: Ask whichever Redis is the master
+- name: Read Sidekiq from the master that the Sentinels name
   lifeline.fleet.sidekiq_info:
     sentinels: ['192.0.2.11', '192.0.2.12', '192.0.2.13']
     sentinel_master: sidekiq
     sentinel_password: "{{ sentinel_password }}"
     password: "{{ redis_password }}"
 
-- name: Take a reading
+- name: Read the counts
   lifeline.fleet.sidekiq_info:
   register: before
 
-- name: Take the rate since then
+- name: Read the rate since then
   lifeline.fleet.sidekiq_info:
     since: "{{ before.reading }}"
   register: after
 
-- name: Find boxes whose workers beat no more
+- name: Require a heartbeat within the last minute
   ansible.builtin.assert:
     that: after.sidekiq.heartbeat_seconds is not none and after.sidekiq.heartbeat_seconds < 60
 """
 
 RETURN = r"""
 asked:
-  description: What was asked, as its place, database and prefix.
+  description: Place, database and prefix that were read.
   returned: success
   type: str
   sample: 127.0.0.1:6379/0
 sidekiq:
-  description: What Sidekiq has in Redis.
+  description: The state of Sidekiq.
   returned: success
   type: dict
   contains:
     processed:
-      description: Jobs that ended, well or not, since the count began.
+      description: Jobs that ended, successfully or not, since the count began.
       type: int
       sample: 421337
     failed:
-      description: How many of them failed.
+      description: The number of them that failed.
       type: int
       sample: 12
     retries:
-      description: Jobs that failed and will be tried again.
+      description: Jobs that failed and will be retried.
       type: int
       sample: 3
     scheduled:
-      description: Jobs that wait for their time.
+      description: Jobs that are scheduled for later.
       type: int
       sample: 0
     dead:
-      description: Jobs that have failed for the last time.
+      description: Jobs that failed and will not be retried.
       type: int
       sample: 0
     enqueued:
-      description: Jobs that wait in all queues together.
+      description: Jobs waiting in all queues together.
       type: int
       sample: 210
     latency_seconds:
-      description: How long the oldest of them has waited.
+      description: Seconds that the oldest of them has waited.
       type: float
       sample: 12.5
     queues:
@@ -205,11 +212,11 @@ sidekiq:
           type: str
           sample: crawl
         size:
-          description: Jobs that wait in it.
+          description: Jobs waiting in it.
           type: int
           sample: 210
         latency_seconds:
-          description: How long the oldest of them has waited.
+          description: Seconds that the oldest of them has waited.
           type: float
           sample: 12.5
         paused:
@@ -217,32 +224,32 @@ sidekiq:
           type: bool
           sample: false
     queues_total:
-      description: How many queues there are.
+      description: Number of queues.
       type: int
       sample: 2
     processes:
-      description: The processes that have beaten within the last minute; at most 1000.
+      description: The processes with a heartbeat within the last minute; at most 1000.
       type: list
       elements: dict
       contains:
         identity:
-          description: What Sidekiq calls the process.
+          description: Sidekiq's name for the process.
           type: str
           sample: crawler1:2172:1b2c3d4e5f60
         hostname:
-          description: The box that it runs on, as it calls itself.
+          description: The hostname of the machine that it runs on.
           type: str
           sample: crawler1
         pid:
-          description: Its number there.
+          description: Its process ID there.
           type: int
           sample: 2172
         tag:
-          description: Its tag, most often the name of the application.
+          description: Its tag, usually the application's name.
           type: str
           sample: banks
         version:
-          description: The version of Sidekiq; V(null) before 7.0, which does not tell.
+          description: The version of Sidekiq; V(null) before 7.0, which does not report it.
           type: str
           sample: 7.3.2
         labels:
@@ -250,40 +257,40 @@ sidekiq:
           type: list
           elements: str
         queues:
-          description: The queues that it works on.
+          description: The queues that it processes.
           type: list
           elements: str
           sample: [crawl, default]
         started:
-          description: When it was started.
+          description: The time of its start.
           type: str
           sample: '2026-11-20T08:00:00Z'
         heartbeat_seconds:
-          description: How long ago it beat last.
+          description: Seconds since its last heartbeat.
           type: float
           sample: 3.2
         concurrency:
-          description: How many jobs it can work on at once.
+          description: Jobs that it can process at the same time.
           type: int
           sample: 25
         busy:
-          description: How many it works on, as of its last beat.
+          description: Jobs in progress at its last heartbeat.
           type: int
           sample: 25
         quiet:
-          description: Whether it takes no new jobs any more, because it was told to, or because it stops.
+          description: Whether it no longer takes new jobs, because it was quieted or is stopping.
           type: bool
           sample: false
         rss_bytes:
-          description: Its resident set size, as it says itself; V(null) before Sidekiq 6.1, which does not tell.
+          description: Its resident set size, as it reports it; V(null) before Sidekiq 6.1, which does not report it.
           type: int
           sample: 8940122112
         redis_rtt_us:
-          description: How long Redis takes to answer it, in microseconds. Over 50,000 is too long, says Sidekiq.
+          description: Round-trip time to Redis in microseconds. Sidekiq considers more than 50,000 too long.
           type: int
           sample: 180
         jobs:
-          description: The jobs that it works on, as of its last beat, those that take longest first.
+          description: The jobs in progress at its last heartbeat, the longest-running first.
           type: list
           elements: dict
           contains:
@@ -292,7 +299,7 @@ sidekiq:
               type: str
               sample: CrawlJob
             jid:
-              description: The job's number.
+              description: The job's ID.
               type: str
               sample: b4a577edbccf1d805744efa9
             queue:
@@ -300,45 +307,45 @@ sidekiq:
               type: str
               sample: crawl
             seconds:
-              description: How long it has run.
+              description: Seconds that it has run.
               type: float
               sample: 0.8
     processes_total:
-      description: How many processes there are.
+      description: Number of processes.
       type: int
       sample: 1
     vanished:
-      description: Processes that have not beaten for a minute and did not sign off, which is how those look that were killed.
+      description: Processes without a heartbeat for a minute that did not sign off: they were probably killed.
       type: list
       elements: str
       sample: []
     busy:
-      description: Jobs that all processes together work on; V(null) without a process.
+      description: Jobs in progress in all processes; V(null) without a process.
       type: int
       sample: 25
     concurrency:
-      description: Jobs that all processes together can work on at once.
+      description: Jobs that all processes can process at the same time.
       type: int
       sample: 25
     busy_percent:
-      description: The first as a share of the second.
+      description: RV(sidekiq.busy) as a percentage of RV(sidekiq.concurrency).
       type: float
       sample: 100.0
     heartbeat_seconds:
-      description: How long ago any process beat last; V(null) without a process.
+      description: Seconds since the last heartbeat of any process; V(null) without a process.
       type: float
       sample: 3.2
     rss_bytes:
-      description: The resident set sizes of all processes together, as they say themselves.
+      description: The sum of the processes' resident set sizes, as they report them.
       type: int
       sample: 8940122112
 rate:
-  description: What was done since the earlier reading; V(null) without one, or where it does not fit.
+  description: The jobs since the earlier reading; V(null) without one, or if it does not fit.
   returned: success
   type: dict
   contains:
     seconds:
-      description: How long ago the earlier reading is.
+      description: Seconds since the earlier reading.
       type: float
       sample: 60.1
     processed:
@@ -358,17 +365,17 @@ rate:
       type: float
       sample: 0.0
 rate_missing:
-  description: Why there is no rate; V(null) where there is one.
+  description: The reason why there is no rate; V(null) if there is one.
   returned: success
   type: str
   sample: there is no earlier reading
 reading:
-  description: This reading, to be given as O(since) later.
+  description: This reading, for the option O(since) of a later task.
   returned: success
   type: dict
   contains:
     time:
-      description: When it was, in seconds since the epoch.
+      description: The time of the reading, in seconds since the epoch.
       type: float
       sample: 1795257600.5
     processed:
@@ -380,80 +387,59 @@ reading:
       type: int
       sample: 12
 msg:
-  description: The state in a line, or why it could not be read.
+  description: The state in one line, or the reason why it could not be read.
   returned: always
   type: str
-  sample: 421337 processed (11500.8 an hour), 12 failed, 3 to retry, 0 dead, 0 enqueued, 25 of 25 busy, last beat 3 s ago
+  sample: 42133 processed (11500 an hour), 12 failed, 3 to retry, 0 dead, 0 enqueued, 25 of 25 busy, last beat 3 s ago
 cause:
   description:
-    - Why Redis could not be read, in a word. V(unreachable), V(timeout), V(tls), V(login), V(protocol) for what is no Redis, V(nothing)
-      where nothing of Sidekiq is in that database, V(refused) for all else that Redis says.
-  returned: failure, unless the options were at fault
+    - The reason why Redis could not be read, as one of V(unreachable), V(timeout), V(tls), V(login), V(protocol) if the
+      server is not Redis, V(nothing) if the database holds no data of Sidekiq, and V(refused) for every other error of
+      Redis.
+  returned: failure, unless an option was wrong
   type: str
   sample: timeout
 """
 
-import time
-from urllib.parse import urlsplit
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import redis, state as sidekiq_state
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Refusal
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import info
 
-
-def counts(now, state):
-    return {"time": now, "processed": state["processed"], "failed": state["failed"]}
-
-
-def read(options):
-    """The state of Sidekiq, and a reading of its counts."""
-    connection = redis.connect(options, options["timeout"])
-    try:
-        raw = sidekiq_state.read(connection, options["prefix"])
-        if not sidekiq_state.is_there(raw):
-            raise sidekiq_state.nothing(connection, options["prefix"])
-    except Refusal as refusal:
-        raise redis.refused(connection, refusal) from refusal
-    finally:
-        connection.close()
-    now = round(time.time(), 3)
-    state = sidekiq_state.parse(raw, now)
-    return state, counts(now, state)
+ARGUMENTS = {
+    "url": {"type": "str"},
+    "host": {"type": "str"},
+    "port": {"type": "int"},
+    "socket": {"type": "path"},
+    "database": {"type": "int"},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "prefix": {"type": "str", "default": ""},
+    "tls": {"type": "bool"},
+    "ca_path": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "sentinels": {"type": "list", "elements": "str"},
+    "sentinel_master": {"type": "str"},
+    "sentinel_username": {"type": "str"},
+    "sentinel_password": {"type": "str", "no_log": True},
+    "timeout": {"type": "float", "default": 5},
+    "since": {
+        "type": "dict",
+        "options": {
+            "time": {"type": "float", "required": True},
+            "processed": {"type": "int", "required": True},
+            "failed": {"type": "int", "required": True},
+        },
+    },
+    "interval": {"type": "float"},
+}
 
 
 def main():
     module = AnsibleModule(
-        argument_spec={
-            "url": {"type": "str"},
-            "host": {"type": "str"},
-            "port": {"type": "int"},
-            "socket": {"type": "path"},
-            "database": {"type": "int"},
-            "username": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "prefix": {"type": "str", "default": ""},
-            "tls": {"type": "bool"},
-            "ca_path": {"type": "path"},
-            "validate_certs": {"type": "bool", "default": True},
-            "client_cert": {"type": "path"},
-            "client_key": {"type": "path", "no_log": False},
-            "sentinels": {"type": "list", "elements": "str"},
-            "sentinel_master": {"type": "str"},
-            "sentinel_username": {"type": "str"},
-            "sentinel_password": {"type": "str", "no_log": True},
-            "timeout": {"type": "float", "default": 5},
-            "since": {
-                "type": "dict",
-                "options": {
-                    "time": {"type": "float", "required": True},
-                    "processed": {"type": "int", "required": True},
-                    "failed": {"type": "int", "required": True},
-                },
-            },
-            "interval": {"type": "float"},
-        },
+        argument_spec=ARGUMENTS,
         mutually_exclusive=[
             ("url", "host", "socket", "sentinels"),
             ("url", "port"),
@@ -472,45 +458,15 @@ def main():
         },
         supports_check_mode=True,
     )
-    options = module.params
     try:
-        check(module)
-        before = options["since"]
-        if options["interval"] is not None:
-            _state, before = read(options)
-            time.sleep(options["interval"])
-        state, reading = read(options)
+        module.no_log_values.update(info.secrets(module.params))
+        info.check(module.params)
+        found = info.result(module.params)
     except ValueError as error:
         module.fail_json(msg=str(error))
     except ServerFailure as failure:
         module.fail_json(msg=str(failure), cause=failure.cause)
-    rate, missing = sidekiq_state.rate(before, reading)
-    module.exit_json(
-        asked=redis.asked(options),
-        sidekiq=state,
-        rate=rate,
-        rate_missing=missing,
-        reading=reading,
-        msg=sidekiq_state.summary(state, rate),
-    )
-
-
-def check(module):
-    """Raise ValueError for options that can't be followed, and see to it that no password of a URL is printed."""
-    options = module.params
-    if not 0 < options["timeout"] <= 300:
-        raise ValueError(f"timeout is {options['timeout']:g}: it must be more than 0 and at most 300 seconds")
-    if options["interval"] is not None and not sidekiq_state.SHORTEST <= options["interval"] <= 600:
-        raise ValueError(
-            f"interval is {options['interval']:g}: it must be from {sidekiq_state.SHORTEST} to 600 seconds"
-        )
-    if options["sentinels"] == []:
-        raise ValueError("sentinels is empty: it must have one address or more")
-    if options["url"]:
-        # As it is written there, and as it is meant.
-        password = redis.from_url(options["url"])["password"]
-        if password:
-            module.no_log_values.update((password, urlsplit(options["url"]).password))
+    module.exit_json(**found)
 
 
 if __name__ == "__main__":

@@ -1,115 +1,162 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a Redis is and how it lets one in: its URL or options, TLS, the login, the database, and the Sentinels that know the master."""
+"""Connect to the Redis that a module's options describe, by itself or through its Sentinels, with TLS and login."""
 
 from __future__ import annotations
 
 import re
+import ssl
 import time
+from typing import List, NamedTuple, Optional, Tuple, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _tls
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Connection, Refusal
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Connection, Refusal, as_text, as_texts
 
 PORT = 6379
 SENTINEL_PORT = 26379
 
-_ADDRESS = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d+))?")
+_ADDRESS = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>[0-9]+))?")
 _FORMS = "redis://user:password@host:6379/0, rediss://host for TLS, or unix:///run/redis.sock?db=0"
 
+T = TypeVar("T")
 
-def from_url(url):
-    """What a URL says, under the names of the options. Raises ValueError."""
+
+class Options(TypedDict, total=False):
+    """The options of the module that say which Redis to ask, and how."""
+
+    url: Optional[str]
+    host: Optional[str]
+    port: Optional[int]
+    socket: Optional[str]
+    database: Optional[int]
+    username: Optional[str]
+    password: Optional[str]
+    prefix: str
+    tls: Optional[bool]
+    ca_path: Optional[str]
+    validate_certs: bool
+    client_cert: Optional[str]
+    client_key: Optional[str]
+    sentinels: Optional[List[str]]
+    sentinel_master: Optional[str]
+    sentinel_username: Optional[str]
+    sentinel_password: Optional[str]
+    timeout: float
+
+
+class Place(NamedTuple):
+    """Where Redis is, and the login that it gets. `socket` replaces host, port and TLS."""
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+    socket: Optional[str] = None
+    database: int = 0
+    username: Optional[str] = None
+    password: Optional[str] = None
+    tls: bool = False
+
+
+def from_url(url: str) -> Place:
+    """Parse a URL of Redis. Raises ValueError."""
     parts = urlsplit(url)
     try:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"url: {error}; write {_FORMS}") from error
     if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError(f"url starts with {parts.scheme!r}: write {_FORMS}")
-    said = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
+        raise ValueError(f"url: unknown scheme ({parts.scheme!r}); write {_FORMS}")
+    username, password = unquote(parts.username or "") or None, unquote(parts.password or "") or None
     if parts.scheme == "unix":
         if not parts.path or parts.hostname:
-            raise ValueError("url names no socket: write unix:///run/redis.sock?db=0, with three strokes")
+            raise ValueError("url: no path of a socket; write unix:///run/redis.sock?db=0, with three slashes")
         number = parts.query[3:] if parts.query.startswith("db=") else parts.query
-        return dict(said, socket=unquote(parts.path), database=_number(number))
+        return Place(socket=unquote(parts.path), database=_number(number), username=username, password=password)
     if parts.query:
-        raise ValueError(f"url ends in {'?' + parts.query!r}, which is not known here: write {_FORMS}")
-    return dict(
-        said,
+        raise ValueError(f"url: unknown query ({'?' + parts.query!r}); write {_FORMS}")
+    return Place(
         host=parts.hostname or "127.0.0.1",
         port=port or PORT,
         database=_number(parts.path.strip("/")),
+        username=username,
+        password=password,
         tls=parts.scheme == "rediss",
     )
 
 
 def _number(text):
-    if not re.fullmatch(r"\d*", text):
-        raise ValueError(f"url names the database {text!r}: it must be a number; write {_FORMS}")
+    if not re.fullmatch(r"[0-9]*", text):
+        raise ValueError(f"url: the database is not a number ({text!r}); write {_FORMS}")
     return int(text or 0)
 
 
-def address(text, default=SENTINEL_PORT):
-    """Host and port of C(host), C(host:port) or C([::1]:port). Raises ValueError."""
+def address(text: str, default: int = SENTINEL_PORT) -> Tuple[str, int]:
+    """Parse `host`, `host:port` or `[::1]:port`. Raises ValueError."""
     found = _ADDRESS.fullmatch(text.strip())
     port = int(found.group("port") or default) if found else 0
-    if not 0 < port < 65536:
-        raise ValueError(f"{text!r} is no address: write host, host:port or [2001:db8::1]:port")
+    if found is None or not 0 < port < 65536:
+        raise ValueError(f"sentinels: not an address ({text!r}); write host, host:port or [2001:db8::1]:port")
     return found.group("six") or found.group("host"), port
 
 
-def target(options):
-    """Where to ask, and as whom, from the options of a module. Raises ValueError."""
-    merged = {
-        "host": "127.0.0.1",
-        "port": PORT,
-        "socket": None,
-        "database": 0,
-        "username": None,
-        "password": None,
-        "tls": False,
-    }
-    if options.get("url"):
-        merged.update(from_url(options["url"]))
-    merged.update((key, options[key]) for key in merged if options.get(key) is not None)
-    if not 0 < merged["port"] < 65536:
-        raise ValueError(f"port is {merged['port']}: it must be from 1 to 65535")
-    if merged["database"] < 0:
-        raise ValueError(f"database is {merged['database']}: it must be 0 or more")
-    if merged["username"] and not merged["password"]:
-        raise ValueError(f"username is {merged['username']!r}, and no password is given")
-    return merged
+def _first(value: Optional[T], otherwise: T) -> T:
+    return otherwise if value is None else value
 
 
-def asked(options):
-    """What is asked, in few words and without a secret: the same for every master that the Sentinels name. Raises ValueError."""
-    where = target(options)
-    place = options.get("sentinel_master") or where["socket"] or f"{where['host']}:{where['port']}"
-    return f"{place}/{where['database']}{' ' + options['prefix'] if options.get('prefix') else ''}"
+def target(options: Options) -> Place:
+    """Return the place that a module's options name: each option overrides its part of the URL. Raises ValueError."""
+    url = options.get("url")
+    place = from_url(url) if url else Place()
+    place = Place(
+        host=_first(options.get("host"), place.host),
+        port=_first(options.get("port"), place.port),
+        socket=_first(options.get("socket"), place.socket),
+        database=_first(options.get("database"), place.database),
+        username=_first(options.get("username"), place.username),
+        password=_first(options.get("password"), place.password),
+        tls=_first(options.get("tls"), place.tls),
+    )
+    if not 0 < place.port < 65536:
+        raise ValueError(f"port: out of range ({place.port}); use 1 to 65535")
+    if place.database < 0:
+        raise ValueError(f"database: out of range ({place.database}); use 0 or more")
+    if place.username and not place.password:
+        raise ValueError(f"username: given without a password ({place.username!r}); set password as well")
+    return place
 
 
-def connect(options, seconds):
-    """A Connection that is logged in, at the right database. Raises ValueError before anything is asked, and ServerFailure."""
-    where = target(options)
-    tls = _tls.context(options) if where["tls"] else None
-    if options.get("sentinels"):
-        return _through_sentinels([address(text) for text in options["sentinels"]], options, where, tls, seconds)
-    return _redis(where, tls, seconds)
+def asked(options: Options) -> str:
+    """Return place, database and prefix in a few words without a secret, the same for every master that Sentinels name.
+
+    Raises ValueError.
+    """
+    place = target(options)
+    name = options.get("sentinel_master") or place.socket or f"{place.host}:{place.port}"
+    prefix = options.get("prefix")
+    return f"{name}/{place.database}{' ' + prefix if prefix else ''}"
 
 
-def _redis(where, tls, seconds, note=""):
-    name = where["socket"] or f"{where['host']}:{where['port']}"
-    connection = Connection(f"Redis at {name}{note}", seconds)
+def connect(options: Options, seconds: float) -> Connection:
+    """Return a connection that is logged in and has the database selected. Raises ValueError and ServerFailure."""
+    place = target(options)
+    tls = _tls.context(options) if place.tls else None
+    sentinels = options.get("sentinels")
+    if sentinels:
+        return _through_sentinels([address(text) for text in sentinels], options, place, tls, seconds)
+    return _redis(place, tls, seconds)
+
+
+def _redis(place, tls, seconds, note=""):
+    connection = Connection(f"Redis at {place.socket or f'{place.host}:{place.port}'}{note}", seconds)
     try:
-        if where["socket"]:
-            connection.open_unix(where["socket"])
+        if place.socket:
+            connection.open_unix(place.socket)
         else:
-            connection.open_tcp(where["host"], where["port"], tls)
-        _log_in(connection, where["username"], where["password"])
-        if where["database"]:
-            connection.ask("SELECT", where["database"])
+            connection.open_tcp(place.host, place.port, tls)
+        _log_in(connection, place.username, place.password)
+        if place.database:
+            connection.ask("SELECT", place.database)
     except Refusal as refusal:
         connection.close()
         raise refused(connection, refusal) from refusal
@@ -124,57 +171,78 @@ def _log_in(connection, username, password):
         connection.ask("AUTH", *([username] if username else []), password)
 
 
-def refused(connection, refusal):
-    """A ServerFailure for what a server refuses, with what to look at."""
+def refused(connection: Connection, refusal: Refusal) -> ServerFailure:
+    """Return the ServerFailure for an error that a server answered with, and what to check."""
     code, words = refusal.code, str(refusal)
     if code in ("NOAUTH", "WRONGPASS") or "invalid password" in words or re.search(r"\bAUTH\b", words):
-        hint = "it wants a password, and none was given" if code == "NOAUTH" else "are username and password right?"
-        return ServerFailure("login", f"{connection.name} lets nobody in like this ({hint}): {words}")
+        hint = "set password" if code == "NOAUTH" else "check username and password"
+        return ServerFailure("login", f"{connection.name}: authentication failed ({words}); {hint}")
     if code == "NOPERM":
-        return ServerFailure("login", f"{connection.name} does not let this user read Sidekiq's keys: {words}")
+        return ServerFailure(
+            "login", f"{connection.name}: this user may not read Sidekiq's keys ({words}); extend its ACL"
+        )
     if code == "WRONGTYPE":
         return ServerFailure(
             "nothing",
-            f"{connection.name} has keys with the names of Sidekiq's that are something else (are database and prefix right?): {words}",
+            f"{connection.name}: keys with Sidekiq's names hold other data ({words}); check database and prefix",
         )
-    return ServerFailure("refused", f"{connection.name} refuses: {words}")
+    return ServerFailure("refused", f"{connection.name}: {words}")
 
 
-def _through_sentinels(sentinels, options, where, tls, seconds):
-    """The master, as the first Sentinel says that knows one."""
-    deadline, errors = time.monotonic() + seconds, []
+def _through_sentinels(
+    sentinels: List[Tuple[str, int]],
+    options: Options,
+    place: Place,
+    tls: Optional[ssl.SSLContext],
+    seconds: float,
+) -> Connection:
+    """Return a connection to the master that the first Sentinel with an answer names."""
+    deadline = time.monotonic() + seconds
+    errors: List[ServerFailure] = []
     for number, (host, port) in enumerate(sentinels):
-        # One Sentinel that hangs must leave time for the others, and for the master.
+        # A Sentinel that hangs must leave time for the others, and for the master.
         share = max(deadline - time.monotonic(), 0.001) / (len(sentinels) - number + 1)
-        connection = Connection(f"Sentinel at {host}:{port}", share)
         try:
-            connection.open_tcp(host, port, tls)
-            _log_in(connection, options.get("sentinel_username"), options.get("sentinel_password"))
-            found = connection.ask("SENTINEL", "get-master-addr-by-name", options["sentinel_master"])
-            if found is None:
-                raise ServerFailure("nothing", f"{connection.name} knows no master {options['sentinel_master']!r}")
-        except Refusal as refusal:
-            errors.append(refused(connection, refusal))
-            continue
+            master, at = _master(host, port, options, tls, share)
         except ServerFailure as failure:
             errors.append(failure)
             continue
-        finally:
-            connection.close()
-        master = dict(where, host=found[0], port=int(found[1]), socket=None)
         left = max(deadline - time.monotonic(), 0.001)
-        redis = _redis(master, tls, left, f", the master that the Sentinel at {host}:{port} names")
+        note = f", the master that the Sentinel at {host}:{port} names"
+        redis = _redis(place._replace(host=master, port=at, socket=None), tls, left, note)
         if _is_replica(redis):
             redis.close()
-            errors.append(ServerFailure("refused", f"{redis.name} is none any more"))
+            errors.append(ServerFailure("refused", f"{redis.name}: is a replica now"))
             continue
         return redis
     raise ServerFailure(errors[0].cause, "; ".join(map(str, errors)))
 
 
+def _master(host, port, options, tls, seconds):
+    """Return host and port of the master that one Sentinel names. Raises ServerFailure."""
+    connection = Connection(f"Sentinel at {host}:{port}", seconds)
+    try:
+        connection.open_tcp(host, port, tls)
+        _log_in(connection, options.get("sentinel_username"), options.get("sentinel_password"))
+        found = connection.ask("SENTINEL", "get-master-addr-by-name", options["sentinel_master"])
+        if found is None:
+            raise ServerFailure(
+                "nothing", f"{connection.name}: no master of this name ({options['sentinel_master']!r})"
+            )
+        host, port = [*as_texts(connection, found), None, None][:2]
+        if not host or not port or not re.fullmatch("[0-9]{1,5}", port):
+            raise connection.unexpected(found)
+        return host, int(port)
+    except Refusal as refusal:
+        raise refused(connection, refusal) from refusal
+    finally:
+        connection.close()
+
+
 def _is_replica(connection):
     try:
-        return connection.ask("ROLE")[0] == "slave"
+        role = connection.ask("ROLE")
     except Refusal:
-        # A user who may not ask that can read all the same.
+        # A user without permission for ROLE can still read.
         return False
+    return isinstance(role, list) and bool(role) and as_text(connection, role[0]) == "slave"

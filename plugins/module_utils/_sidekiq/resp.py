@@ -1,8 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The protocol of Redis (RESP2), as far as a few questions need it: a command is a list of words, a reply text, a number, a list or None.
+"""A client for the subset of the Redis protocol (RESP2) that the collection uses.
 
-On a box there is the standard library and nothing else, so that no client library can be counted on.
+A command is a list of words; a reply is a string, an integer, a list or None. Hosts have only the standard library, so
+no client library can be used.
 """
 
 from __future__ import annotations
@@ -11,68 +12,76 @@ import contextlib
 import socket
 import ssl
 import time
+from typing import Iterable, List, Optional, Sequence, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._asking import within
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 
-# Far more than Sidekiq's keys ever hold together; what is larger is no answer to any question asked here.
+# Far more than all of Sidekiq's keys together; a larger reply is an answer to none of our commands.
 MOST_BYTES = 64 << 20
 _MOST_LINE = 64 << 10
 _DEEPEST = 8
 
 
 class Refusal(Exception):
-    """Redis answers that it won't: its own words, the first of which is a code such as NOAUTH or WRONGTYPE."""
+    """Redis answered with an error: its text, which starts with a code such as NOAUTH or WRONGTYPE."""
 
     @property
-    def code(self):
+    def code(self) -> str:
+        """Return the first word of the error."""
         return str(self).split(" ", 1)[0]
 
 
-class Connection:
-    """A connection that ends, as do all waits on it, at a point in time."""
+Reply = Union[str, int, None, List["Reply"], Refusal]
+Word = Union[str, int, bytes]
 
-    def __init__(self, name, seconds):
-        """V(name) is what the server is called in messages."""
+
+class Connection:
+    """A connection to Redis with one deadline for everything that is done with it."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        """Name the server for messages (`name`) and start the clock of `seconds`."""
         self.name = name
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
-        self._doing = "taking the connection"
-        self._socket = None
+        self._doing = "connecting"
+        self._socket: Optional[socket.socket] = None
         self._buffer = bytearray()
         self._received = 0
 
-    def close(self):
+    def close(self) -> None:
+        """Close the socket, if there is one."""
         if self._socket is not None:
             self._socket.close()
 
-    def open_tcp(self, host, port, tls=None):
-        """Connect; V(tls) is an SSLContext or None."""
+    def open_tcp(self, host: str, port: int, tls: Optional[ssl.SSLContext] = None) -> None:
+        """Connect by TCP, and start TLS when `tls` is given. Raises ServerFailure."""
         try:
             found = within(self._left(), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except TimeoutError:
             raise ServerFailure(
-                "timeout", f"the name {host} could not be looked up within {self._seconds:g} s"
+                "timeout", f"{self.name}: looking up the name {host} took more than {self._seconds:g} s"
             ) from None
         except (OSError, UnicodeError) as error:
-            raise ServerFailure("unreachable", f"{self.name}: the name {host} can't be looked up: {error}") from error
-        error = None
+            raise ServerFailure("unreachable", f"{self.name}: cannot look up the name {host}: {error}") from error
+        reason: Optional[OSError] = None
         for number, (family, kind, protocol, _name, address) in enumerate(found):
             self._socket = socket.socket(family, kind, protocol)
-            # An address that doesn't answer leaves the others their share of the time.
+            # An address that does not answer must leave time for the others.
             self._socket.settimeout(max(self._left() / (len(found) - number), 0.001))
             try:
                 self._socket.connect(address)
                 break
             except OSError as refused:
                 self._socket.close()
-                error = refused
+                reason = refused
         else:
-            raise self._unreachable(error) from error
+            raise self._unreachable(reason) from reason
         if tls is not None:
             self._start_tls(tls, host)
 
-    def open_unix(self, path):
+    def open_unix(self, path: str) -> None:
+        """Connect to a Unix socket. Raises ServerFailure."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(max(self._left(), 0.001))
         try:
@@ -83,24 +92,31 @@ class Connection:
     def _unreachable(self, error):
         if isinstance(error, TimeoutError) or "timed out" in str(error):
             return self._timeout()
-        return ServerFailure("unreachable", f"{self.name} can't be reached: {error.strerror or error}")
+        return ServerFailure("unreachable", f"{self.name}: cannot connect: {getattr(error, 'strerror', None) or error}")
+
+    def _connected(self):
+        if self._socket is None:
+            raise RuntimeError(f"{self.name}: open_tcp or open_unix must come first")
+        return self._socket
 
     def _start_tls(self, context, host):
         self._doing = "starting TLS"
         try:
-            self._socket.settimeout(self._remaining())
-            self._socket = context.wrap_socket(self._socket, server_hostname=host)
+            connected = self._connected()
+            connected.settimeout(self._remaining())
+            self._socket = context.wrap_socket(connected, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
             raise ServerFailure(
-                "tls", f"{self.name} shows a certificate that is not trusted here: {error.verify_message}"
+                "tls", f"{self.name}: its certificate is not trusted: {error.verify_message}"
             ) from error
         except (socket.timeout, TimeoutError) as error:
-            raise self._timeout(" (is it a server of TLS?)") from error
+            raise self._timeout("; check that this port expects TLS") from error
         except (ssl.SSLError, ValueError) as error:
-            raise ServerFailure("tls", f"{self.name}: TLS fails: {getattr(error, 'reason', None) or error}") from error
+            raise ServerFailure("tls", f"{self.name}: TLS failed: {getattr(error, 'reason', None) or error}") from error
         except OSError as error:
             raise ServerFailure(
-                "tls", f"{self.name} ends the connection while TLS starts: {error} (is it a server of TLS?)"
+                "tls",
+                f"{self.name}: the connection ended while starting TLS: {error}; check that this port expects TLS",
             ) from error
 
     def _left(self):
@@ -114,51 +130,58 @@ class Connection:
 
     def _timeout(self, hint=""):
         return ServerFailure(
-            "timeout", f"{self.name} has not answered within {self._seconds:g} s (while {self._doing}){hint}"
+            "timeout", f"{self.name}: no answer within {self._seconds:g} s (while {self._doing}){hint}"
         )
 
-    def ask(self, *words):
-        """The reply to one command. Raises Refusal or ServerFailure."""
+    def ask(self, *words: Word) -> Reply:
+        """Return the reply to one command. Raises Refusal and ServerFailure."""
         (reply,) = self.ask_all([words])
         if isinstance(reply, Refusal):
             raise reply
         return reply
 
-    def ask_all(self, commands):
-        """The replies to V(commands), sent at once; a Refusal among them is returned, so that it does not hide the others."""
+    def ask_all(self, commands: Sequence[Sequence[Word]]) -> List[Reply]:
+        """Send all `commands` at once and return their replies. Raises ServerFailure.
+
+        A Refusal is returned in its place among the replies, so it hides no other.
+        """
         if not commands:
             return []
         self._doing = "asking " + str(commands[0][0])
         try:
-            self._socket.settimeout(self._remaining())
-            # Who is not let in at all is told so and shown the door, without having been listened to.
+            connected = self._connected()
+            connected.settimeout(self._remaining())
+            # A server that rejects the client sends its reason and closes before it has read anything: the reason is
+            # worth reading.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._socket.sendall(b"".join(map(encode, commands)))
+                connected.sendall(b"".join(map(encode, commands)))
             return [self._reply() for _command in commands]
         except (socket.timeout, TimeoutError) as error:
             raise self._timeout() from error
         except ssl.SSLError as error:
-            # With TLS 1.3 a server that wants a client's certificate says so only now.
-            raise ServerFailure("tls", f"{self.name}: TLS fails: {error.reason or error}") from error
+            # With TLS 1.3 a server asks for the client's certificate only now.
+            raise ServerFailure("tls", f"{self.name}: TLS failed: {error.reason or error}") from error
         except OSError as error:
             raise self._ended(error) from error
 
     def _ended(self, error=None):
+        reason = "" if error is None else f": {error}"
         return ServerFailure(
             "protocol",
-            "%s ended the connection (while %s)%s: is it Redis, does it want TLS, or has it too many clients?"
-            % (self.name, self._doing, "" if error is None else ", %s" % error),
+            f"{self.name}: the connection ended (while {self._doing}){reason}; check that it is Redis, whether it "
+            "expects TLS, and its number of clients",
         )
 
     def _fill(self):
-        self._socket.settimeout(self._remaining())
-        part = self._socket.recv(65536)
+        connected = self._connected()
+        connected.settimeout(self._remaining())
+        part = connected.recv(65536)
         if not part:
             raise self._ended()
         self._received += len(part)
         if self._received > MOST_BYTES:
             raise ServerFailure(
-                "protocol", f"{self.name} answers with more than {MOST_BYTES >> 20} MB (while {self._doing})"
+                "protocol", f"{self.name}: the answer exceeds {MOST_BYTES >> 20} MB (while {self._doing})"
             )
         self._buffer += part
 
@@ -185,13 +208,14 @@ class Connection:
     def _strange(self, answer):
         return ServerFailure(
             "protocol",
-            f"{self.name} answers {answer[:60]!r}, which is not how Redis talks: is it Redis, and does it want TLS?",
+            f"{self.name}: the answer is not the Redis protocol ({answer[:60]!r}); check that it is Redis, and "
+            "whether it expects TLS",
         )
 
     def _reply(self, depth=0):
         if not self._buffer:
             self._fill()
-        if self._buffer[:1] not in (b"+", b"-", b":", b"$", b"*"):
+        if self._buffer[0] not in b"+-:$*":
             raise self._strange(bytes(self._buffer))
         line = self._line()
         kind, rest = line[:1], line[1:]
@@ -204,6 +228,8 @@ class Connection:
         except ValueError:
             raise self._strange(line) from None
         if kind == b":":
+            if not -(1 << 63) <= number < 1 << 63:
+                raise self._strange(line)
             return number
         if number == -1:
             return None
@@ -211,13 +237,38 @@ class Connection:
             raise self._strange(line)
         return _text(self._exactly(number)) if kind == b"$" else [self._reply(depth + 1) for _item in range(number)]
 
+    def unexpected(self, reply: Reply) -> ServerFailure:
+        """Return the ServerFailure for a reply of a type that its command never gives."""
+        return self._strange(repr(reply).encode("utf-8", "backslashreplace"))
 
-def encode(words):
-    """A command as it is sent."""
+
+def as_text(connection: Connection, reply: Reply) -> Optional[str]:
+    """Return a reply that must be a string or None. Raises ServerFailure."""
+    if reply is None or isinstance(reply, str):
+        return reply
+    raise connection.unexpected(reply)
+
+
+def as_int(connection: Connection, reply: Reply) -> int:
+    """Return a reply that must be an integer. Raises ServerFailure."""
+    if isinstance(reply, int):
+        return reply
+    raise connection.unexpected(reply)
+
+
+def as_texts(connection: Connection, reply: Reply) -> List[Optional[str]]:
+    """Return a reply that must be a list of strings or None. Raises ServerFailure."""
+    if isinstance(reply, list):
+        return [as_text(connection, item) for item in reply]
+    raise connection.unexpected(reply)
+
+
+def encode(words: Iterable[Word]) -> bytes:
+    """Return a command as it is sent."""
     parts = [word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape") for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
 def _text(value):
-    # What is no UTF-8 comes back as the bytes that it was when it is a part of the next question.
+    # Bytes that are not UTF-8 survive the round trip when they are part of the next command.
     return value.decode("utf-8", "surrogateescape")

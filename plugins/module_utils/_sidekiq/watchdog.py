@@ -1,35 +1,57 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the watchdog on a box has noted of its workers since boot: one file a worker, a line C(key value) each."""
+"""What sidekiq-watchdog has recorded of a host's workers since boot: one file per worker, with lines `key value`."""
 
 from __future__ import annotations
+
+from typing import Dict, Mapping, TypedDict
 
 FOLDER = "/run/lifeline/watchdog"
 STATE = FOLDER + "/%s"
 PIDFILE = "/run/%s/sidekiq.pid"
-# What a shell makes of these are the sources.
+# Shell patterns of the files that both readers read.
 PATTERNS = (STATE % "*", PIDFILE % "*")
 
 
-def parse(text):
-    """C(restarts), a number, and C(given_up) and C(paused), true or false."""
+class Noted(TypedDict):
+    """The record of one worker."""
+
+    restarts: int
+    given_up: bool
+    paused: bool
+
+
+class Watchdog(TypedDict):
+    """The records of all workers by name, and the process IDs in their pidfiles by path."""
+
+    noted: Dict[str, Noted]
+    pids: Dict[str, int]
+
+
+def parse(text: str) -> Noted:
+    """Parse the file of one worker."""
     noted = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
     restarts = noted.get("restarts", "").strip()
     return {
-        "restarts": int(restarts) if restarts.isdecimal() and len(restarts) < 10 else 0,
+        "restarts": int(restarts) if _is_number(restarts, 9) else 0,
         "given_up": "given_up" in noted,
         "paused": "paused" in noted,
     }
 
 
-def read(sources):
-    """What has been noted of all workers, by name, and the numbers that their pidfiles give, by path."""
+def read(sources: Mapping[str, str]) -> Watchdog:
+    """Return the records and the pidfiles among `sources`, which are texts by path."""
     prefix = FOLDER + "/"
     return {
         "noted": {path[len(prefix) :]: parse(text) for path, text in sources.items() if path.startswith(prefix)},
         "pids": {
-            path: int(text)
+            path: int(text.strip())
             for path, text in sources.items()
-            if path.endswith("/sidekiq.pid") and text.strip().isdecimal() and len(text) < 12
+            if path.endswith("/sidekiq.pid") and _is_number(text.strip(), 11)
         },
     }
+
+
+def _is_number(text, digits):
+    # isdecimal() alone accepts the digits of other scripts.
+    return text.isascii() and text.isdecimal() and len(text) <= digits

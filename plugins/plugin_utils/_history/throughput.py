@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import state as sidekiq_state
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import rate as sidekiq_rate
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Sample
 
@@ -42,6 +42,6 @@ def before(history, box, asked, now):
         for point in history.series(box, "sidekiq_" + key, asked, last=20):
             found.setdefault(point.taken, {})[key] = int(point.value)
     old = [
-        taken for taken, counts in found.items() if len(counts) == len(COUNTS) and now - taken >= sidekiq_state.SHORTEST
+        taken for taken, counts in found.items() if len(counts) == len(COUNTS) and now - taken >= sidekiq_rate.SHORTEST
     ]
     return dict(found[max(old)], time=max(old)) if old else None

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Sidekiq has in Redis, in the forms that its releases have given it. The real ones are asked in tests/servers."""
+"""Parsing of Sidekiq's keys in the forms of its releases, and of crafted ones. tests/servers reads real ones."""
 
 from __future__ import annotations
 
@@ -8,23 +8,33 @@ import json
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.state import is_there, parse, rate, summary
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import Connection, Refusal
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.state import (
+    MOST,
+    Raw,
+    RawProcess,
+    RawQueue,
+    is_there,
+    nothing,
+    parse,
+    read,
+)
 
 NOW = 1795257600.0
 FIELDS = ("info", "concurrency", "busy", "beat", "quiet", "rss", "rtt_us")
 
-
-TOTALS = {"processed": "7", "failed": None, "scheduled": 1, "retries": 2, "dead": 3, "processes": 1, "queues": 1}
-
-
-def raw(queues=None, processes=None, totals=None):
-    return {"totals": {**TOTALS, **(totals or {})}, "queues": queues or {}, "processes": processes or {}}
+TOTALS = Raw("7", None, 1, 2, 3, 1, 1, {}, {})
 
 
-def process(info, jobs=(), key="work", **fields):
-    works = [text for job in jobs for text in ("thread", json.dumps(job))]
-    values = [None if info is None else json.dumps(info), *(fields.get(name) for name in FIELDS[1:])]
-    return [values, works if key == "work" else [], works if key == "workers" else []]
+def raw(queues=None, processes=None, **totals):
+    queues = {name: RawQueue(size, last, bool(paused)) for name, (size, last, paused) in (queues or {}).items()}
+    return TOTALS._replace(queues=queues, processes=processes or {}, **totals)
+
+
+def process(info, jobs=(), **fields):
+    works = {f"thread {number}": json.dumps(job) for number, job in enumerate(jobs)}
+    return RawProcess([None if info is None else json.dumps(info), *(fields.get(name) for name in FIELDS[1:])], works)
 
 
 def latency(**job):
@@ -58,7 +68,7 @@ def test_a_process_of_sidekiq_6_0():
         "started_at": NOW - 60,
     }
     job = {"queue": "crawl", "run_at": int(NOW) - 4, "payload": {"class": "CrawlJob", "jid": "abc", "args": ["secret"]}}
-    beaten = process(info, [job], "workers", busy="1", beat=str(NOW - 2), quiet="false")
+    beaten = process(info, [job], busy="1", beat=str(NOW - 2), quiet="false")
     (found,) = parse(raw(processes={"box:9:f": beaten}), NOW)["processes"]
     assert found["jobs"] == [{"class": "CrawlJob", "jid": "abc", "queue": "crawl", "seconds": 4.0}]
     assert (
@@ -111,7 +121,7 @@ def test_a_process_of_sidekiq_8_1_has_its_concurrency_in_a_field():
     )
 
 
-def test_who_does_not_sign_off_has_vanished():
+def test_a_process_that_did_not_sign_off_has_vanished():
     state = parse(raw(processes={"box:9:f": process(None)}), NOW)
     assert (state["processes"], state["vanished"], state["busy"], state["heartbeat_seconds"]) == (
         [],
@@ -119,49 +129,151 @@ def test_who_does_not_sign_off_has_vanished():
         None,
         None,
     )
-    assert summary(state, None) == "7 processed, 0 failed, 2 to retry, 3 dead, 0 enqueued, no process, 1 vanished"
 
 
-def test_arguments_of_jobs_stay_where_they_are():
+def test_arguments_of_jobs_are_not_returned():
     job = {"queue": "crawl", "run_at": NOW, "payload": json.dumps({"class": "CrawlJob", "args": ["token"]})}
     waiting = json.dumps({"class": "CrawlJob", "args": ["token"], "enqueued_at": NOW})
     state = parse(raw(queues={"crawl": [1, waiting, 0]}, processes={"box:9:f": process({}, [job])}), NOW)
     assert "token" not in json.dumps(state)
 
 
-def test_whether_there_is_anything():
+def test_is_there():
     assert is_there(raw())
-    assert is_there(raw(totals={"processed": None}))
-    assert not is_there(raw(totals={"processed": None, "processes": 0, "queues": 0}))
+    assert is_there(raw(processed=None))
+    assert not is_there(raw(processed=None, processes_total=0, queues_total=0))
 
 
-def reading(seconds, processed, failed=0):
-    return {"time": NOW + seconds, "processed": processed, "failed": failed}
+CRAFTED = [
+    {"class": ["list"], "jid": {"a": 1}, "queue": 7},
+    {"payload": 5, "run_at": "nan", "queue": None},
+    {"payload": {"class": {"deep": []}, "jid": []}, "run_at": [1]},
+    {"payload": "[" * 5000, "run_at": 1e308},
+    {"payload": {"class": True}, "run_at": 10**400},
+    [1],
+    "text",
+]
 
 
-def test_the_rate():
-    found, missing = rate(reading(0, 100, 1), reading(60, 160, 2))
-    assert missing is None
-    assert found == {
-        "seconds": 60.0,
-        "processed": 60,
-        "processed_per_hour": 3600.0,
-        "failed": 1,
-        "failed_per_hour": 60.0,
-    }
+@pytest.mark.parametrize("work", CRAFTED)
+def test_crafted_jobs_in_progress_are_parsed(work):
+    state = parse(raw(processes={"box:9:f": process({}, [work], beat="1")}), NOW)
+    (job,) = state["processes"][0]["jobs"]
+    assert set(job) == {"class", "jid", "queue", "seconds"}
+    assert all(value is None or isinstance(value, str) for key, value in job.items() if key != "seconds")
+    json.dumps(state, allow_nan=False)
+
+
+@pytest.mark.parametrize("text", ["[" * 100000, '{"enqueued_at": 1e999}', '{"enqueued_at": -1e999}', '{"a": ' * 3000])
+def test_crafted_jobs_in_a_queue_have_no_age(text):
+    (queue,) = parse(raw(queues={"crawl": (1, text, False)}), NOW)["queues"]
+    assert queue["latency_seconds"] == 0.0
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "words"),
+    "info",
     [
-        (None, reading(0, 1), "no earlier reading"),
-        (reading(0, 1), reading(5, 2), "5.0 s older"),
-        (reading(60, 1), reading(0, 2), "-60.0 s older"),
-        (reading(0, 9), reading(60, 2), "fell from 9 to 2"),
-        (reading(0, 1, 5), reading(60, 2, 4), "failed fell from 5 to 4"),
+        {"capsules": {"default": 7}},
+        {"capsules": [1]},
+        {"hostname": ["x"], "pid": "1e999", "queues": {"a": 1}, "labels": [None, ["x"]]},
+        {"started_at": 1e300, "tag": 7, "version": [1]},
     ],
 )
-def test_no_rate_and_why(before, after, words):
-    found, missing = rate(before, after)
-    assert found is None
-    assert words in missing
+def test_a_crafted_process_is_parsed(info):
+    fields = {"concurrency": "9" * 400, "busy": "inf", "beat": "-1e308", "rss": str(2**62), "rtt_us": "nan"}
+    state = parse(raw(processes={"box:9:f": process(info, **fields)}), NOW)
+    (found,) = state["processes"]
+    assert (found["concurrency"], found["busy"], found["rss_bytes"], found["redis_rtt_us"]) == (None, 0, None, None)
+    assert found["started"] is None
+    json.dumps(state, allow_nan=False)
+
+
+def test_counts_fit_into_a_history():
+    huge = str(2**80)
+    state = parse(raw(queues={"crawl": (2**63 - 1, None, False)}, processed=huge, failed=huge), NOW)
+    assert (state["processed"], state["failed"]) == (0, 0)
+    assert state["enqueued"] < 2**63 / 1000
+
+
+class Fake(Connection):
+    """A Connection that answers from a dictionary of replies by command."""
+
+    def __init__(self, replies):
+        super().__init__("Redis at nowhere", 30)
+        self.replies = replies
+
+    def ask_all(self, commands):
+        return [self.replies.get(" ".join(map(str, command)), self.replies[command[0]]) for command in commands]
+
+
+EMPTY = {"GET": None, "ZCARD": 0, "SCARD": 0, "SSCAN": ["0", []], "LLEN": 0, "LINDEX": None, "SISMEMBER": 0}
+EMPTY.update(HMGET=[None] * 7, HGETALL=[])
+
+
+def test_read_asks_for_every_key_below_the_prefix():
+    replies = dict(EMPTY)
+    replies.update(
+        {
+            "GET b:stat:processed": "9",
+            "SSCAN b:queues 0 COUNT 1000": ["5", ["mail"]],
+            "SSCAN b:queues 5 COUNT 1000": ["0", ["crawl", "mail"]],
+            "LLEN b:queue:crawl": 4,
+            "SISMEMBER b:paused mail": 1,
+            "SSCAN b:processes 0 COUNT 1000": ["0", ["box:1:f"]],
+            "HMGET b:box:1:f info concurrency busy beat quiet rss rtt_us": ["{}", *[None] * 6],
+            "HGETALL b:box:1:f:work": ["t1", "new"],
+            "HGETALL b:box:1:f:workers": ["t1", "old", "t2", "older"],
+        }
+    )
+    found = read(Fake(replies), "b:")
+    assert found.processed == "9"
+    assert found.queues == {"crawl": RawQueue(4, None, False), "mail": RawQueue(0, None, True)}
+    assert found.processes == {"box:1:f": RawProcess(["{}", *[None] * 6], {"t1": "new", "t2": "older"})}
+
+
+def test_read_stops_at_the_most_queues():
+    names = [f"q{number:05d}" for number in range(MOST + 1)]
+    found = read(Fake({**EMPTY, "SSCAN queues 0 COUNT 1000": ["7", names]}))
+    assert list(found.queues) == names[:MOST]
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"GET": 7},
+        {"ZCARD": "many"},
+        {"SSCAN": "0"},
+        {"SSCAN": ["0"]},
+        {"SSCAN": [0, []]},
+        {"SSCAN": ["0", [["nested"]]]},
+        {"SSCAN": ["0", ["name"]], "LLEN": None},
+        {"SSCAN": ["0", ["name"]], "HMGET": None},
+        {"SSCAN": ["0", ["name"]], "HGETALL": "text"},
+    ],
+)
+def test_a_reply_of_another_type_is_a_failure(replies):
+    with pytest.raises(ServerFailure, match="not the Redis protocol") as caught:
+        read(Fake({**EMPTY, **replies}))
+    assert caught.value.cause == "protocol"
+
+
+def test_read_raises_the_refusal():
+    with pytest.raises(Refusal, match="WRONGTYPE"):
+        read(Fake({**EMPTY, "ZCARD": Refusal("WRONGTYPE it is a list")}))
+
+
+@pytest.mark.parametrize(
+    ("keyspace", "words"),
+    [
+        ("# Keyspace\r\ndb0:keys=1\r\ndb3:keys=2", "it has keys in db0, db3"),
+        ("# Keyspace", "it has no keys at all"),
+        (Refusal("NOPERM no INFO"), "it does not say which databases have keys"),
+    ],
+)
+def test_nothing_names_the_databases_with_keys(keyspace, words):
+    failure = nothing(Fake({"INFO": keyspace}), "banks:")
+    assert failure.cause == "nothing"
+    assert str(failure) == (
+        f"Redis at nowhere: no data of Sidekiq in this database under the prefix 'banks:' ({words}); "
+        "check database and prefix, and that a worker has run"
+    )
