@@ -26,8 +26,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     #
-    "plugins/modules/sidekiq_info.py main": NOT_YET,
-    #
     "plugins/plugin_utils/_history/store.py History._insert": NOT_YET,
     #
     "tests/drill/__main__.py main": NOT_YET,
