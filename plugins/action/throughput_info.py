@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.throughput_info: the module's answer, recorded. Its manual is the module's."""
+"""The action behind lifeline.fleet.throughput_info: run the module and record its result in the history."""
 
 from __future__ import annotations
 

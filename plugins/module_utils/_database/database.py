@@ -1,39 +1,45 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A database that is asked, and can't be changed or kept busy: one connection, one transaction that only reads, limits on all waits.
+"""Query a database without changing it or keeping it busy: one connection, one read-only transaction, limits on waits.
 
-The drivers are PyMySQL for MySQL and MariaDB, and psycopg 3 or psycopg2 for PostgreSQL. What they raise, and each in its own way, comes out
-as a ServerFailure with a cause.
+The drivers are PyMySQL for MySQL and MariaDB, and psycopg 3 or psycopg2 for PostgreSQL. Their exceptions, which differ,
+become a ServerFailure with a cause.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import ssl
 import time
 import traceback
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypedDict, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _tls
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
 
-MISSING = {"mysql": None, "postgresql": None}
-try:
-    import pymysql
-except ImportError:
-    pymysql, MISSING["mysql"] = None, traceback.format_exc()
-try:
-    import psycopg as postgres
-except ImportError:
-    try:
-        import psycopg2 as postgres
-    except ImportError:
-        postgres, MISSING["postgresql"] = None, traceback.format_exc()
+
+def _driver(*names: str) -> Tuple[Any, Optional[str]]:
+    """Return the first driver that can be imported and None, or None and the traceback of the last import."""
+    problem = None
+    for name in names:
+        try:
+            return importlib.import_module(name), None
+        except ImportError:
+            problem = traceback.format_exc()
+    return None, problem
+
+
+# The traceback of the import, for each engine whose driver is missing.
+MISSING: Dict[str, Optional[str]] = {}
+pymysql, MISSING["mysql"] = _driver("pymysql")
+postgres, MISSING["postgresql"] = _driver("psycopg", "psycopg2")
 
 LIBRARIES = {"mysql": "PyMySQL", "postgresql": "psycopg (or psycopg2)"}
 PORTS = {"mysql": 3306, "postgresql": 5432}
 _LABELS = {"mysql": "MySQL/MariaDB", "postgresql": "PostgreSQL"}
 
-# The server gives up a little before the box does, so that no query outlives the task, and says itself what was slow.
+# The server's limit ends a little before ours: no query outlives the task, and the server's message says what was slow.
 _SERVER_SHARE = 0.9
 
 _MYSQL = {
@@ -46,7 +52,7 @@ _POSTGRES = {
     "schema": ("3D", "3F", "42P01", "42703"),
     "timeout": ("57014", "55P03"),
 }
-# Before there is a connection, the library has no codes but only words.
+# Before there is a connection, PostgreSQL's library gives no code, only a text.
 _POSTGRES_WORDS = (
     (r"timeout expired|timed out|timeout", "timeout"),
     (r"database \S+ does not exist", "schema"),
@@ -54,21 +60,48 @@ _POSTGRES_WORDS = (
     (r"SSL|certificate", "tls"),
     (r"refused|resolve|could not|connection|No such file|server closed", "unreachable"),
 )
+_MESSAGES = {
+    "unreachable": "cannot connect",
+    "login": "user {user} is rejected or lacks a permission",
+    "schema": "not found",
+    "tls": "TLS failed",
+    "refused": "the server refused",
+}
+
+Value = Union[str, int, float]
+Rows = Sequence[Tuple[Any, ...]]
+
+
+class Options(TypedDict):
+    """The options of the module that say which database to query, and how."""
+
+    engine: str
+    host: str
+    port: Optional[int]
+    socket: Optional[str]
+    username: str
+    password: Optional[str]
+    database: str
+    tls: Optional[bool]
+    ca_path: Optional[str]
+    validate_certs: bool
 
 
 class Database:
-    """V(options) are those of the module."""
+    """A database, to be used as a context manager: entering connects, leaving closes the connection."""
 
-    def __init__(self, options, seconds):
+    def __init__(self, options: Options, seconds: float) -> None:
+        """Start the clock of `seconds`, which everything together may take."""
         self._options = options
         self._engine = options["engine"]
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
-        self._connection = None
+        self._connection: Any = None
         where = options["socket"] or f"{options['host']}:{options['port'] or PORTS[self._engine]}"
         self.name = f"{_LABELS[self._engine]} at {where}, database {options['database']}"
 
-    def __enter__(self):
+    def __enter__(self) -> Database:
+        """Connect and set the limits. Raises ServerFailure and ValueError."""
         try:
             self._connection = self._open_mysql() if self._engine == "mysql" else self._open_postgres()
         except Exception as error:
@@ -76,22 +109,23 @@ class Database:
         self._limit()
         return self
 
-    def __exit__(self, *_raised):
+    def __exit__(self, *_raised: object) -> None:
+        """Close the connection."""
         self._connection.close()
 
     def _left(self):
         return max(self._deadline - time.monotonic(), 0.1)
 
+    def _address(self):
+        options = self._options
+        return {"host": options["host"], "port": options["port"] or PORTS[self._engine]}
+
     def _open_mysql(self):
         options, left = self._options, self._left()
-        given = (
-            {"unix_socket": options["socket"]}
-            if options["socket"]
-            else {"host": options["host"], "port": options["port"] or PORTS["mysql"]}
-        )
+        given = {"unix_socket": options["socket"]} if options["socket"] else self._address()
         if options["tls"]:
             given["ssl"] = _tls.context(options)
-        # Text the driver would send as Latin-1, and no server takes that for the password that it was given in UTF-8.
+        # Given a str, the driver encodes the password as Latin-1; servers hold it in UTF-8.
         connection = pymysql.connect(
             user=options["username"],
             password=(options["password"] or "").encode(),
@@ -104,18 +138,14 @@ class Database:
             **given,
         )
         if options["tls"] and not isinstance(connection._sock, ssl.SSLSocket):
-            # Older releases of the driver go on without it.
+            # Older releases of the driver continue without TLS if the server has none.
             connection.close()
-            raise ServerFailure("tls", f"{self.name} has no TLS")
+            raise ServerFailure("tls", f"{self.name}: the server has no TLS; enable it there, or set tls to false")
         return connection
 
     def _open_postgres(self):
         options = self._options
-        given = (
-            _socket(options["socket"])
-            if options["socket"]
-            else {"host": options["host"], "port": options["port"] or PORTS["postgresql"]}
-        )
+        given = _socket(options["socket"]) if options["socket"] else self._address()
         if options["tls"] is not None:
             given["sslmode"] = (
                 "disable" if not options["tls"] else "verify-full" if options["validate_certs"] else "require"
@@ -126,7 +156,7 @@ class Database:
             dbname=options["database"],
             user=options["username"],
             password=options["password"] or None,
-            # The library takes whole seconds, and no fewer than two; the module's own limit holds all the same.
+            # The library takes whole seconds, at least 2; the module's own limit applies as well.
             connect_timeout=max(int(self._left()), 2),
             application_name="lifeline.fleet",
             **given,
@@ -135,7 +165,7 @@ class Database:
         return connection
 
     def _limit(self):
-        """Let nothing be written, UTC be the session's zone, and no statement run for longer than there is time."""
+        """Make the transaction read-only, set the session's time zone to UTC, and limit the time of each statement."""
         seconds = self._left() * _SERVER_SHARE
         if self._engine == "postgresql":
             self.ask("BEGIN READ ONLY")
@@ -150,113 +180,109 @@ class Database:
             self.ask(f"SET SESSION max_execution_time = {int(max(seconds * 1000, 1))}")
         self.ask("START TRANSACTION READ ONLY")
 
-    def ask(self, query, values=None):
-        """The rows of the answer. Raises ServerFailure."""
+    def ask(self, query: str, values: Optional[Sequence[Value]] = None) -> Rows:
+        """Return the rows of a query. Raises ServerFailure."""
         try:
             cursor = self._connection.cursor()
-            # Without values, a driver does not look for their marks.
-            cursor.execute(query, values) if values else cursor.execute(query)
+            # Without values, a driver leaves percent signs alone.
+            if values:
+                cursor.execute(query, values)
+            else:
+                cursor.execute(query)
             return cursor.fetchall() if cursor.description else ()
         except Exception as error:
             raise self.failure(error) from error
 
-    def now(self):
-        """What the server's clock says, in seconds since the epoch. Rows are stamped by it, or by one that agrees with it."""
+    def now(self) -> float:
+        """Return the server's time in seconds since the epoch, by which rows are most often stamped."""
         ((now,),) = self.ask(
             "SELECT UNIX_TIMESTAMP(NOW(6))" if self._engine == "mysql" else "SELECT EXTRACT(EPOCH FROM now())"
         )
         return float(now)
 
-    def columns(self, schema, table):
-        """Names and types of a table's columns. Raises ServerFailure where there is no such table."""
+    def columns(self, schema: Optional[str], table: str) -> Dict[str, str]:
+        """Return the types of a table's columns by name. Raises ServerFailure if there is no such table."""
+        values: List[Value] = []
         if schema is not None:
             owner, values = "table_schema = %s", [schema]
         elif self._engine == "mysql":
-            owner, values = "table_schema = DATABASE()", []
+            owner = "table_schema = DATABASE()"
         else:
-            owner, values = "table_schema = ANY(current_schemas(false))", []
+            owner = "table_schema = ANY(current_schemas(false))"
         found = self.ask(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s AND "
-            + owner
-            + " ORDER BY ordinal_position",
+            f"{owner} ORDER BY ordinal_position",
             [table, *values],
         )
         if not found:
-            if self.ask("SELECT 1 FROM information_schema.tables WHERE table_name = %s AND " + owner, [table, *values]):
-                raise ServerFailure(
-                    "refused",
-                    f"{self.name} does not tell user {self._options['username']} the columns of table {table}, and would not let it be read",
-                )
-            others = self.ask(
-                "SELECT table_name FROM information_schema.tables WHERE " + owner + " ORDER BY table_name LIMIT 11",
-                values,
-            )
-            raise ServerFailure(
-                "schema",
-                f"{self.name} has no table {schema + '.' if schema else ''}{table} that user {self._options['username']} may read: {'it has ' + some([row[0] for row in others]) if others else 'it has none at all'}",
-            )
-        return dict(found)
+            raise self._no_columns(schema, table, owner, values)
+        return {row[0]: row[1] for row in found}
 
-    def failure(self, error):
-        """What a driver has raised, with its cause."""
+    def _no_columns(self, schema, table, owner, values):
+        """Return the ServerFailure for a table whose columns the server does not list."""
+        user = self._options["username"]
+        tables = "information_schema.tables WHERE"
+        if self.ask(f"SELECT 1 FROM {tables} table_name = %s AND {owner}", [table, *values]):
+            return ServerFailure(
+                "refused",
+                f"{self.name}: user {user} may not read the columns of table {table}; grant SELECT on it",
+            )
+        others = self.ask(f"SELECT table_name FROM {tables} {owner} ORDER BY table_name LIMIT 11", values)
+        there = f"tables: {some([row[0] for row in others])}" if others else "there are no tables"
+        name = f"{schema}.{table}" if schema else table
+        return ServerFailure("schema", f"{self.name}: no table {name} that user {user} may read ({there})")
+
+    def failure(self, error: Exception) -> Exception:
+        """Return the ServerFailure for what a driver raised. ServerFailure and ValueError are returned as they are."""
         if isinstance(error, (ServerFailure, ValueError)):
             return error
-        words = (
-            " ".join(str(error.args[-1] if self._engine == "mysql" and error.args else error).split())
-            or type(error).__name__
-        )
         if isinstance(error, TimeoutError):
             return self.timeout()
-        cause = (self._cause_mysql if self._engine == "mysql" else self._cause_postgres)(error, words)
+        text = error.args[-1] if self._engine == "mysql" and error.args else error
+        words = " ".join(str(text).split()) or type(error).__name__
+        cause = _cause_mysql(error, words) if self._engine == "mysql" else _cause_postgres(error, words)
         if cause == "timeout":
             return self.timeout(": " + words)
-        told = {
-            "unreachable": "can't be reached",
-            "login": f"does not let user {self._options['username']} in, or not that far",
-            "schema": "has not what was asked for",
-            "tls": "TLS fails",
-            "refused": "refuses",
-        }[cause]
-        return ServerFailure(cause, f"{self.name} {told}: {words}")
+        return ServerFailure(cause, f"{self.name}: {_MESSAGES[cause].format(user=self._options['username'])}: {words}")
 
-    def timeout(self, words=""):
-        return ServerFailure("timeout", f"{self.name} has not answered within {self._seconds:g} s{words}")
+    def timeout(self, words: str = "") -> ServerFailure:
+        """Return the ServerFailure for a database that took too long. `words` are appended."""
+        return ServerFailure("timeout", f"{self.name}: no answer within {self._seconds:g} s{words}")
 
-    @staticmethod
-    def _cause_mysql(error, words):
-        code = error.args[0] if error.args else None
-        for cause, codes in _MYSQL.items():
-            if code in codes:
-                return cause
-        if "timed out" in words:
-            return "timeout"
-        if isinstance(error, ssl.SSLError) or "SSL" in words or "TLS" in words:
-            return "tls"
-        if code in (2002, 2003, 2005, 2006, 2013) or isinstance(error, OSError):
-            return "unreachable"
-        # The driver wants another library for the ways in which newer servers take passwords.
-        return "login" if isinstance(error, RuntimeError) else "refused"
 
-    @staticmethod
-    def _cause_postgres(error, words):
-        code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-        for cause, codes in _POSTGRES.items():
-            if code.startswith(codes):
-                return cause
-        return (
-            "refused"
-            if code
-            else next((cause for pattern, cause in _POSTGRES_WORDS if re.search(pattern, words)), "refused")
-        )
+def _cause_mysql(error, words):
+    code = error.args[0] if error.args else None
+    for cause, codes in _MYSQL.items():
+        if code in codes:
+            return cause
+    if "timed out" in words:
+        return "timeout"
+    if isinstance(error, ssl.SSLError) or "SSL" in words or "TLS" in words:
+        return "tls"
+    if code in (2002, 2003, 2005, 2006, 2013) or isinstance(error, OSError):
+        return "unreachable"
+    # The driver raises RuntimeError if the password method of newer servers needs a library that is not installed.
+    return "login" if isinstance(error, RuntimeError) else "refused"
+
+
+def _cause_postgres(error, words):
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    for cause, codes in _POSTGRES.items():
+        if code.startswith(codes):
+            return cause
+    if code:
+        return "refused"
+    return next((cause for pattern, cause in _POSTGRES_WORDS if re.search(pattern, words)), "refused")
 
 
 def _socket(path):
-    """PostgreSQL's socket by its folder and number, from its path: /run/postgresql/.s.PGSQL.5432."""
-    found = re.search(r"^(.*)/\.s\.PGSQL\.(\d+)$", path)
-    return (
-        {"host": found.group(1), "port": int(found.group(2))} if found else {"host": path, "port": PORTS["postgresql"]}
-    )
+    """Return folder and port of PostgreSQL's socket /run/postgresql/.s.PGSQL.5432, or the path as the folder."""
+    found = re.search(r"^(.*)/\.s\.PGSQL\.([0-9]+)$", path)
+    if found:
+        return {"host": found.group(1), "port": int(found.group(2))}
+    return {"host": path, "port": PORTS["postgresql"]}
 
 
-def some(names, most=10):
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Return the first names, separated by commas, and whether there are more."""
     return ", ".join(names[:most]) + (", and more" if len(names) > most else "")

@@ -1,22 +1,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the rows of a table are counted by the hour: the query for MySQL, MariaDB and PostgreSQL, and the hours that its answer means.
+"""Count the rows of a table by the hour: the query for MySQL, MariaDB and PostgreSQL, and the hours from its answer.
 
-Names can't be parameters of a query, so that they must look like names, and are quoted; all values are parameters. The time column is only
-compared and subtracted from, never converted, so that an index on it serves.
+Identifiers cannot be bound as query parameters, so they are validated and quoted; all values are bound. The time column
+is only compared and subtracted from, never converted, so the query can use an index on it.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+import sys
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypedDict, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 
-try:
+if sys.version_info >= (3, 9):
     from zoneinfo import ZoneInfo
-except ImportError:
-    ZoneInfo = None  # Python 3.8
 
 HOUR, DAY = 3600, 86400
 MOST_HOURS = 24 * 31
@@ -38,7 +38,7 @@ _NUMBERS = (
     "double precision",
     "real",
 )
-# What a column's type says of its values: a point in time, a time without a zone, a day, or a number.
+# The kind of a column's values by its type: a point in time, a time without a zone, a day, or a number.
 _KINDS = {
     "mysql": {"timestamp": "instant", "datetime": "local", "date": "day", **dict.fromkeys(_NUMBERS, "number")},
     "postgresql": {
@@ -66,25 +66,44 @@ _CASTS = {
 }
 
 
-def name(value, option):
-    """V(value) if it may be a name in a query. Raises ValueError."""
+Value = Union[str, int, float, bool, None]
+Table = Tuple[Optional[str], str]
+
+
+class Hour(TypedDict):
+    """A whole hour (or day)."""
+
+    start: Optional[str]
+    rows: int
+    rows_per_hour: Optional[float]
+
+
+class Current(Hour):
+    """The hour (or day) that has not ended, and the seconds since it began."""
+
+    seconds: float
+
+
+def name(value: str, option: str) -> str:
+    """Return an identifier. Raises ValueError, which names the option, if it is none."""
     if not _NAME.fullmatch(value):
         raise ValueError(
-            f"{option} is {value!r}: it must be a name of letters, digits, _ and $, at most 63 of them, that begins with a letter or _"
+            f"{option}: not an identifier ({value!r}); use letters, digits, _ and $, at most 63, starting with a "
+            "letter or _"
         )
     return value
 
 
-def table(value):
-    """Schema (or None) and name of a table. Raises ValueError."""
+def table(value: str) -> Table:
+    """Return schema (or None) and name of a table. Raises ValueError."""
     parts = [name(part, "table") for part in value.split(".")]
     if len(parts) > 2:
-        raise ValueError(f"table is {value!r}: it must be a name, or schema.name")
-    return (None, *parts) if len(parts) == 1 else tuple(parts)
+        raise ValueError(f"table: too many parts ({value!r}); write name or schema.name")
+    return (None, parts[0]) if len(parts) == 1 else (parts[0], parts[1])
 
 
-def zone(value):
-    """A time zone from its name or its distance from UTC. Raises ValueError."""
+def zone(value: str) -> tzinfo:
+    """Return a time zone from its name or its offset from UTC. Raises ValueError."""
     if value.upper() in ("UTC", "Z"):
         return timezone.utc
     offset = _OFFSET.fullmatch(value)
@@ -92,32 +111,34 @@ def zone(value):
         distance = timedelta(hours=int(offset.group(2)), minutes=int(offset.group(3)))
         return timezone(distance if offset.group(1) == "+" else -distance)
     try:
-        if ZoneInfo is not None and not offset:
+        if sys.version_info >= (3, 9) and not offset:
             return ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         pass
-    raise ValueError(
-        f"time_zone is {value!r}: it must be UTC, a distance such as +02:00, or a name such as Europe/Berlin that this machine knows{'' if ZoneInfo else ' (its Python is too old to know any)'}"
-    )
+    names = "a name such as Europe/Berlin"
+    if sys.version_info < (3, 9):
+        names = "Python 3.9 for names such as Europe/Berlin"
+    raise ValueError(f"time_zone: unknown zone ({value!r}); use UTC, an offset such as +02:00, or {names}")
 
 
-def moment(value):
-    """The time that V(until) names. Raises ValueError."""
+def moment(value: str) -> datetime:
+    """Return the time that the option `until` names. Raises ValueError."""
     try:
         found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise ValueError(f"until is {value!r}: it must be a time with its zone, such as 2026-11-20T14:00:00Z")
+        raise ValueError(f"until: not a time with a zone ({value!r}); write it as in 2026-11-20T14:00:00Z")
     return found.astimezone(timezone.utc)
 
 
-def kind(engine, data_type, column):
-    """What a column's values are, from its type. Raises ValueError."""
+def kind(engine: str, data_type: str, column: str) -> str:
+    """Return the kind of a column's values from its type. Raises ValueError."""
     found = _KINDS[engine].get(data_type.lower())
     if found is None:
         raise ValueError(
-            f"column {column} is of type {data_type}: it must be a timestamp, a datetime, a date, or a number of seconds since 1970"
+            f"time_column: column {column} has no time (its type is {data_type}); choose a timestamp, a datetime, "
+            "a date, or a number of seconds since 1970"
         )
     return found
 
@@ -127,58 +148,67 @@ def _to_hour(when):
 
 
 class Count:
-    """The rows of a table by the hour, or by the day where its column knows no hours, up to a point in time."""
+    """The rows of a table by the hour, up to a point in time; by the day if its time column is a date."""
 
-    def __init__(self, engine, where, column, kind, *, hours, until, time_zone=timezone.utc, unit=1, equals=None):
-        """V(where) is schema and table, V(unit) how many of the column's numbers make a second, V(equals) values by column."""
-        self._engine, self._table, self._column, self._kind, self._zone, self._unit = (
-            engine,
-            where,
-            column,
-            kind,
-            time_zone,
-            unit,
-        )
+    def __init__(
+        self,
+        engine: str,
+        where: Table,
+        column: str,
+        kind: str,
+        *,
+        hours: int,
+        until: datetime,
+        time_zone: tzinfo = timezone.utc,
+        unit: int = 1,
+        equals: Optional[Mapping[str, Value]] = None,
+    ) -> None:
+        """Describe the count.
+
+        `where` is schema and table, `unit` how many of a number column's units make a second, and `equals` holds the
+        values that other columns must have.
+        """
+        self._engine, self._table, self._column, self._kind = engine, where, column, kind
+        self._zone, self._unit = time_zone, unit
         self._equals = equals or {}
         self.resolution = "day" if kind == "day" else "hour"
         if kind == "day":
-            local = until.astimezone(time_zone)
-            self._now, self._start = local.date(), local.date() - timedelta(days=hours)
-            self._current = datetime.combine(self._now, datetime.min.time(), time_zone).astimezone(timezone.utc)
+            day = until.astimezone(time_zone).date()
+            self._current = datetime.combine(day, datetime.min.time(), time_zone).astimezone(timezone.utc)
+            self._starts: Sequence[Any] = [day - timedelta(days=hours - number) for number in range(hours)]
+            self._end: Any = day + timedelta(days=1)
         else:
             self._current = _to_hour(until)
-            self._now, self._start = until, self._current - timedelta(hours=hours)
-        self._hours, self._until = hours, until
+            self._starts = [self._current - timedelta(hours=hours - number) for number in range(hours)]
+            self._end = until
+        self._start = self._starts[0]
+        self._until = until
 
-    def query(self):
-        """The query, and its parameters."""
+    def query(self) -> Tuple[str, List[Union[str, int]]]:
+        """Return the query and its parameters."""
         mark = "%s" if self._engine == "mysql" else _CASTS[self._kind]
         column = self._quoted(self._column)
         bucket = _BUCKETS[self._engine, self._kind].format(column=column, value=mark, hour=HOUR * self._unit)
-        start, end = (
-            self._value(self._start),
-            self._value(self._now + timedelta(days=1) if self._kind == "day" else self._now),
-        )
+        start, end = self._value(self._start), self._value(self._end)
         conditions, values = [f"{column} >= {mark}", f"{column} < {mark}"], [start, start, end]
         for other, value in self._equals.items():
-            conditions.append(f"{self._quoted(other)} IS NULL" if value is None else "%s = %%s" % self._quoted(other))
+            conditions.append(f"{self._quoted(other)} IS NULL" if value is None else f"{self._quoted(other)} = %s")
             values += [] if value is None else [self._plain(value)]
-        return (
-            f"SELECT {bucket} AS bucket, COUNT(*) FROM {'.'.join((self._quoted(part) for part in self._table if part))} WHERE {' AND '.join(conditions)} GROUP BY 1",
-            values,
-        )
+        table = ".".join(self._quoted(part) for part in self._table if part)
+        where = " AND ".join(conditions)
+        return f"SELECT {bucket} AS bucket, COUNT(*) FROM {table} WHERE {where} GROUP BY 1", values
 
     def _quoted(self, identifier):
         return _QUOTES[self._engine] + identifier + _QUOTES[self._engine]
 
     def _plain(self, value):
-        # As text, the server gives it the type of the column that it is compared with.
+        # The server converts a text to the type of the column that it is compared with.
         if isinstance(value, bool) and self._engine == "mysql":
             return str(int(value))
         return str(value)
 
     def _value(self, when):
-        """A time as the column holds it."""
+        """Return a time as the column stores it."""
         if self._kind == "number":
             seconds = when.timestamp() * self._unit
             return int(seconds) if seconds == int(seconds) else int(seconds) + 1
@@ -188,18 +218,23 @@ class Count:
             return when.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S.%f")
         return when.strftime("%Y-%m-%d %H:%M:%S.%f") + ("" if self._engine == "mysql" else "+00")
 
-    def hours(self, answer):
-        """The whole hours, and the current one, from the rows of the answer. The session's clock was UTC."""
+    def hours(self, answer: Iterable[Sequence[Any]]) -> Tuple[List[Hour], Current]:
+        """Return the whole hours and the current one from the rows of the answer. The session's time zone was UTC."""
         length = DAY if self._kind == "day" else HOUR
-        counts = {}
+        counts: Dict[datetime, int] = {}
         for bucket, rows in answer:
             for when, part in self._moments(int(bucket), int(rows)):
                 counts[when] = counts.get(when, 0) + part
-        starts = [self._utc(self._start + number * timedelta(seconds=length)) for number in range(self._hours)]
+        starts = [self._utc(start) for start in self._starts]
         whole = [_entry(start, counts.get(start, 0), length) for start in starts]
         seconds = (self._until - self._current).total_seconds()
-        current = _entry(self._current, counts.get(self._current, 0), seconds)
-        return whole, dict(current, seconds=round(seconds, 3))
+        last = _entry(self._current, counts.get(self._current, 0), seconds)
+        return whole, {
+            "start": last["start"],
+            "rows": last["rows"],
+            "rows_per_hour": last["rows_per_hour"],
+            "seconds": round(seconds, 3),
+        }
 
     def _utc(self, when):
         if self._kind == "day":
@@ -207,7 +242,10 @@ class Count:
         return when
 
     def _moments(self, bucket, rows):
-        """The hours that the rows of a bucket belong to. Where clocks are put back, an hour comes twice: each gets half of them."""
+        """Return the hours that the rows of a bucket belong to.
+
+        When clocks are put back, an hour comes twice, and each of the two gets half of the rows.
+        """
         if self._kind == "day":
             return [(self._utc(self._start + timedelta(days=bucket)), rows)]
         if self._kind != "local":
@@ -221,7 +259,7 @@ class Count:
         return [(first, rows - rows // 2), (second, rows // 2)]
 
 
-def _entry(start, rows, seconds):
+def _entry(start: datetime, rows: int, seconds: float) -> Hour:
     return {
         "start": timestamp(start.timestamp()),
         "rows": rows,

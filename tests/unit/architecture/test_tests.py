@@ -13,8 +13,6 @@ NOT_YET = "has none yet"
 WITHOUT = {
     "plugins/module_utils/_asking.py": NOT_YET,
     #
-    "plugins/module_utils/_database/database.py": NOT_YET,
-    #
     "plugins/module_utils/_disks/deleted.py": NOT_YET,
     #
     "plugins/module_utils/_disks/deleted_reader.py": NOT_YET,

@@ -12,12 +12,6 @@ from source_tree import functions, python_files
 NOT_YET = {
     "plugins/module_utils/_asking.py",
     #
-    "plugins/module_utils/_database/database.py",
-    #
-    "plugins/module_utils/_database/row_count.py",
-    #
-    "plugins/module_utils/_database/throughput.py",
-    #
     "plugins/module_utils/_disks/deleted.py",
     #
     "plugins/module_utils/_disks/deleted_reader.py",

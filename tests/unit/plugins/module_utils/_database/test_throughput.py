@@ -1,5 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict on rows per hour."""
+
 from __future__ import annotations
 
 import math
@@ -15,7 +17,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._database.throughpu
     times,
 )
 
-# Pages crawled per hour on the day on which the box died.
+# Pages crawled per hour on the day on which the host died.
 SEED = [11671, 9219, 8588, 7098, 2779, 481, 271, 135]
 
 
@@ -57,7 +59,7 @@ def test_the_seed_degrades_80_times():
         (7, "degrading", "critical"),
     ],
 )
-def test_it_was_to_be_seen_three_hours_before(seen, expected, severity):
+def test_a_warning_comes_three_hours_before_the_end(seen, expected, severity):
     found = judge(hours(SEED[:seen]))
     assert found["verdict"] == expected
     assert [finding["severity"] for finding in found["findings"]] == ([severity] if severity else [])
@@ -76,7 +78,7 @@ def test_it_was_to_be_seen_three_hours_before(seen, expected, severity):
         ([5000] + [1000] * 9, "steady"),
         ([1000] * 10 + [0], "stopped"),
         (SEED + [0], "stopped"),
-        # Three an hour may well be none in the next, but not in ten.
+        # With three rows an hour, an hour without any is chance; ten of them are not.
         ([3] * 10 + [0], "steady"),
         ([3] * 10 + [0] * 10, "stopped"),
         # After a restart.
@@ -89,33 +91,33 @@ def test_verdicts(counts, expected):
     assert verdict(counts) == expected
 
 
-def test_what_has_stopped_is_in_danger():
+def test_a_worker_that_stopped_is_critical():
     (finding,) = judge(hours([1000] * 10 + [0]))["findings"]
     assert (finding["severity"], finding["value"], finding["message"][:9]) == ("critical", None, "stopped, ")
 
 
-def test_what_recovers_is_told_how_far_it_still_is():
+def test_a_worker_that_recovers_is_compared_with_its_best_hour():
     assert judge(hours(SEED + [3000]))["message"].startswith("recovering, still 3.8 times slower than its best hour")
 
 
-def test_days_are_called_days():
+def test_the_noun_is_used_in_the_message():
     assert "than its best day" in judge(hours(SEED), noun="day")["message"]
 
 
-def test_the_levels_are_the_callers():
+def test_warning_and_critical_are_options():
     assert verdict(SEED[:5], warning=5) == "steady"
     assert verdict(SEED, warning=100, critical=200) == "steady"
 
 
 @pytest.mark.parametrize(("rate", "spread"), [(5, 1), (50, 1), (1000, 1), (1000, 2), (1000, 5)])
-def test_what_only_wavers_is_steady(rate, spread):
-    """V(spread) is how many times more than chance alone the hours scatter."""
+def test_a_rate_that_only_fluctuates_is_steady(rate, spread):
+    """The hours scatter by `spread` times as much as by chance alone."""
     dice = random.Random(rate + spread)
     days = [[max(0, round(dice.gauss(rate, spread * math.sqrt(rate)))) for _hour in range(24)] for _day in range(500)]
     assert {verdict(day) for day in days} == {"steady"}
 
 
-def test_half_every_hour_is_found_soon():
+def test_a_rate_that_halves_every_hour_degrades():
     dice = random.Random(1)
     for _case in range(200):
         counts = [round(1000 * dice.lognormvariate(0, 0.2)) for _hour in range(12)]
@@ -139,12 +141,12 @@ def test_half_every_hour_is_found_soon():
         (1000.0, "1000"),
     ],
 )
-def test_a_factor_in_words_is_never_more_than_it_is(factor, words):
+def test_times_rounds_down(factor, words):
     assert times(factor) == words
     assert float(times(factor)) <= factor
 
 
-def test_numbers():
+def test_slope_tau_and_is_fewer():
     assert slope([1]) is None
     assert slope([10, 8, 6, 40, 2]) == -2
     assert (tau([1, 2, 3]), tau([3, 2, 1]), tau([1, 1])) == (1, -1, 0)
