@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what follows from the code: the rules for Prometheus, and the table of metrics in docs/metrics.md.
+"""Write what is generated from the code: the rules for Prometheus, and the table of metrics in docs/metrics.md.
 
 PYTHONPATH=tests:.cache/collections python -m metrics
 """

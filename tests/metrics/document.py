@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of all metrics in docs/metrics.md."""
+"""Write the table of all metrics in docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ BEGIN, END = "<!-- metrics: made by python -m metrics, in the folder tests -->\n
 
 
 def table():
+    """Return the table as Markdown."""
     rows = []
     for family in samples.families(samples.sources("ill"), samples.settings()):
         labels = list(family.samples[0][0]) if family.samples else []
@@ -21,6 +22,6 @@ def table():
 
 
 def updated(text):
-    """The documentation V(text) with the table as it is now."""
+    """Return the page `text` with the current table."""
     before, _begin, rest = text.partition(BEGIN)
     return before + BEGIN + table() + END + rest.partition(END)[2]

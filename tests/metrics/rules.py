@@ -20,7 +20,7 @@ _HEADER = """\
 # Rules for Prometheus that alert where lifeline.fleet.health would, by the findings that each box exports.
 # Made by python -m metrics, in the folder tests.
 """
-# What may pass within the minute is looked at again.
+# A state that may pass within the minute must last.
 _LASTS = "2m"
 
 
@@ -87,32 +87,32 @@ NOT_EXPORTED = {
     *COMPANIONS.values(),
 }
 
-# Whether the metrics themselves can be believed.
+# Alerts on the metrics themselves.
 _OWN = (
     (
         "LifelineMetricsStale",
         "time() - lifeline_collector_timestamp_seconds > 5 * lifeline_collector_interval_seconds",
         None,
-        "the metrics are {{ $value | humanizeDuration }} old: lifeline-metrics.service fails",
+        "the metrics are {{ $value | humanizeDuration }} old; check lifeline-metrics.service",
     ),
     (
         "LifelineMetricsGone",
         "lifeline_collector_timestamp_seconds offset 1h unless lifeline_collector_timestamp_seconds",
         "15m",
-        "the box told how it is an hour ago, and doesn't now",
+        "the host exported metrics an hour ago, and does not now",
     ),
     ("LifelineMetricsIncomplete", "lifeline_collector_success == 0", "5m", "{{ $labels.collector }} could not be read"),
     (
         "LifelineTextfileError",
         "node_textfile_scrape_error == 1",
         "5m",
-        "node_exporter can't read a file of its textfile directory",
+        "node_exporter cannot read a file in its textfile directory",
     ),
 )
 
 
 def text():
-    """The file of rules."""
+    """Return the file of rules."""
     groups = {
         "groups": [
             {"name": "lifeline", "rules": [_rule(rule, severity) for rule in RULES for severity in LEVELS]},
@@ -123,13 +123,13 @@ def text():
 
 
 class _Indented(yaml.SafeDumper):
-    """Lists are indented, as yamllint wants them."""
+    """A dumper that indents lists, as yamllint demands."""
 
     def increase_indent(self, flow=False, indentless=False):
         return super().increase_indent(flow, False)
 
 
-# An expression has a line for each side.
+# An expression has one line for each side of its comparison.
 _Indented.add_representer(
     str,
     lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
@@ -137,6 +137,7 @@ _Indented.add_representer(
 
 
 def alert(check):
+    """Return the alert's name for a check."""
     words = check.replace("_percent", "").split("_")
     return "Lifeline" + "".join(word.capitalize() for word in words)
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The metrics of the boxes that are recorded in tests/boxes, and of one that has every illness there is a check for."""
+"""Provide the metrics of the hosts recorded in tests/boxes, and of one host on which every check finds something."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _recorded(name):
 
 
 def _ill():
-    """Debian 13 on a machine of its own, an hour after it was booted."""
+    """Return the sources of a physical Debian 13 an hour after boot, with every problem that a check finds."""
     found = {path: text for path, text in _recorded("debian-13").items() if not path.startswith("/run/")}
     found.update(
         {
@@ -133,7 +133,7 @@ def text(found, told):
 
 
 def judged(found, told):
-    """What health makes of the box."""
+    """Return the verdict that `health` gives."""
     return verdict.judge(
         probe_facts.parse(found, DAY),
         probe_facts.process_table(found),

@@ -1,11 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads on the box, in one go, what M(lifeline.fleet.health) reads from the controller: the same sources, for the same parsers."""
+"""Read on the host the sources that `health` reads from the controller, for the same parsers."""
 
 from __future__ import annotations
 
 import glob
 import os
+from typing import Dict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs
@@ -25,10 +26,10 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 
-# A service has a control group with limits of its own, and sees mounts as its sandbox has them. Those of init are the box's.
+# The exporter's service has its own control group limits and its own view of mounts; those of init are the host's.
 _OF_INIT = {"/proc/self/cgroup": "/proc/1/cgroup", "/proc/self/mountinfo": "/proc/1/mountinfo"}
 
-# The tables have a line for each socket, of which a busy box has many thousands.
+# The tables have one line per socket, and busy hosts have many thousands of sockets.
 _SOCKET_COUNTERS = tuple(path for path in sockets.SOURCES if path.rpartition("/")[2] not in sockets.TABLES)
 
 _FILES = tuple(
@@ -48,8 +49,11 @@ _FILES = tuple(
 )
 
 
-def read(timeout):
-    """The box's sources. V(timeout) is how many seconds a mount that may hang is waited for."""
+def read(timeout: float) -> Dict[str, str]:
+    """Return the host's sources: texts by path, and by name where no file has them.
+
+    `timeout` is the time in seconds for a mount that may hang.
+    """
     sources = _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT)
     of_init = _reader.read_files(_OF_INIT.values())
     sources.update((path, of_init[own]) for path, own in _OF_INIT.items() if own in of_init)
@@ -69,7 +73,7 @@ def read(timeout):
 
 
 def _waited_for(sources, pids):
-    """The mounts that an earlier reading still waits for: its process can't even be killed until they answer."""
+    """Return the mounts that an earlier reading still waits for: its process cannot be killed before they answer."""
     own = os.geteuid()
     found = {pid: statfs.mount_waited_for(sources.get(f"/proc/{pid}/stat", "")) for pid in pids}
     return {mount for pid, mount in found.items() if mount is not None and _owner(pid) == own}

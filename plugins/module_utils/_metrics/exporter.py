@@ -1,14 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program that role C(metrics) puts on a box: reads the box, judges it, and writes what node_exporter hands to Prometheus.
+"""The program of the role `metrics`: read the host, judge it, and write the file that node_exporter serves.
 
-It runs on the box, without Ansible: Python 3.8, the standard library, and what of this collection it imports.
+It runs on the host without Ansible: Python 3.8, the standard library, and the modules of this collection that it
+imports.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import List, Mapping, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
@@ -22,8 +24,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
 USAGE = "usage: lifeline-metrics SETTINGS [FILE]: writes to FILE, or to the standard output"
 
 
-def main(arguments):
-    """Returns what the program exits with."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the program and return its exit code."""
     if not 1 <= len(arguments) <= 2:
         print(USAGE, file=sys.stderr)
         return 2
@@ -44,16 +46,18 @@ def main(arguments):
     return 0
 
 
-def export(settings):
-    """The box's metrics as text. V(settings) is what _exporter_settings.parse makes of the inventory's."""
+def export(settings: exporter_settings.Settings) -> str:
+    """Return the host's metrics as text."""
     started = time.monotonic()
     sources = box_reader.read(settings["timeout"])
     read_at = time.time()
     return prometheus.text(families(sources, settings, round(read_at, 3), round(time.monotonic() - started, 3)))
 
 
-def families(sources, settings, read_at, seconds):
-    """The metrics of a box with these sources, read at that time within so many seconds."""
+def families(
+    sources: Mapping[str, str], settings: exporter_settings.Settings, read_at: float, seconds: float
+) -> List[prometheus.Family]:
+    """Return the metrics of a host with these sources, which were read at a time and took a number of seconds."""
     window = settings["oom_window"]
     facts, table, watchdog = (
         probe_facts.parse(sources, window),

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A box's facts and its verdict as metrics, in the names and units that Prometheus' conventions ask for.
+"""Turn a host's facts and verdict into metrics, with the names and units of Prometheus' conventions.
 
-A share is a ratio of 1, a size is in bytes, a time in seconds. What isn't known has no sample. Thresholds are metrics as well, so that one
-file of rules does for all boxes, whatever each is judged by.
+A share is a ratio of 1, a size is in bytes, a time is in seconds. An unknown value has no sample. Thresholds are
+metrics as well, so one file of rules serves hosts with different thresholds.
 """
 
 from __future__ import annotations
@@ -13,47 +13,49 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.logins impor
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.readings import is_missing
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, LEVELS
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.prometheus import Family
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import fullest_by_name
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.settings import Settings
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import has_lowered_its_limit
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import Noted
 
-# Each name of a process is a series of its own, so only so many of those that hold the most memory are told.
+# Each process name is a series of its own, so only the names that hold the most memory are exported.
 _LARGEST = 10
 
 _MEMORY = (
     ("total_bytes", "RAM that the kernel can use."),
-    ("free_bytes", "RAM in no use at all."),
+    ("free_bytes", "RAM that nothing uses."),
     ("available_bytes", "RAM that can be allocated without swapping."),
     ("used_bytes", "RAM that is not available, as free counts it."),
     ("buffers_bytes", "Buffers of block devices."),
     ("cached_bytes", "Page cache, shared memory included."),
-    ("shared_bytes", "Shared memory and tmpfs, which can't be dropped."),
-    ("anonymous_bytes", "Memory of processes that no file backs."),
+    ("shared_bytes", "Shared memory and tmpfs, which the kernel cannot drop."),
+    ("anonymous_bytes", "Memory of processes that is not backed by a file."),
     ("mapped_bytes", "Page cache that processes have mapped."),
     ("dirty_bytes", "Page cache that waits to be written."),
     ("writeback_bytes", "Page cache that is being written."),
-    ("unevictable_bytes", "Memory that can't be reclaimed."),
+    ("unevictable_bytes", "Memory that cannot be reclaimed."),
     ("slab_bytes", "The kernel's own objects."),
-    ("slab_reclaimable_bytes", "The part of the slab that the kernel gives back under pressure."),
+    ("slab_reclaimable_bytes", "The part of the slab that the kernel reclaims under pressure."),
     (
         "slab_unreclaimable_bytes",
-        "The part of the slab that it doesn't give back. One that only grows is a leak in the kernel.",
+        "The part of the slab that cannot be reclaimed. If it only grows, the kernel leaks memory.",
     ),
-    ("kernel_stack_bytes", "Stacks of all threads in the kernel."),
+    ("kernel_stack_bytes", "Kernel stacks of all threads."),
     ("page_tables_bytes", "Page tables."),
-    ("per_cpu_bytes", "Memory that each CPU has of its own."),
-    ("unaccounted_bytes", "RAM that no line of /proc/meminfo explains."),
-    ("commit_limit_bytes", "What may be promised to processes where the kernel doesn't overcommit."),
-    ("committed_bytes", "What has been promised to processes."),
-    ("limit_bytes", "What the box may really use: its control group's limit, or all its RAM."),
-    ("limit_available_bytes", "How much of what the box may use is still to be had."),
+    ("per_cpu_bytes", "Per-CPU memory."),
+    ("unaccounted_bytes", "RAM that no line of /proc/meminfo accounts for."),
+    ("commit_limit_bytes", "Memory that processes may reserve if the kernel does not overcommit."),
+    ("committed_bytes", "Memory that processes have reserved."),
+    ("limit_bytes", "Memory that the host may use: the limit of its control group, or all RAM."),
+    ("limit_available_bytes", "The part of that memory that is available."),
     ("available_percent", "Share of RAM that is available."),
     ("slab_unreclaimable_percent", "Share of RAM that the unreclaimable slab holds."),
-    ("limit_available_percent", "Share of what the box may use that is still to be had."),
+    ("limit_available_percent", "Share of that memory that is available."),
 )
 _CGROUP = (
-    ("limit_bytes", "Limit of the control group that limits the box below its RAM."),
-    ("usage_bytes", "All that is charged to that control group."),
-    ("used_bytes", "What is charged to that control group less the page cache that goes first."),
+    ("limit_bytes", "Limit of the control group that restricts the host to less than its RAM."),
+    ("usage_bytes", "All memory charged to that control group."),
+    ("used_bytes", "Memory charged to that control group, without the inactive page cache."),
     ("available_bytes", "The limit of that control group less what it uses."),
     ("swap_limit_bytes", "Swap that the control group may use."),
     ("swap_used_bytes", "Swap that the control group uses."),
@@ -62,65 +64,72 @@ _SWAP = (
     ("total_bytes", "Size of all swap."),
     ("free_bytes", "Swap not in use."),
     ("used_bytes", "Swap in use."),
-    ("cached_bytes", "Memory that is in RAM and in swap as well."),
+    ("cached_bytes", "Memory that is both in RAM and in swap."),
     ("used_percent", "Share of swap in use."),
 )
 _FILESYSTEM = (
     ("size_bytes", "Size of the file system."),
     ("used_bytes", "Space in use."),
-    ("available_bytes", "Space that users can still have."),
-    ("reserved_bytes", "Space that only root can have."),
+    ("available_bytes", "Space that is available to users."),
+    ("reserved_bytes", "Space that is reserved for root."),
     ("used_percent", "Share of the space in use, rounded up as df does."),
     ("inodes_total", "Inodes of the file system."),
     ("inodes_used", "Inodes in use."),
     ("inodes_available", "Inodes that are free."),
     ("inodes_used_percent", "Share of the inodes in use, rounded up as df does."),
     ("read_only", "Whether it is mounted read-only."),
-    ("always_full", "Whether it was filled when it was made, as an image is."),
-    ("hung", "Whether it doesn't answer."),
+    ("always_full", "Whether it is full by design, like an image."),
+    ("hung", "Whether it does not respond."),
 )
 _SOCKETS = (
     ("used", "sockets", "Sockets in use."),
     ("tcp_in_use", "sockets_tcp", "TCP sockets in use."),
-    ("tcp_orphaned", "sockets_tcp_orphaned", "TCP sockets that no process has any more."),
-    ("tcp_time_wait", "sockets_tcp_time_wait", "TCP sockets that wait for stray packets."),
-    ("tcp_memory_bytes", "sockets_tcp_memory_bytes", "Memory that TCP sockets hold."),
-    ("tcp_max_memory_bytes", "sockets_tcp_memory_limit_bytes", "Memory that TCP sockets may hold."),
+    ("tcp_orphaned", "sockets_tcp_orphaned", "TCP sockets that no process holds any longer."),
+    ("tcp_time_wait", "sockets_tcp_time_wait", "TCP sockets in the state TIME_WAIT."),
+    ("tcp_memory_bytes", "sockets_tcp_memory_bytes", "Memory of TCP sockets."),
+    ("tcp_max_memory_bytes", "sockets_tcp_memory_limit_bytes", "Limit of the memory of TCP sockets."),
 )
 _WORKER = (
     ("processes", "processes", "Processes of the worker, its children included."),
     ("rss_bytes", "resident_memory_bytes", "Resident set size of the worker and its children."),
-    ("max_memory_bytes", "memory_limit_bytes", "What the worker is allowed."),
+    ("max_memory_bytes", "memory_limit_bytes", "Memory limit of the worker."),
     ("required", "required", "Whether the worker must run."),
 )
 _NOTED = (
     ("restarts", "restarts_total", "counter", "Restarts of the worker by the watchdog since boot."),
     ("given_up", "given_up", "gauge", "Whether the watchdog has given up on the worker."),
-    ("paused", "paused", "gauge", "Whether somebody has stopped the worker by sidekiq-watchdog pause."),
+    ("paused", "paused", "gauge", "Whether the worker was stopped with sidekiq-watchdog pause."),
 )
 
 
-def families(facts, table, noted, judged, settings, read_at, seconds):
-    """All families, each with what is known of it.
+def families(
+    facts: Mapping[str, Any],
+    table: Mapping[int, Mapping[str, Any]],
+    noted: Mapping[str, Noted],
+    judged: Mapping[str, Any],
+    settings: Settings,
+    read_at: float,
+    seconds: float,
+) -> List[Family]:
+    """Return all families, each with its known samples.
 
-    V(facts) are the fact modules' dictionaries by name, V(table) the process table, V(noted) what the watchdog has noted of its workers,
-    V(judged) what the verdict's judge makes of these, V(settings) has C(thresholds), C(oom_window) and C(interval); V(read_at) is when
-    the box was read, and V(seconds) how long that took.
+    `facts` are the fact modules' dictionaries by name, `table` is the process table, `noted` are the watchdog's records
+    of workers, `judged` is the verdict. The host was read at `read_at` (seconds since the epoch), within `seconds`.
     """
     memory, fds, pressure = facts["lifeline_memory"], facts["lifeline_fds"], facts["lifeline_pressure"]
     return [
-        _gauge("collector_timestamp_seconds", "When the box was read.", read_at),
-        _gauge("collector_duration_seconds", "How long that took.", seconds),
-        _gauge("collector_interval_seconds", "How often the box is read.", settings["interval"]),
+        _gauge("collector_timestamp_seconds", "Time at which the host was read.", read_at),
+        _gauge("collector_duration_seconds", "Time that the reading took.", seconds),
+        _gauge("collector_interval_seconds", "Interval between two readings.", settings["interval"]),
         _labelled(
             "collector_success",
-            "Whether what this part reads could be read.",
+            "Whether the sources of this part could be read.",
             "collector",
             _successes(facts, table, judged),
         ),
         _labelled(
             "verdict",
-            "What the box is judged to be: 1 for one of ok, warning and critical.",
+            "Verdict on the host: 1 for one of ok, warning and critical.",
             "verdict",
             {severity: judged["verdict"] == severity for severity in SEVERITIES},
         ),
@@ -157,13 +166,13 @@ def _labelled(name, help_text, label, values, kind="gauge"):
     return _family(name, help_text, [({label: key}, value) for key, value in values.items()], kind)
 
 
-def ratio(share):
-    """A share in percent as a ratio. Both sides of a comparison go through here, so that what is equal remains so."""
+def ratio(share: Optional[float]) -> Optional[float]:
+    """Return percent as a ratio. Both sides of a comparison are converted here, so equal values stay equal."""
     return None if share is None else round(share / 100, 9)
 
 
 def _measure(prefix, key, help_text, parts):
-    """The family of what is V(key) in V(parts), pairs of labels and a dictionary of facts: a share in percent becomes a ratio."""
+    """Return the family of the fact `key` in `parts`, which are pairs of labels and facts. Percent become a ratio."""
     if key.endswith("_percent"):
         return _family(f"{prefix}_{key[:-8]}_ratio", help_text, [(labels, ratio(part[key])) for labels, part in parts])
     return _family(f"{prefix}_{key}", help_text, [(labels, part[key]) for labels, part in parts])
@@ -182,7 +191,7 @@ def _successes(facts, table, judged):
 
 
 def _thresholds(thresholds):
-    """Shares stand apart from counts: one metric has one unit."""
+    """Return thresholds of shares and of counts as separate metrics: a metric has one unit."""
 
     def samples(shares):
         return [
@@ -193,8 +202,8 @@ def _thresholds(thresholds):
         ]
 
     return [
-        _family("threshold_ratio", "Where a check of a share strikes.", samples(True)),
-        _family("threshold", "Where a check of a number strikes.", samples(False)),
+        _family("threshold_ratio", "Thresholds of the checks of shares.", samples(True)),
+        _family("threshold", "Thresholds of the checks of numbers.", samples(False)),
     ]
 
 
@@ -204,7 +213,7 @@ def _memory(memory):
         *(_measure("memory", key, text, [({}, memory)]) for key, text in _MEMORY),
         _gauge(
             "memory_available_estimated",
-            "Whether the kernel doesn't tell what is available, and it is computed.",
+            "Whether the available memory is computed, because the kernel does not report it.",
             memory["available_estimated"],
         ),
         *(
@@ -212,10 +221,10 @@ def _memory(memory):
             for key, text in _CGROUP
         ),
         *(_measure("swap", key, text, [({}, memory["swap"])]) for key, text in _SWAP),
-        _gauge("huge_pages_bytes", "Memory set apart as huge pages, which is never available.", huge["size_bytes"]),
+        _gauge("huge_pages_bytes", "Memory reserved for huge pages, which is never available.", huge["size_bytes"]),
         _labelled(
             "huge_pages",
-            "Huge pages of the default size, by what they are.",
+            "Huge pages of the default size, by state.",
             "state",
             {state: huge[state] for state in ("total", "free", "reserved", "surplus")},
         ),
@@ -227,7 +236,7 @@ def _filesystems(filesystems):
         ({"mountpoint": disk["mount"], "device": disk["device"], "fstype": disk["type"]}, disk) for disk in filesystems
     ]
     found = [_measure("filesystem", key, text, parts) for key, text in _FILESYSTEM]
-    # The suffix _total is for counters.
+    # The suffix _total is reserved for counters.
     return [
         family._replace(name="lifeline_filesystem_inodes") if family.name.endswith("_total") else family
         for family in found
@@ -235,40 +244,45 @@ def _filesystems(filesystems):
 
 
 def _fds(fds):
-    by_name = fullest_by_name(fds["processes"])
+    by_name: Dict[str, Mapping[str, Any]] = {}
+    for holder in fds["processes"]:
+        if holder["used_percent"] is not None and not has_lowered_its_limit(holder):
+            best = by_name.get(holder["name"])
+            if best is None or holder["used_percent"] > best["used_percent"]:
+                by_name[holder["name"]] = holder
     return [
-        _gauge("fds_allocated", "Descriptors of the whole system.", fds["allocated"]),
-        _gauge("fds_maximum", "Descriptors that the whole system may have (file-max).", fds["maximum"]),
+        _gauge("fds_allocated", "File descriptors of the whole system.", fds["allocated"]),
+        _gauge("fds_maximum", "Limit of the system's file descriptors (file-max).", fds["maximum"]),
         _gauge(
             "fds_used_ratio",
-            "Share of the system's descriptors in use; none where there is no limit worth the name.",
+            "Share of the system's file descriptors in use; none without an effective limit.",
             ratio(fds["used_percent"]),
         ),
         _labelled(
             "process_fds_open",
-            "Descriptors of the process of that name that is nearest to its limit.",
+            "File descriptors of the process of that name that is nearest to its limit.",
             "process",
             {name: holder["open"] for name, holder in by_name.items()},
         ),
         _labelled(
             "process_fds_limit",
-            "That process's limit.",
+            "Limit of that process.",
             "process",
             {name: holder["soft_limit"] for name, holder in by_name.items()},
         ),
         _labelled(
             "process_fds_used_ratio",
-            "Share of its limit that this process has open.",
+            "Share of its limit that this process has in use.",
             "process",
             {name: ratio(holder["used_percent"]) for name, holder in by_name.items()},
         ),
         _gauge(
             "fd_limits_above_maximum",
-            "Processes whose limit lies above file-max and can never protect.",
+            "Processes whose limit exceeds file-max, so it cannot protect.",
             fds["limit_above_maximum"]["count"],
         ),
-        _gauge("inodes_allocated", "Inodes that the kernel holds in memory.", fds["inodes"]["allocated"]),
-        _gauge("inodes_free", "Those of them in no use.", fds["inodes"]["free"]),
+        _gauge("inodes_allocated", "Inodes in the kernel's memory.", fds["inodes"]["allocated"]),
+        _gauge("inodes_free", "Inodes in the kernel's memory that are unused.", fds["inodes"]["free"]),
         *(_gauge(name, text, fds["sockets"][key]) for key, name, text in _SOCKETS),
     ]
 
@@ -276,10 +290,10 @@ def _fds(fds):
 def _oom(oom, kills, window):
     return [
         _gauge(
-            "oom_kills_total", "OOM kills since boot, as the kernel counts them.", oom["kills_since_boot"], "counter"
+            "oom_kills_total", "OOM kills since boot, as counted by the kernel.", oom["kills_since_boot"], "counter"
         ),
-        _gauge("oom_kills_recent", "OOM kills in the window that the box is judged by.", kills),
-        _gauge("oom_kills_window_seconds", "That window.", window),
+        _gauge("oom_kills_recent", "OOM kills in the window of the verdict.", kills),
+        _gauge("oom_kills_window_seconds", "Length of that window.", window),
     ]
 
 
@@ -293,17 +307,17 @@ def _pressure(pressure):
     ]
     return [
         _gauge("uptime_seconds", "Time since boot.", pressure["uptime_seconds"]),
-        _gauge("cpus", "CPUs of the box.", pressure["cpus"]),
+        _gauge("cpus", "CPUs of the host.", pressure["cpus"]),
         _labelled(
             "load", "Load average.", "window", {window: pressure["load"][key] for window, key in windows.items()}
         ),
         _labelled(
             "load_per_cpu",
-            "Load average against the CPUs.",
+            "Load average per CPU.",
             "window",
             {window: pressure["load_per_cpu"][key] for window, key in windows.items()},
         ),
-        _gauge("tasks_running", "Tasks that run or could.", pressure["running"]),
+        _gauge("tasks_running", "Tasks that run or are ready to run.", pressure["running"]),
         _gauge("tasks_blocked", "Tasks that wait for a disk.", pressure["blocked"]),
         _labelled(
             "cpu_ratio",
@@ -330,13 +344,13 @@ def _seconds(microseconds):
 
 
 def _processes(table):
-    by_name = {}
+    by_name: Dict[str, int] = {}
     for process in table.values():
         if process["rss_bytes"]:
             by_name[process["name"]] = by_name.get(process["name"], 0) + process["rss_bytes"]
     largest = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
     return [
-        _gauge("processes", "Processes, those of the kernel included.", len(table) if table else None),
+        _gauge("processes", "Processes, including those of the kernel.", len(table) if table else None),
         _gauge(
             "threads",
             "Threads of all processes.",
@@ -358,7 +372,7 @@ def _processes(table):
 
 def _workers(workers, noted, memory):
     parts = [({"worker": worker["name"]}, worker) for worker in workers]
-    # The watchdog may watch more than the box is judged by.
+    # The watchdog may watch workers that the verdict does not know.
     watched = parts + [
         ({"worker": name}, state) for name, state in noted.items() if name not in {worker["name"] for worker in workers}
     ]
@@ -369,17 +383,17 @@ def _workers(workers, noted, memory):
         ),
         _family(
             "worker_missing",
-            "Whether the worker should run, and doesn't.",
+            "Whether the worker is required and does not run.",
             [(labels, is_missing(worker)) for labels, worker in parts],
         ),
         _family(
             "worker_memory_used_ratio",
-            "Resident set size of the worker and its children against what it is allowed.",
+            "Resident set size of the worker and its children, relative to its memory limit.",
             [(labels, ratio(worker["used_percent"])) for labels, worker in parts],
         ),
         _family(
             "worker_memory_limit_ratio",
-            "What the worker is allowed against what the box may use.",
+            "Memory limit of the worker, relative to the memory that the host may use.",
             [(labels, ratio(percent(worker["max_memory_bytes"], memory["limit_bytes"]))) for labels, worker in parts],
         ),
         *(

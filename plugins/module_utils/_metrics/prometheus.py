@@ -1,36 +1,44 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The text format in which Prometheus reads metrics: families in, text out."""
+"""Write metrics in the text format that Prometheus reads."""
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Tuple, Union
+from typing import Dict, Iterable, List, NamedTuple, Set, Tuple, Union
 
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", '"': '\\"'}
 
 
+Value = Union[int, float, bool, None]
+
+
 class Family(NamedTuple):
-    """All samples of one metric: pairs of labels and value. A value that is None is not known, and has no line."""
+    """All samples of one metric: pairs of labels and value. None is an unknown value, which gets no line."""
 
     name: str
     kind: str
     help: str
-    samples: List[Tuple[Dict[str, str], Union[int, float, bool, None]]]
+    samples: List[Tuple[Dict[str, str], Value]]
 
 
-def text(families):
-    """The families that have a value. Raises ValueError where two samples are one: Prometheus would refuse all of it."""
-    lines, seen = [], set()
+def text(families: Iterable[Family]) -> str:
+    """Return the families that have a value as text.
+
+    Raises ValueError if a series occurs twice, because Prometheus would reject the whole file.
+    """
+    lines: List[str] = []
+    seen: Set[str] = set()
     for family in families:
         samples = [(_labels(labels), value) for labels, value in family.samples if value is not None]
         if not samples:
             continue
-        lines.append("# HELP %s %s" % (family.name, _escaped(family.help, "\\\n")))
+        help_text = _escaped(family.help, "\\\n")
+        lines.append(f"# HELP {family.name} {help_text}")
         lines.append(f"# TYPE {family.name} {family.kind}")
         for labels, value in samples:
             series = family.name + labels
             if series in seen:
-                raise ValueError(f"there are two of the sample {series}")
+                raise ValueError(f"two samples of the series {series}")
             seen.add(series)
             lines.append(f"{series} {_number(value)}")
     return "".join(line + "\n" for line in lines)

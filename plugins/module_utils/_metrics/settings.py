@@ -1,35 +1,47 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the exporter on a box is told: the controller writes it as JSON, and the box makes of it what the verdict takes."""
+"""The exporter's settings: the controller writes them as JSON, and the host parses them."""
 
 from __future__ import annotations
 
 import json
 import re
+from typing import Dict, List, Optional, Sequence, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
 
-# To start Python each second for a look at what changes by the minute would be a load of its own.
+# Starting Python every second, to read what changes every minute, would be a load of its own.
 _LEAST_INTERVAL, _MOST_INTERVAL = 10, 3600
 
+Thresholds = Dict[str, Dict[str, Optional[float]]]
 
-def text(thresholds, workers, interval, oom_window, timeout):
-    """The settings as JSON: the same text for the same settings. Raises SettingsError."""
+
+class Settings(TypedDict):
+    """What the exporter judges the host by, and how often (`interval`, in seconds) and how patiently it reads it."""
+
+    thresholds: Thresholds
+    workers: List[Worker]
+    oom_window: float
+    interval: int
+    timeout: float
+
+
+def text(thresholds: Thresholds, workers: Sequence[Worker], interval: int, oom_window: str, timeout: float) -> str:
+    """Return the settings as JSON, always the same text for the same settings. Raises SettingsError."""
     names = [worker.name for worker in workers]
     for name in names:
         if names.count(name) > 1:
-            raise SettingsError(
-                f"lifeline_workers names {name!r} twice: each needs a name of its own, which is its label"
-            )
+            raise SettingsError(f"lifeline_workers: two workers have the same name ({name!r}); rename one of them")
     if not _LEAST_INTERVAL <= interval <= _MOST_INTERVAL:
         raise SettingsError(
-            f"metrics_interval_seconds is {int(interval)}: it must be {_LEAST_INTERVAL} to {_MOST_INTERVAL}"
+            f"metrics_interval_seconds: out of range ({interval}); use {_LEAST_INTERVAL} to {_MOST_INTERVAL}"
         )
     if not 0 < timeout <= interval / 2:
         raise SettingsError(
-            f"metrics_timeout_seconds is {timeout:g}: it must be more than 0, and at most half of the {int(interval)} seconds of metrics_interval_seconds"
+            f"metrics_timeout_seconds: out of range ({timeout:g}); use more than 0, and at most half of "
+            f"metrics_interval_seconds ({interval})"
         )
     try:
         window = parse_duration(oom_window)
@@ -51,10 +63,9 @@ def text(thresholds, workers, interval, oom_window, timeout):
     )
 
 
-def parse(document):
-    """The settings out of that text. Raises ValueError where it is none."""
-    settings = json.loads(document)
-    settings["workers"] = [
-        Worker(**dict(worker, pattern=re.compile(worker["pattern"]))) for worker in settings["workers"]
-    ]
+def parse(document: str) -> Settings:
+    """Return the settings from their JSON. Raises ValueError if it is not JSON."""
+    settings: Settings = json.loads(document)
+    declared = json.loads(document)["workers"]
+    settings["workers"] = [Worker(**dict(worker, pattern=re.compile(worker["pattern"]))) for worker in declared]
     return settings

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what health tells of this box as metrics, for node_exporter: python3 -I -S THIS-FOLDER /etc/lifeline/metrics.json"""
+"""Write the metrics of this host for node_exporter: python3 -I -S THIS-FOLDER /etc/lifeline/metrics.json"""
 
 import sys
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The metrics of recorded boxes: in the terms of Prometheus' conventions, and with the values that the facts have."""
+"""The metrics of recorded hosts: they follow Prometheus' conventions and have the values of the facts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts
 
 
 def exported(name, told=None):
-    """Each series of a box with its value."""
+    """Return each series of a host with its value."""
     text = samples.text(samples.sources(name), told or samples.settings())
     return {series: float(value) for series, value in re.findall(r"^([^#\n].*) (\S+)$", text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("name", samples.NAMES)
-def test_promtool_has_nothing_against_them(name):
+def test_promtool_accepts_the_metrics(name):
     assert promtool.run("check", "metrics", text=samples.text(samples.sources(name), samples.settings())) == (True, "")
 
 
@@ -33,7 +33,7 @@ def test_names_and_units_follow_the_conventions():
 
 
 def test_every_metric_has_a_value_somewhere():
-    """That a name of a fact isn't misspelt: what no recorded box has would never be seen."""
+    """A misspelt name of a fact would give a metric that no recorded host has."""
     known = {
         family.name
         for name in samples.NAMES
@@ -44,7 +44,7 @@ def test_every_metric_has_a_value_somewhere():
     assert every - known == set()
 
 
-def test_the_values_are_those_of_the_facts():
+def test_values_equal_the_facts():
     facts, found = probe_facts.parse(samples.sources("ill"), samples.DAY), exported("ill")
     memory, disks, fds = facts["lifeline_memory"], facts["lifeline_disks"]["filesystems"], facts["lifeline_fds"]
     assert found["lifeline_memory_limit_available_bytes"] == memory["limit_available_bytes"]
@@ -67,15 +67,15 @@ def test_the_values_are_those_of_the_facts():
     assert found['lifeline_verdict{verdict="critical"}'] == 1 and found['lifeline_verdict{verdict="ok"}'] == 0
 
 
-def test_a_threshold_that_is_switched_off_is_not_there():
+def test_a_threshold_that_is_switched_off_has_no_series():
     found = exported("debian-12", samples.settings({"disk_used_percent": {"warning": None, "critical": 97.5}}))
     assert found['lifeline_threshold_ratio{check="disk_used_percent",severity="critical"}'] == 0.975
     assert 'lifeline_threshold_ratio{check="disk_used_percent",severity="warning"}' not in found
     assert found['lifeline_threshold{check="load_per_cpu",severity="warning"}'] == 2
 
 
-def test_processes_of_one_name_are_one_series():
-    """sshd and its sessions, say: the memory is that of all, the descriptors those of the one that is nearest to its limit."""
+def test_processes_of_one_name_share_a_series():
+    """Their memory is summed up, and their descriptors are those of the process that is nearest to its limit."""
     sources = samples.sources("ill")
     table, found = probe_facts.process_table(sources), exported("ill")
     for name in {process["name"] for process in table.values()}:
@@ -84,7 +84,7 @@ def test_processes_of_one_name_are_one_series():
     assert len([series for series in found if series.startswith("lifeline_process_resident_memory_bytes")]) <= 10
 
 
-def test_what_could_not_be_read_is_told():
+def test_unreadable_sources_are_reported():
     sources = {
         path: text
         for path, text in samples.sources("debian-12").items()

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules for Prometheus, asked by Prometheus' own tool: they fire where health finds something, and nowhere else."""
+"""The rules for Prometheus, run by promtool: they fire exactly on the findings of `health`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULES = ROOT / "extensions" / "prometheus" / "lifeline.rules.yml"
 _SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
-def test_the_files_are_as_the_code_makes_them():
+def test_the_generated_files_are_up_to_date():
     again = "run PYTHONPATH=tests:.cache/collections python -m metrics"
     assert RULES.read_text(encoding="utf-8") == rules.text(), again
     page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -24,21 +24,21 @@ def test_the_files_are_as_the_code_makes_them():
     assert "| `lifeline_memory_limit_available_ratio` |" in page
 
 
-def test_every_check_of_health_has_its_rule_but_those_that_are_named():
+def test_every_check_has_a_rule_or_is_listed_as_not_exported():
     assert {rule.check for rule in rules.RULES} | rules.NOT_EXPORTED == set(CHECKS)
     assert not {rule.check for rule in rules.RULES} & rules.NOT_EXPORTED
 
 
-def test_prometheus_takes_the_rules():
+def test_promtool_accepts_the_rules():
     content, said = promtool.run("check", "rules", str(RULES))
     assert content and f"SUCCESS: {2 * len(rules.RULES) + 4} rules" in said, said
 
 
-# --- the rules against the verdict --------------------------------------------------------------------------------------------------
+# --- the rules against the verdict ---
 
 
 def layers(found):
-    """Thresholds for one box: the defaults, none, those that anything reaches, and those that its own values just reach, or don't."""
+    """Yield thresholds for one host: the defaults, none, the lowest, and those that its values just reach or miss."""
     yield "defaults", None
     yield "none", {name: {"warning": None, "critical": None} for name in CHECKS}
     lowest = {
@@ -69,7 +69,7 @@ def expected(instance, found, told):
 
 
 def series(text, instance):
-    """An exposition as what promtool takes for the input of a test: the same for three minutes."""
+    """Return metrics as the input of promtool's tests, constant for three minutes."""
     target = f'instance="{instance}",job="node"'
     return [
         {"series": "%s{%s}" % (name, ",".join(filter(None, (labels, target)))), "values": value + "+0x3"}
@@ -86,7 +86,7 @@ def described(alert):
 
 
 def promtool_test(tmp_path, tests):
-    """Run tests of the rules as they are shipped."""
+    """Run tests of the shipped rules."""
     path = tmp_path / "test.yml"
     path.write_text(
         yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}, width=1000)
@@ -95,7 +95,7 @@ def promtool_test(tmp_path, tests):
 
 
 def comparison(alerts):
-    """A test that these alerts and no other fire, each for whom it is about."""
+    """Return a test that exactly these alerts fire, each with its subject."""
     return {
         "expr": "max by (instance, check, severity, subject) "
         '(ALERTS{alertstate="firing",alertname!~"LifelineMetrics.*"})',
@@ -104,7 +104,7 @@ def comparison(alerts):
     }
 
 
-def test_the_rules_fire_where_health_finds_something_and_nowhere_else(tmp_path):
+def test_the_rules_fire_exactly_on_the_findings_of_health(tmp_path):
     inputs, alerts = [], set()
     for name in samples.NAMES:
         found = samples.sources(name)
@@ -120,11 +120,11 @@ def test_the_rules_fire_where_health_finds_something_and_nowhere_else(tmp_path):
     assert content, said
 
 
-# --- the metrics' own trouble ---------------------------------------------------------------------------------------------------------
+# --- the metrics' own trouble ---
 
 
-def test_stale_missing_and_incomplete_metrics_are_told(tmp_path):
-    """Time begins at 0 there: what was written then is 5 intervals old after 5 minutes, and the second box is silent after 30."""
+def test_stale_missing_and_incomplete_metrics_raise_alerts(tmp_path):
+    """Time starts at 0: what was written then is 5 intervals old after 5 minutes, and one host is silent after 30."""
     label = '{instance="%s",job="node"}'
     inputs = [
         {"series": name + label % instance, "values": values}
@@ -173,8 +173,8 @@ def test_stale_missing_and_incomplete_metrics_are_told(tmp_path):
     assert content, said
 
 
-def test_an_alert_says_what_is_wrong_and_where(tmp_path):
-    """The labels that the target has besides stay with the alert."""
+def test_an_alert_names_the_problem_and_the_place(tmp_path):
+    """The target's other labels are kept in the alert."""
     target = {"instance": "c1:9100", "job": "node", "region": "eu"}
     place = {"check": "disk_used_percent", "subject": "/data", **target}
     inputs = [

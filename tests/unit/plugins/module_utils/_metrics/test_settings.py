@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the exporter on a box is told."""
+"""The exporter's settings, written by the controller and parsed on the host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def text(declared=None, interval=60, window="24h", timeout=5):
 @pytest.mark.parametrize(
     "declared", [None, [], [{"name": "a", "pattern": r"^a\d", "max_memory": "60%", "required": False}, {"name": "b"}]]
 )
-def test_the_box_makes_of_it_what_the_controller_judges_by(declared):
+def test_parse_returns_what_text_was_given(declared):
     told = exporter_settings.parse(text(declared, window="12h"))
     assert told == {
         "thresholds": thresholds.defaults(),
@@ -30,7 +30,7 @@ def test_the_box_makes_of_it_what_the_controller_judges_by(declared):
     }
 
 
-def test_the_same_settings_are_the_same_text():
+def test_the_same_settings_give_the_same_text():
     assert text() == text() and text().endswith("}\n")
 
 
@@ -39,17 +39,26 @@ def test_the_same_settings_are_the_same_text():
     [
         (
             {"declared": [{"name": "a"}, {"name": "a"}]},
-            "lifeline_workers names 'a' twice: each needs a name of its own",
+            "lifeline_workers: two workers have the same name ('a'); rename one of them",
         ),
-        ({"interval": 9}, "metrics_interval_seconds is 9: it must be 10 to 3600"),
-        ({"interval": 3601}, "metrics_interval_seconds is 3601: it must be 10 to 3600"),
-        ({"timeout": 0}, "metrics_timeout_seconds is 0: it must be more than 0, and at most half of the 60 seconds"),
-        ({"timeout": 31}, "metrics_timeout_seconds is 31: it must be more than 0"),
-        ({"timeout": float("nan")}, "metrics_timeout_seconds is nan: it must be more than 0"),
+        ({"interval": 9}, "metrics_interval_seconds: out of range (9); use 10 to 3600"),
+        ({"interval": 3601}, "metrics_interval_seconds: out of range (3601); use 10 to 3600"),
+        (
+            {"timeout": 0},
+            "use more than 0, and at most half of metrics_interval_seconds (60)",
+        ),
+        ({"timeout": 31}, "metrics_timeout_seconds: out of range (31); use more than 0"),
+        ({"timeout": float("nan")}, "metrics_timeout_seconds: out of range (nan); use more than 0"),
         ({"window": "a day"}, "metrics_oom_window: 'a day' is no duration"),
     ],
 )
-def test_what_can_t_be_is_refused_by_its_name(options, complaint):
+def test_a_setting_that_cannot_work_is_refused(options, complaint):
     with pytest.raises(SettingsError) as error:
         text(**options)
     assert complaint in str(error.value)
+
+
+@pytest.mark.parametrize("document", ["", "{", "nonsense"])
+def test_parse_refuses_what_is_not_json(document):
+    with pytest.raises(ValueError):
+        exporter_settings.parse(document)

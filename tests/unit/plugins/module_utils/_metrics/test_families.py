@@ -1,0 +1,73 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Families of metrics: names, units and values. tests/unit/metrics checks them on recorded hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, thresholds, verdict
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import workers
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.families import families, ratio
+
+SETTINGS = {"thresholds": thresholds.defaults(), "oom_window": 3600.0, "interval": 60, "timeout": 5.0}
+
+
+def samples(sources=None, noted=None, declared=()):
+    """Return the samples of all families by name, for a host with `sources`."""
+    sources = sources or {}
+    settings = {**SETTINGS, "workers": workers(list(declared), None)}
+    facts, table = probe_facts.parse(sources, 3600), probe_facts.process_table(sources)
+    watchdog = {"noted": noted or {}, "pids": {}}
+    judged = verdict.judge(facts, table, watchdog, settings["thresholds"], settings["workers"], 3600)
+    found = families(facts, table, watchdog["noted"], judged, settings, 1790000000.5, 0.25)
+    assert len({family.name for family in found}) == len(found)
+    return {family.name: family.samples for family in found}
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(None, None), (0.0, 0.0), (97.5, 0.975), (100.0, 1.0), (33.33, 0.3333)]
+)
+def test_ratio(share, expected):
+    assert ratio(share) == expected
+
+
+def test_a_host_without_sources_has_no_values_but_its_settings():
+    found = samples()
+    assert found["lifeline_collector_timestamp_seconds"] == [({}, 1790000000.5)]
+    assert found["lifeline_collector_duration_seconds"] == [({}, 0.25)]
+    assert found["lifeline_collector_interval_seconds"] == [({}, 60)]
+    assert {value for _labels, value in found["lifeline_collector_success"]} == {False}
+    assert found["lifeline_memory_total_bytes"] == [({}, None)]
+    assert found["lifeline_processes"] == [({}, None)]
+    assert found["lifeline_filesystem_size_bytes"] == []
+
+
+def test_memory_is_in_bytes_and_shares_are_ratios():
+    found = samples({"/proc/meminfo": "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 250 kB\n"})
+    assert found["lifeline_memory_total_bytes"] == [({}, 1024000)]
+    assert found["lifeline_memory_available_ratio"] == [({}, 0.25)]
+    assert "lifeline_memory_available_percent" not in found
+
+
+def test_thresholds_of_shares_and_of_counts_are_separate_metrics():
+    found = samples()
+    shares = {labels["check"] for labels, _value in found["lifeline_threshold_ratio"]}
+    counts = {labels["check"] for labels, _value in found["lifeline_threshold"]}
+    assert "disk_used_percent" in shares and "load_per_cpu" in counts
+    assert not shares & counts
+
+
+def test_records_of_the_watchdog_are_exported_for_workers_that_are_not_declared():
+    noted = {"mailer": {"restarts": 2, "given_up": True, "paused": False}}
+    found = samples(noted=noted, declared=[{"name": "crawler", "pattern": "sidekiq"}])
+    assert [labels for labels, _value in found["lifeline_worker_processes"]] == [{"worker": "crawler"}]
+    assert ({"worker": "mailer"}, 2) in found["lifeline_worker_restarts_total"]
+    assert ({"worker": "mailer"}, True) in found["lifeline_worker_given_up"]
+    assert ({"worker": "crawler"}, None) in found["lifeline_worker_restarts_total"]
+
+
+def test_exactly_one_verdict_is_true():
+    found = {labels["verdict"]: value for labels, value in samples()["lifeline_verdict"]}
+    assert set(found) == {"ok", "warning", "critical"}
+    assert sorted(found.values()) == [False, False, True]
