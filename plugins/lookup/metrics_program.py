@@ -8,11 +8,11 @@ DOCUMENTATION = r"""
 name: metrics_program
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: A Python program with what it imports of this collection, ready to be written to a box
+short_description: Returns a Python program with the modules of this collection that it imports
 version_added: 0.1.0
 description:
-  - Finds out which modules of this collection a program imports, so that the very parsers that serve the fact modules and
-    M(lifeline.fleet.health) run on a box without Ansible. Nothing else of the collection comes along.
+  - Finds the modules of this collection that a program imports, directly and indirectly, so the parsers of the fact
+    modules and of M(lifeline.fleet.health) can run on a host without Ansible. The rest of the collection is left out.
 options:
   _terms:
     description: The program, a path on the controller.
@@ -20,7 +20,8 @@ options:
     type: list
     elements: path
   folder:
-    description: Where the program goes on the box. There it is C(__main__.py), so that C(python3 FOLDER) runs it.
+    description:
+      - The program's folder on the host. The program becomes C(__main__.py) there, so C(python3 FOLDER) runs it.
     required: true
     type: path
 """
@@ -33,7 +34,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: One list of files as module M(lifeline.fleet.config_files) takes them, with C(path) and C(content).
+  description: One list of files with C(path) and C(content), as the module M(lifeline.fleet.config_files) takes them.
   type: list
   elements: list
 """
@@ -59,6 +60,6 @@ class LookupModule(SettingsLookup):
         try:
             text = program.read_text(encoding="utf-8")
         except OSError as error:
-            raise SettingsError(f"the program {program} cannot be read: {error.strerror}") from error
+            raise SettingsError(f"{program}: cannot read the program: {error.strerror}") from error
         texts = {"__main__.py": text, **_program.modules(text)}
         return [{"path": f"{folder}/{name}", "content": content} for name, content in texts.items()]

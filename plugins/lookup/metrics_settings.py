@@ -8,27 +8,27 @@ DOCUMENTATION = r"""
 name: metrics_settings
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: What a host's metrics are judged by, as the program on the box reads it
+short_description: Returns the settings of a host's metrics, as the program on the host reads them
 version_added: 0.1.0
 description:
-  - Takes C(lifeline_thresholds) of all layers of the inventory, and the workers, as M(lifeline.fleet.health) does.
+  - Merges C(lifeline_thresholds) and the workers of all layers of the inventory, as M(lifeline.fleet.health) does.
 options:
   interval:
-    description: How often the box is read, in seconds.
+    description: Seconds between two readings of the host.
     type: int
     default: 60
   oom_window:
-    description: How long an OOM kill counts.
+    description: The time during which an OOM kill counts.
     type: str
     default: 24h
   timeout:
-    description: How long a mount that may hang is waited for, in seconds.
+    description: Seconds to wait for a mount that may hang.
     type: float
     default: 5
 """
 
 EXAMPLES = r"""
-- name: Show what this host's metrics are judged by
+- name: Show the settings of this host's metrics
   ansible.builtin.debug:
     msg: "{{ lookup('lifeline.fleet.metrics_settings', oom_window='12h') }}"
 """
@@ -39,7 +39,6 @@ _raw:
   type: list
   elements: str
 """
-
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import settings as exporter_settings
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup

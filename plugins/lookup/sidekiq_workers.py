@@ -8,20 +8,20 @@ DOCUMENTATION = r"""
 name: sidekiq_workers
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: The Sidekiq workers of a host, with all that follows from what the inventory says
+short_description: Returns the Sidekiq workers of a host with all their derived settings
 version_added: 0.1.0
 description:
-  - Takes C(sidekiq_watchdog_workers) of all layers of the inventory, merged by name, or the one worker that C(max_sidekiq_memory),
-    C(max_sidekiq_threads), C(app_path) or C(app_base), and C(server_env) describe.
-  - Derives ceilings and timeouts, and refuses what could never work, before anything is touched.
+  - Merges C(sidekiq_watchdog_workers) of all layers of the inventory by name, or takes the one worker that
+    C(max_sidekiq_memory), C(max_sidekiq_threads), C(app_path) or C(app_base), and C(server_env) describe.
+  - Derives ceilings and timeouts, and refuses settings that could never work.
 options:
   _terms:
-    description: What holds for every worker that doesn't say otherwise, one dictionary of the keys of C(sidekiq_watchdog_workers).
+    description: Defaults for every worker, as one dictionary with keys of C(sidekiq_watchdog_workers).
     required: true
     type: list
     elements: dict
   box:
-    description: What M(lifeline.fleet.sidekiq_facts) found on the box. Without it, nothing is compared with the box.
+    description: The facts of M(lifeline.fleet.sidekiq_facts). Without them, nothing is compared with the host.
     type: dict
 """
 
@@ -34,13 +34,12 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One list of dictionaries with the keys of C(sidekiq_watchdog_workers) and what follows from them, such as C(limit_bytes),
-      C(ceiling_bytes), C(unit), C(exec), C(check), which is the text of monit's check, and C(inspect), which is what
-      M(lifeline.fleet.sidekiq_facts) wants to know.
+    - One list of dictionaries with the keys of C(sidekiq_watchdog_workers) and the derived ones, such as
+      C(limit_bytes), C(ceiling_bytes), C(unit), C(exec), C(check) (the text of monit's check) and C(inspect) (the
+      options of M(lifeline.fleet.sidekiq_facts)).
   type: list
   elements: list
 """
-
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._lookup import SettingsLookup
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import (
@@ -68,7 +67,7 @@ class LookupModule(SettingsLookup):
         )
         return [
             [
-                {**worker, "check": {"name": worker["name"], "text": monit_settings.text(worker["check"])}}
+                {**vars(worker), "check": {"name": worker.name, "text": monit_settings.text(worker.check)}}
                 for worker in workers
             ]
         ]

@@ -1,45 +1,46 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reboots an instance of EC2 whose checks pass, by the means of the collection amazon.aws."""
+"""The module lifeline.fleet.ec2_reboot."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_reboot
-short_description: Reboots an EC2 instance, if it runs and its status checks pass
+short_description: Reboots an EC2 instance if it runs and its status checks pass
 version_added: 0.1.0
 description:
-  - Asks EC2 for the state and the status checks of an instance, and reboots it (C(RebootInstances)) if it runs and both checks pass. An
-    instance whose checks fail has trouble that a reboot doesn't mend, or is not what it is taken for. It is left, and the answer says
+  - Reads the state and the status checks of an instance from EC2, and reboots it (C(RebootInstances)) if it runs and
+    both checks pass. A reboot does not repair an instance whose checks fail, so it is left alone, and the result says
     why.
-  - The instance keeps its addresses and its disks. EC2 resets it where the operating system doesn't shut down within a few minutes, as
-    one that is out of memory doesn't. C(state=restarted) of M(amazon.aws.ec2_instance) is another thing, which stops and starts the
-    instance, so that it loses its public address where that is no elastic one.
-  - It runs where the credentials are, which is the controller, and uses the connection to AWS of the collection C(amazon.aws). It takes
-    all options of that collection's modules for region, endpoint, profile and credentials, and their environment variables.
+  - The instance keeps its addresses and its disks. EC2 resets it if the operating system does not shut down within a
+    few minutes, which happens when it is out of memory. In contrast, C(state=restarted) of M(amazon.aws.ec2_instance)
+    stops and starts the instance, which then loses its public address unless that is an elastic one.
+  - Runs on the controller, where the credentials are, with the AWS connection of the collection C(amazon.aws). It takes
+    all options of that collection's modules for region, endpoint, profile and credentials, and their environment
+    variables.
 options:
   instance_id:
-    description: The number of the instance.
+    description: The ID of the instance.
     type: str
     required: true
   region:
-    description: The region that it is in. By default what AWS's own configuration says.
+    description: The region of the instance. By default that of AWS's own configuration.
     type: str
   profile:
     description: A named profile of AWS's own configuration.
     type: str
   endpoint_url:
-    description: Where EC2 is asked instead of at AWS.
+    description: The URL of an EC2 service to use instead of that of AWS.
     type: str
 extends_documentation_fragment:
   - lifeline.fleet.support
 attributes:
   check_mode:
     details:
-      - The instance is looked at, and not rebooted.
+      - The instance is checked, but not rebooted.
 requirements:
-  - The collection C(amazon.aws), and boto3, on the controller. This collection doesn't bring them along.
+  - The collection C(amazon.aws) and boto3 on the controller. This collection does not install them.
 seealso:
   - module: lifeline.fleet.answers
 author:
@@ -47,14 +48,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: See whether it could be rebooted
+- name: Check whether the instance could be rebooted
   lifeline.fleet.ec2_reboot:
     instance_id: i-0123456789abcdef0
     region: eu-central-1
   check_mode: true
   delegate_to: localhost
 
-- name: Reboot it
+- name: Reboot the instance
   lifeline.fleet.ec2_reboot:
     instance_id: i-0123456789abcdef0
     region: eu-central-1
@@ -67,20 +68,20 @@ ready:
   returned: always
   type: bool
 state:
-  description: What EC2 calls the state of the instance; V(null) where it knows none of this number.
+  description: The state of the instance in EC2; V(null) if there is no such instance.
   returned: always
   type: str
   sample: running
 checks:
-  description: What EC2 says of the checks C(system) and C(instance).
+  description: The status of the checks C(system) and C(instance) in EC2.
   returned: always
   type: dict
   sample: {"system": "ok", "instance": "ok"}
 msg:
-  description: What was found and done, in a sentence.
+  description: What was found and done, in one sentence.
   returned: always
   type: str
-  sample: i-0123456789abcdef0 is rebooted
+  sample: 'i-0123456789abcdef0: rebooted'
 """
 
 import re
@@ -91,39 +92,41 @@ try:
     from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
     from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 except ImportError:
-    AnsibleAWSModule = None
+    HAS_AWS = False
+else:
+    HAS_AWS = True
 
 _SPEC = {"instance_id": {"type": "str", "required": True}}
-# What amazon.aws itself adds, as far as the manual tells.
+# amazon.aws adds these itself; they are repeated for hosts without it, as far as the documentation names them.
 _CONNECTION = {"region": {"type": "str"}, "profile": {"type": "str"}, "endpoint_url": {"type": "str"}}
 _ID = re.compile(r"i-[0-9a-f]{8,32}$")
 
 
 def judge(instance_id, statuses):
-    """What EC2's answer means: the values that the module returns, but for C(changed)."""
+    """Return the module's result, without `changed`, for EC2's answer about an instance."""
     if not statuses:
         return {
             "ready": False,
             "state": None,
             "checks": {},
-            "msg": f"EC2 knows no instance {instance_id} in this region",
+            "msg": f"{instance_id}: no such instance in this region",
         }
     state = statuses[0]["InstanceState"]["Name"]
     checks = {
         name: statuses[0].get(key, {}).get("Status", "unknown")
         for name, key in (("system", "SystemStatus"), ("instance", "InstanceStatus"))
     }
-    failed = ["%s: %s" % item for item in sorted(checks.items()) if item[1] != "ok"]
+    failed = [f"{name}: {status}" for name, status in sorted(checks.items()) if status != "ok"]
     if state != "running":
-        said = f"{instance_id} doesn't run: it is {state}"
+        said = f"{instance_id}: not running ({state})"
     elif failed:
-        said = f"{instance_id} doesn't pass its status checks ({', '.join(failed)})"
+        said = f"{instance_id}: status checks fail ({', '.join(failed)})"
     else:
         return {
             "ready": True,
             "state": state,
             "checks": checks,
-            "msg": f"{instance_id} runs, and passes its status checks",
+            "msg": f"{instance_id}: running, and its status checks pass",
         }
     return {"ready": False, "state": state, "checks": checks, "msg": said}
 
@@ -136,25 +139,26 @@ def _statuses(client, instance_id):
 
 
 def main():
-    if AnsibleAWSModule is None:
+    if not HAS_AWS:
         module = AnsibleModule(argument_spec={**_SPEC, **_CONNECTION}, supports_check_mode=True)
         module.fail_json(
-            msg=f"{missing_required_lib('the collection amazon.aws', reason='to speak with EC2.')} Install it where Ansible runs: ansible-galaxy collection install amazon.aws"
+            msg=missing_required_lib("the collection amazon.aws", reason="to connect to EC2.")
+            + " Install it on the controller: ansible-galaxy collection install amazon.aws"
         )
     module = AnsibleAWSModule(argument_spec=_SPEC, supports_check_mode=True)
     instance_id = module.params["instance_id"]
     if not _ID.match(instance_id):
         module.fail_json(
-            msg=f"instance_id is {instance_id!r}: it must be the number of an EC2 instance, such as i-0123456789abcdef0"
+            msg=f"instance_id: not the ID of an instance ({instance_id!r}); write it as in i-0123456789abcdef0"
         )
     client = module.client("ec2")
     try:
         found = judge(instance_id, _statuses(client, instance_id))
         if found["ready"] and not module.check_mode:
             client.reboot_instances(InstanceIds=[instance_id])
-            found["msg"] = f"{instance_id} is rebooted"
-    except Exception as error:  # boto3's own classes are there only with boto3
-        module.fail_json_aws(error, msg=f"EC2 can't be asked about {instance_id}")
+            found["msg"] = f"{instance_id}: rebooted"
+    except Exception as error:  # boto3's own exceptions exist only with boto3
+        module.fail_json_aws(error, msg=f"{instance_id}: the request to EC2 failed")
     module.exit_json(changed=found["ready"], **found)
 
 

@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sidekiq workers as the inventory declares them, with everything that follows from it: ceilings, timeouts, monit's rules.
+"""Derive all settings of Sidekiq workers from what the inventory declares: ceilings, timeouts, monit's rules.
 
-One number, the worker's memory limit, gives three lines of defence that must stand in this order: monit restarts gracefully at the
-limit; the kernel kills within the worker's own control group at the ceiling above it; the rest of the box is left with the rest.
+One number, the worker's memory limit, gives three lines of defence that must be in this order: monit restarts the
+worker gracefully at the limit; the kernel kills within the worker's own control group at the ceiling above it;
+everything else on the host has the rest of the memory.
 """
 
 from __future__ import annotations
@@ -12,29 +13,62 @@ import math
 import re
 import shlex
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import LEAST_MEMORY
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_duration, parse_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.inspection import WorkerFacts
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
 
 PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
 
-# The name becomes a unit's name, a file's name, and a word in monit's commands.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}$")
+# The name becomes the name of a unit and of files, and a word in monit's commands.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}\Z")
 _MANAGERS = ("systemd", "command")
 _ON_REPEAT = ("give_up", "alert")
-_SPREAD = 0.2  # the share of max_age by which boxes are spread, so that a fleet doesn't restart together
+_LEAST_MEMORY = 1 << 20
+# The share of max_age by which hosts are spread, so a fleet does not restart at the same time.
+_SPREAD = 0.2
 
-# Each timeout and the one that must be longer: a program that is ended while it still does what it should is ended for nothing.
+# Each timeout must be shorter than the next: a program must not be killed while it waits for what it started.
 _ORDER = ("timeout_seconds", "stop_seconds", "monit_stop_seconds", "monit_restart_seconds")
+_NUMBERS = (
+    "threads",
+    "cycles",
+    "restarts",
+    "within_cycles",
+    "open_files",
+    "start_seconds",
+    "timeout_seconds",
+    "stop_seconds",
+    "monit_start_seconds",
+    "monit_stop_seconds",
+    "monit_restart_seconds",
+)
+
+
+# A check, as the role monit takes it. "with" is a keyword, so this cannot be written as a class.
+Check = TypedDict("Check", {"name": str, "check": str, "with": str, "rules": list[str]})
+
+
+class BoxFacts(TypedDict):
+    """What `sidekiq_facts` found on the host, as far as it is used here."""
+
+    memory_bytes: int | None
+    workers: Mapping[str, WorkerFacts]
+
+
+Label = Callable[[str], str]
+Thresholds = Mapping[str, Mapping[str, float | None]]
 
 
 @dataclass
 class Settings:
-    """One worker, before and after what was left out is derived. Sizes and ages are as people write them."""
+    """One worker as declared, with defaults. Sizes and ages are texts such as 13 GB and 12h."""
 
     name: str
     app_path: str | None = None
@@ -45,7 +79,7 @@ class Settings:
     command: str | None = None
     require: str | None = None
     config_file: str | None = None
-    variables: dict = field(default_factory=dict)
+    variables: dict[str, object] = field(default_factory=dict)
     manager: str = "systemd"
     pidfile: str | None = None
     start_command: str | None = None
@@ -67,89 +101,103 @@ class Settings:
     monit_restart_seconds: int | None = None
 
 
-# What sidekiq_facts is asked for each worker.
+@dataclass
+class Worker(Settings):
+    """One worker with everything that is derived. The role reads these fields by name."""
+
+    limit_bytes: int | None = None
+    ceiling_bytes: int | None = None
+    max_age_seconds: int | None = None
+    unit: str = ""
+    inspect: dict[str, object] = field(default_factory=dict)
+    given_up: bool = False
+    paused: bool = False
+    notify: bool = False
+    exec: str | None = None
+    check: Check | None = None
+
+
+# What sidekiq_facts needs to know of each worker.
 _INSPECTED = ("name", "manager", "app_path", "user", "command", "pidfile")
 KEYS = tuple(one.name for one in fields(Settings))
 
 
-def resolve(declared, defaults, box, host, variables=None, thresholds=None):
-    """The workers as dictionaries for the role: what the inventory says, and what follows.
+def resolve(
+    declared: Sequence[Mapping[str, Any]],
+    defaults: Mapping[str, Any],
+    box: BoxFacts | None,
+    host: str,
+    variables: Mapping[str, str] | None = None,
+    thresholds: Thresholds | None = None,
+) -> list[Worker]:
+    """Return the workers with everything that follows from what the inventory declares.
 
-    V(declared) is the list of the inventory, merged; V(defaults) holds for every worker; V(box) is what lifeline.fleet.sidekiq_facts
-    found, or None where the box is not known yet; V(variables) maps a key to the inventory's variable that it comes from, where it has
-    one of its own; V(thresholds) is what lifeline_thresholds merges to, by default health's own. Raises SettingsError with host, variable,
-    value, and what is allowed.
+    `declared` is the merged list of the inventory, and `defaults` applies to every worker. `box` holds the facts of the
+    host, or is None while they are unknown. `variables` maps keys to the inventory's own variables, for messages.
+    `thresholds` are those of the host, by default those of `health`. Raises SettingsError, which names the host, the
+    variable, its value, and what to do.
     """
     workers = []
     for entry in declared:
 
-        def label(key, name=entry["name"]):
-            return "%s: %s" % (host, (variables or {}).get(key) or "sidekiq_watchdog_workers: %s: %s" % (name, key))
+        def label(key: str, name: str = str(entry["name"])) -> str:
+            return f"{host}: {(variables or {}).get(key) or f'sidekiq_watchdog_workers: {name}: {key}'}"
 
         for key in entry:
             if key not in KEYS:
-                raise SettingsError(f"{label(key)} is no key of a worker: it must be one of {', '.join(KEYS)}")
+                raise SettingsError(f"{label(key)}: unknown key of a worker; use one of {', '.join(KEYS)}")
         given = {key: value for key, value in {**defaults, **entry}.items() if value not in (None, "")}
-        workers.append(_worker(Settings(**given), label, box, host, thresholds or judge_thresholds.defaults()))
+        workers.append(_resolved(Worker(**given), label, box, host, thresholds or judge_thresholds.defaults()))
     return workers
 
 
-def _refuse(label, key, value, allowed):
-    raise SettingsError(f"{label(key)} is {value!r}: it must be {allowed}")
+def _refuse(label: Label, key: str, problem: str, value: object, remedy: str) -> NoReturn:
+    raise SettingsError(f"{label(key)}: {problem} ({value!r}); {remedy}")
 
 
-def _worker(worker, label, box, host, thresholds):
+def _resolved(worker: Worker, label: Label, box: BoxFacts | None, host: str, thresholds: Thresholds) -> Worker:
     if not _NAME.match(worker.name):
-        _refuse(label, "name", worker.name, "letters, digits and . _ -, at most 61 of them")
+        _refuse(label, "name", "not a name", worker.name, "use letters, digits and . _ -, at most 61")
     if worker.manager not in _MANAGERS:
-        _refuse(label, "manager", worker.manager, "systemd or command")
+        _refuse(label, "manager", "unknown manager", worker.manager, "use systemd or command")
     if worker.on_repeat not in _ON_REPEAT:
-        _refuse(label, "on_repeat", worker.on_repeat, "give_up or alert")
-    for key in (
-        "threads",
-        "cycles",
-        "restarts",
-        "within_cycles",
-        "open_files",
-        "start_seconds",
-        "timeout_seconds",
-        "stop_seconds",
-        "monit_start_seconds",
-        "monit_stop_seconds",
-        "monit_restart_seconds",
-    ):
-        _positive(worker, key, label)
+        _refuse(label, "on_repeat", "unknown action", worker.on_repeat, "use give_up or alert")
+    for key in _NUMBERS:
+        _to_number(worker, key, label)
     if worker.restarts > worker.within_cycles:
-        _refuse(label, "restarts", worker.restarts, f"at most within_cycles, which is {worker.within_cycles}")
-    _timeouts(worker, label)
-    found = (box or {}).get("workers", {}).get(worker.name)
-    result = {
-        **{key: getattr(worker, key) for key in KEYS},
-        **_memory(worker, label, (box or {}).get("memory_bytes")),
-        "max_age_seconds": _age(worker, label, host),
-        "unit": worker.name + ".service",
-        "inspect": {key: getattr(worker, key) for key in _INSPECTED},
-        "given_up": bool(found and found["given_up"]),
-        "paused": bool(found and found["paused"]),
-    }
+        _refuse(
+            label,
+            "restarts",
+            "more than within_cycles",
+            worker.restarts,
+            f"use at most {worker.within_cycles} or raise it",
+        )
+    _derive_timeouts(worker, label)
+    worker.inspect = {key: getattr(worker, key) for key in _INSPECTED}
+    found = box["workers"].get(worker.name) if box else None
+    _derive_memory(worker, label, box["memory_bytes"] if box else None)
+    worker.max_age_seconds = _age(worker, label, host)
+    worker.unit = worker.name + ".service"
+    worker.given_up = bool(found and found["given_up"])
+    worker.paused = bool(found and found["paused"])
     if worker.manager == "systemd":
-        _application(worker, result, label, found)
+        _derive_application(worker, label, found)
     else:
-        _commands(worker, label, found)
-    result["check"] = _check(result, thresholds["process_fds_used_percent"]["critical"])
-    return result
+        _check_commands(worker, label, found)
+    worker.check = _check(worker, thresholds["process_fds_used_percent"]["critical"])
+    return worker
 
 
-def _positive(worker, key, label):
+def _to_number(worker: Worker, key: str, label: Label) -> None:
     value = getattr(worker, key)
     if value is None:
         return
-    if isinstance(value, bool) or not re.match(r"\s*[1-9]\d{0,8}\s*$", str(value)):
-        _refuse(label, key, value, "a whole number, 1 or more")
+    if isinstance(value, bool) or not re.match(r"\s*[1-9][0-9]{0,8}\s*\Z", str(value)):
+        _refuse(label, key, "not a whole number above 0", value, "use 1 or more")
     setattr(worker, key, int(value))
 
 
-def _timeouts(worker, label):
+def _derive_timeouts(worker: Worker, label: Label) -> None:
     # Each step gets ten seconds more than the one that it waits for.
     if worker.stop_seconds is None:
         worker.stop_seconds = worker.timeout_seconds + 10
@@ -160,152 +208,162 @@ def _timeouts(worker, label):
     if worker.monit_restart_seconds is None:
         worker.monit_restart_seconds = worker.monit_stop_seconds + worker.monit_start_seconds
     for shorter, longer in (*zip(_ORDER, _ORDER[1:]), ("start_seconds", "monit_start_seconds")):
-        if getattr(worker, shorter) >= getattr(worker, longer):
-            _refuse(
-                label, longer, getattr(worker, longer), f"more than {shorter}, which is {int(getattr(worker, shorter))}"
-            )
+        least = getattr(worker, shorter)
+        if least >= getattr(worker, longer):
+            _refuse(label, longer, "too short", getattr(worker, longer), f"use more than {shorter}, which is {least}")
 
 
-def _memory(worker, label, box_memory):
-    """The limit and the ceiling in bytes."""
+def _derive_memory(worker: Worker, label: Label, memory: int | None) -> None:
+    """Set limit and ceiling in bytes. `memory` is that of the host, or None while it is unknown."""
     if worker.max_memory is None:
-        return {"limit_bytes": None, "ceiling_bytes": None}
-    limit = _size(worker.max_memory, "max_memory", label, box_memory)
-    if box_memory is not None and limit >= box_memory:
+        return
+    limit = _size(worker.max_memory, "max_memory", label, memory)
+    if memory is not None and limit >= memory:
         _refuse(
             label,
             "max_memory",
+            "not less than the memory of the box",
             worker.max_memory,
-            f"less than the memory of the box, which is {format_size(box_memory)}: it could never strike",
+            f"use less than {format_size(memory)}, or the limit can never take effect",
         )
     if worker.ceiling is not None:
-        ceiling = _size(worker.ceiling, "ceiling", label, box_memory)
+        ceiling = _size(worker.ceiling, "ceiling", label, memory)
         if ceiling <= limit:
             _refuse(
                 label,
                 "ceiling",
+                "not more than max_memory",
                 worker.ceiling,
-                f"more than max_memory, which is {format_size(limit)}: else the kernel kills before monit restarts",
+                f"use more than {format_size(limit)}, or the kernel kills before monit restarts",
             )
-        if box_memory is not None and ceiling > box_memory:
+        if memory is not None and ceiling > memory:
             _refuse(
-                label, "ceiling", worker.ceiling, f"at most the memory of the box, which is {format_size(box_memory)}"
+                label,
+                "ceiling",
+                "more than the memory of the box",
+                worker.ceiling,
+                f"use at most {format_size(memory)}",
             )
     else:
         ceiling = limit * 6 // 5
-        if box_memory is not None:
-            # Where a fifth on top is more than the box has, the worker gets half of what the limit leaves.
-            ceiling = min(ceiling, (limit + box_memory) // 2)
-    return {"limit_bytes": limit, "ceiling_bytes": ceiling}
+        if memory is not None:
+            # If a fifth on top exceeds the host's memory, the worker gets half of what the limit leaves.
+            ceiling = min(ceiling, (limit + memory) // 2)
+    worker.limit_bytes, worker.ceiling_bytes = limit, ceiling
 
 
-def _size(value, key, label, whole):
+def _size(value: str | int, key: str, label: Label, whole: int | None) -> int:
     try:
-        size = parse_size(value, whole=whole if whole is not None else 1 << 40)
+        size: int = parse_size(value, whole=whole if whole is not None else 1 << 40)
     except ValueError as error:
         raise SettingsError(f"{label(key)}: {error}") from error
-    if size < LEAST_MEMORY:
-        _refuse(label, key, value, "1 MB or more: write a unit, such as 13 GB")
+    if size < _LEAST_MEMORY:
+        _refuse(label, key, "less than 1 MB", value, "write a unit, such as 13 GB")
     return size
 
 
-def _age(worker, label, host):
-    """The age at which the worker is restarted, in seconds: the same for ever on one box, different on the next."""
+def _age(worker: Worker, label: Label, host: str) -> int | None:
+    """Return the age in seconds at which the worker is restarted: constant for a host, different between hosts."""
     if worker.max_age is None:
         return None
     try:
-        age = parse_duration(worker.max_age)
+        age: float = parse_duration(worker.max_age)
     except ValueError as error:
         raise SettingsError(f"{label('max_age')}: {error}") from error
     if age < 60:
-        _refuse(label, "max_age", worker.max_age, "a minute or more")
+        _refuse(label, "max_age", "less than a minute", worker.max_age, "write a unit, such as 12h")
     return int(age * (1 + _SPREAD * (zlib.crc32(f"{host}/{worker.name}".encode()) % 1000) / 1000))
 
 
-def _application(worker, result, label, found):
+def _derive_application(worker: Worker, label: Label, found: WorkerFacts | None) -> None:
+    """Set user, command, files and command line of a worker that systemd runs."""
     for key in ("pidfile", "start_command", "stop_command", "restart_command"):
         if getattr(worker, key) is not None:
-            _refuse(label, key, getattr(worker, key), "left out, for systemd does it; or set manager to command")
+            remedy = "remove it, or set manager to command"
+            _refuse(label, key, "not used with manager systemd", getattr(worker, key), remedy)
     if worker.app_path is None:
-        _refuse(label, "app_path", worker.app_path, "the directory of the application")
+        raise SettingsError(f"{label('app_path')}: missing; set the directory of the application")
     if worker.threads is None:
-        worker.threads = result["threads"] = 10
+        worker.threads = 10
     for key in ("app_path", "config_file", "require"):
         value = getattr(worker, key)
         if value is not None and re.search(r"[\s'\"%$\\]", value):
-            _refuse(label, key, value, "a path without blanks, quotes, %, $ and backslashes")
+            remedy = "use a path without blanks, quotes, %, $ and backslashes"
+            _refuse(label, key, "a path that systemd and the shell would change", value, remedy)
     if found is not None:
-        if not found["app_path_exists"]:
-            _refuse(label, "app_path", worker.app_path, "a directory on the box, where there is nothing of that name")
-        if found["command_error"]:
-            raise SettingsError(f"{label('command')}: {found['command_error']}")
-        result["user"] = found["user"]
-        result["command"] = found["command"]
-    result["pidfile"] = PIDFILE % worker.name
-    result["config_file"] = worker.config_file or worker.app_path.rstrip("/") + "/config/sidekiq.yml"
-    result["notify"] = bool(found and found["notify"])
-    words = [
-        "-e",
-        worker.environment,
-        "-C",
-        result["config_file"],
-        "-c",
-        str(worker.threads),
-        "-t",
-        str(worker.timeout_seconds),
-    ]
+        _take_facts(worker, worker.app_path, label, found)
+    worker.pidfile = PIDFILE % worker.name
+    worker.config_file = worker.config_file or worker.app_path.rstrip("/") + "/config/sidekiq.yml"
+    words = ["-e", worker.environment, "-C", worker.config_file]
+    words += ["-c", str(worker.threads), "-t", str(worker.timeout_seconds)]
     if worker.require:
         words += ["-r", worker.require]
-    result["exec"] = " ".join([result["command"] or "sidekiq", *map(shlex.quote, words)])
+    worker.exec = " ".join([worker.command or "sidekiq", *map(shlex.quote, words)])
 
 
-def _commands(worker, label, found):
+def _take_facts(worker: Worker, app_path: str, label: Label, found: WorkerFacts) -> None:
+    if not found["app_path_exists"]:
+        _refuse(
+            label, "app_path", "no such directory on the box", app_path, "deploy the application, or correct the path"
+        )
+    if found["user_error"]:
+        raise SettingsError(
+            f"{label('user')}: {found['user_error']}; set sidekiq_watchdog_user, or give the directory to a user"
+        )
+    if found["command_error"]:
+        raise SettingsError(f"{label('command')}: {found['command_error']}")
+    worker.user, worker.command, worker.notify = found["user"], found["command"], found["notify"]
+
+
+def _check_commands(worker: Worker, label: Label, found: WorkerFacts | None) -> None:
+    """Refuse a worker that other commands start and stop, if they could not work."""
     for key in ("pidfile", "start_command", "stop_command"):
-        if not getattr(worker, key):
-            _refuse(label, key, getattr(worker, key), "given where manager is command")
-        if re.search(r"[\"\n]", getattr(worker, key)):
-            _refuse(label, key, getattr(worker, key), "one line without double quotes")
+        value = getattr(worker, key)
+        if not value:
+            raise SettingsError(f"{label(key)}: missing; manager command needs it")
+        if re.search(r"[\"\n]", value):
+            _refuse(label, key, "has a double quote or a line break", value, "write one line without double quotes")
     if found is not None and not found["pidfile_alive"]:
         _refuse(
             label,
             "pidfile",
+            "does not hold the ID of a running process",
             worker.pidfile,
-            "a file that the running worker writes its number to: there is none, or no process of "
-            "that number, so that the rule would restart a healthy worker for ever",
+            "let the worker write its process ID there, or monit restarts a healthy worker again and again",
         )
 
 
-def _check(worker, fds_percent):
-    """The worker's check in the words of role monit. V(fds_percent): at which share of its descriptors it is restarted, if at all."""
-    name = worker["name"]
-    if worker["manager"] == "systemd":
+def _check(worker: Worker, fds_percent: float | None) -> Check:
+    """Return the worker's check for monit. `fds_percent` is the share of descriptors at which it is restarted."""
+    name = worker.name
+    restart: str | None
+    if worker.manager == "systemd":
         start, stop, restart = (f"{PROGRAM} {verb} {name}" for verb in ("start", "stop", "restart"))
-        # systemd brings a dead worker back, and nobody a worker that somebody stopped.
+        # systemd restarts a worker that died; a worker that an operator stopped stays stopped.
         missing = "if does not exist for 3 cycles then alert"
     else:
-        start, stop = worker["start_command"], worker["stop_command"]
-        restart = worker["restart_command"]
+        start, stop = str(worker.start_command), str(worker.stop_command)
+        restart = worker.restart_command
         missing = "if does not exist for 2 cycles then start"
     rules = [
-        f'start program = "{start}" with timeout {int(worker["monit_start_seconds"])} seconds',
-        f'stop program = "{stop}" with timeout {int(worker["monit_stop_seconds"])} seconds',
+        f'start program = "{start}" with timeout {worker.monit_start_seconds} seconds',
+        f'stop program = "{stop}" with timeout {worker.monit_stop_seconds} seconds',
     ]
     if restart:
-        rules.append(f'restart program = "{restart}" with timeout {int(worker["monit_restart_seconds"])} seconds')
+        rules.append(f'restart program = "{restart}" with timeout {worker.monit_restart_seconds} seconds')
     rules.append(missing)
-    if worker["limit_bytes"] is not None:
-        rules.append(f"if totalmem > {worker['limit_bytes']} B for {worker['cycles']} cycles then restart")
-    if fds_percent is not None and worker["manager"] == "systemd":
-        # Who has no descriptor left does nothing any more, but lives. What systemd doesn't start has a limit that is not ours.
-        rules.append(
-            f"if filedescriptors >= {math.ceil(worker['open_files'] * fds_percent / 100)} for {worker['cycles']} cycles then restart"
-        )
-    if worker["max_age_seconds"] is not None:
-        rules.append(f"if uptime > {int(worker['max_age_seconds'])} seconds then restart")
-    repeated = f"if {worker['restarts']} restarts within {worker['within_cycles']} cycles then "
-    if worker["on_repeat"] == "give_up":
-        # Monit reads them from the last to the first: noted and told, the second time as the first, and then looked away from.
+    if worker.limit_bytes is not None:
+        rules.append(f"if totalmem > {worker.limit_bytes} B for {worker.cycles} cycles then restart")
+    if fds_percent is not None and worker.manager == "systemd":
+        # Without descriptors a worker lives, but does nothing. The limit of other managers' workers is not known.
+        most = math.ceil(worker.open_files * fds_percent / 100)
+        rules.append(f"if filedescriptors >= {most} for {worker.cycles} cycles then restart")
+    if worker.max_age_seconds is not None:
+        rules.append(f"if uptime > {worker.max_age_seconds} seconds then restart")
+    repeated = f"if {worker.restarts} restarts within {worker.within_cycles} cycles then "
+    if worker.on_repeat == "give_up":
+        # Monit evaluates them from last to first: record and report the repetition, then stop monitoring.
         rules += [repeated + "unmonitor", repeated + f'exec "{PROGRAM} give-up {name}" repeat every 1 cycles']
     else:
         rules.append(repeated + "alert")
-    return {"name": name, "check": "process", "with": f"pidfile {worker['pidfile']}", "rules": rules}
+    return {"name": name, "check": "process", "with": f"pidfile {worker.pidfile}", "rules": rules}

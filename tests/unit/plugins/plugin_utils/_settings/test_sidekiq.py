@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What follows from a worker's few numbers, and what is refused."""
+"""The settings derived from a worker's few numbers, and those that are refused."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ FOUND = {
     "app_path_exists": True,
     "user": "app",
     "user_exists": True,
+    "user_error": None,
     "command": "/usr/bin/sidekiq",
     "command_error": None,
     "version": "7.3.2",
@@ -38,7 +39,7 @@ COMMANDS = {
 
 def worker(box=None, host="box1", defaults=None, **settings):
     (found,) = resolve([{"name": "sidekiq", "app_path": "/srv/app", **settings}], defaults or {}, box or BOX, host)
-    return found
+    return vars(found)
 
 
 def refused(**settings):
@@ -47,23 +48,23 @@ def refused(**settings):
     return str(error.value)
 
 
-def test_the_kernel_s_ceiling_lies_a_fifth_above_monit_s_limit():
+def test_the_kernel_s_ceiling_is_a_fifth_above_monit_s_limit():
     found = worker(max_memory="10 GB")
     assert (found["limit_bytes"], found["ceiling_bytes"]) == (10 * GB, 12 * GB)
 
 
-def test_where_a_fifth_is_more_than_the_box_has_the_ceiling_lies_halfway():
+def test_the_ceiling_is_halfway_to_the_host_s_memory_if_a_fifth_exceeds_it():
     found = worker(max_memory="13 GB", box={**BOX, "memory_bytes": 15666140 * 1024})
     assert found["limit_bytes"] < found["ceiling_bytes"] < 15666140 * 1024
     assert found["ceiling_bytes"] == (13 * GB + 15666140 * 1024) // 2
 
 
-def test_a_percentage_is_of_the_box_s_memory():
+def test_a_percentage_is_taken_of_the_host_s_memory():
     assert worker(max_memory="50%")["limit_bytes"] == 8 * GB
 
 
 @given(job=st.integers(1, 10000), start=st.integers(1, 10000))
-def test_each_timeout_is_longer_than_what_it_waits_for_whatever_is_given(job, start):
+def test_each_timeout_is_longer_than_the_one_that_it_waits_for(job, start):
     found = worker(timeout_seconds=job, start_seconds=start)
     assert job < found["stop_seconds"] < found["monit_stop_seconds"] < found["monit_restart_seconds"]
     assert start < found["monit_start_seconds"]
@@ -80,52 +81,66 @@ def test_each_timeout_is_longer_than_what_it_waits_for_whatever_is_given(job, st
     ],
 )
 def test_timeouts_in_the_wrong_order_are_refused(settings):
-    assert "it must be more than" in refused(**settings)
+    assert "_seconds: too short (" in refused(**settings)
 
 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
         ({"max_memory": "13 GBs"}, "max_memory: '13 GBs' is no size"),
-        ({"max_memory": "16 GB"}, "max_memory is '16 GB': it must be less than the memory of the box, which is 16G"),
-        ({"max_memory": 13312}, "max_memory is 13312: it must be 1 MB or more: write a unit"),
-        ({"max_memory": "10 GB", "ceiling": "9 GB"}, "ceiling is '9 GB': it must be more than max_memory"),
-        ({"max_memory": "10 GB", "ceiling": "17 GB"}, "ceiling is '17 GB': it must be at most the memory of the box"),
-        ({"threads": 0}, "threads is 0: it must be a whole number, 1 or more"),
-        ({"threads": "many"}, "threads is 'many'"),
-        ({"threads": True}, "threads is True"),
-        ({"restarts": 6, "within_cycles": 5}, "restarts is 6: it must be at most within_cycles, which is 5"),
-        ({"on_repeat": "panic"}, "on_repeat is 'panic': it must be give_up or alert"),
-        ({"manager": "upstart"}, "manager is 'upstart': it must be systemd or command"),
-        ({"app_path": None}, "app_path is None: it must be the directory of the application"),
-        ({"app_path": "/srv/my app"}, "app_path is '/srv/my app': it must be a path without blanks"),
-        ({"pidfile": "/run/x.pid"}, "pidfile is '/run/x.pid': it must be left out"),
-        ({"max_age": "5"}, "max_age is '5': it must be a minute or more"),
+        ({"max_memory": "16 GB"}, "max_memory: not less than the memory of the box ('16 GB'); use less than 16G"),
+        ({"max_memory": 13312}, "max_memory: less than 1 MB (13312); write a unit, such as 13 GB"),
+        ({"max_memory": "10 GB", "ceiling": "9 GB"}, "ceiling: not more than max_memory ('9 GB'); use more than 10G"),
+        (
+            {"max_memory": "10 GB", "ceiling": "17 GB"},
+            "ceiling: more than the memory of the box ('17 GB'); use at most 16G",
+        ),
+        ({"threads": 0}, "threads: not a whole number above 0 (0); use 1 or more"),
+        ({"threads": "many"}, "threads: not a whole number above 0 ('many')"),
+        ({"threads": True}, "threads: not a whole number above 0 (True)"),
+        ({"restarts": 6, "within_cycles": 5}, "restarts: more than within_cycles (6); use at most 5"),
+        ({"on_repeat": "panic"}, "on_repeat: unknown action ('panic'); use give_up or alert"),
+        ({"manager": "upstart"}, "manager: unknown manager ('upstart'); use systemd or command"),
+        ({"app_path": None}, "app_path: missing; set the directory of the application"),
+        (
+            {"app_path": "/srv/my app"},
+            "app_path: a path that systemd and the shell would change ('/srv/my app'); use a path without",
+        ),
+        ({"pidfile": "/run/x.pid"}, "pidfile: not used with manager systemd ('/run/x.pid'); remove it"),
+        ({"max_age": "5"}, "max_age: less than a minute ('5'); write a unit"),
         ({"max_age": "soon"}, "max_age: 'soon'"),
-        ({"memory": "1 GB"}, "sidekiq: memory is no key of a worker"),
-        ({**COMMANDS, "start_command": None}, "start_command is None: it must be given where manager is command"),
-        (COMMANDS, "pidfile is '/var/run/app.pid': it must be a file that the running worker writes its number to"),
+        ({"memory": "1 GB"}, "sidekiq: memory: unknown key of a worker; use one of name, app_path"),
+        ({**COMMANDS, "start_command": None}, "start_command: missing; manager command needs it"),
+        ({**COMMANDS, "stop_command": 'say "x"'}, "stop_command: has a double quote or a line break ('say \"x\"')"),
+        (COMMANDS, "pidfile: does not hold the ID of a running process ('/var/run/app.pid'); let the worker write"),
     ],
 )
-def test_what_could_never_work_is_named_with_host_key_value_and_what_would(settings, complaint):
+def test_a_setting_that_cannot_work_is_refused_with_host_key_value_and_remedy(settings, complaint):
     message = refused(**settings)
     assert message.startswith("box1: sidekiq_watchdog_workers: sidekiq: ")
     assert complaint in message
 
 
-def test_a_seed_inventory_is_told_of_its_own_variables():
-    with pytest.raises(SettingsError, match="^box1: max_sidekiq_threads is 'x'"):
+def test_the_message_names_the_inventory_s_own_variable():
+    with pytest.raises(
+        SettingsError, match="^box1: max_sidekiq_threads: not a whole number above 0 .'x'.; use 1 or more$"
+    ):
         resolve([{"name": "sidekiq", "app_path": "/srv/app", "threads": "x"}], {}, BOX, "box1", SEED)
 
 
-def test_a_missing_application_and_a_program_that_is_not_there_are_refused():
+def test_a_host_without_the_application_its_user_or_sidekiq_is_refused():
     gone = {**BOX, "workers": {"sidekiq": {**FOUND, "app_path_exists": False}}}
-    assert "app_path is '/srv/app': it must be a directory on the box" in refused(box=gone)
-    broken = {**BOX, "workers": {"sidekiq": {**FOUND, "command_error": "there is no program bundle"}}}
-    assert "command: there is no program bundle" in refused(box=broken)
+    assert "app_path: no such directory on the box ('/srv/app'); deploy the application" in refused(box=gone)
+    unowned = {**BOX, "workers": {"sidekiq": {**FOUND, "user": None, "user_error": "/srv/app belongs to user ID 7"}}}
+    assert refused(box=unowned) == (
+        "box1: sidekiq_watchdog_workers: sidekiq: user: /srv/app belongs to user ID 7; "
+        "set sidekiq_watchdog_user, or give the directory to a user"
+    )
+    broken = {**BOX, "workers": {"sidekiq": {**FOUND, "command_error": "no such program on the host (bundle)"}}}
+    assert "command: no such program on the host (bundle)" in refused(box=broken)
 
 
-def test_boxes_of_a_fleet_do_not_restart_together_and_each_keeps_its_time():
+def test_hosts_restart_at_different_ages_that_stay_the_same():
     ages = [worker(host=f"box{number}", max_age="30m")["max_age_seconds"] for number in range(200)]
     assert ages == [worker(host=f"box{number}", max_age="30m")["max_age_seconds"] for number in range(200)]
     assert 1800 <= min(ages) < max(ages) <= 1800 * 1.2
@@ -137,7 +152,7 @@ def rules(**settings):
     return monit_settings.text(found["check"]).splitlines()
 
 
-def test_monit_acts_through_systemd_only_and_leaves_the_dead_to_it():
+def test_monit_acts_only_through_systemd_and_does_not_start_dead_workers():
     lines = rules(max_memory="10 GB")
     assert lines[0] == "check process sidekiq with pidfile /run/sidekiq/sidekiq.pid"
     assert [line.split()[3].strip('"') for line in lines if " program = " in line] == [
@@ -147,18 +162,18 @@ def test_monit_acts_through_systemd_only_and_leaves_the_dead_to_it():
     assert "  if does not exist for 3 cycles then alert" in lines
 
 
-def test_a_worker_that_runs_out_of_descriptors_is_restarted_where_health_calls_it_critical():
+def test_a_worker_without_descriptors_is_restarted_at_the_critical_threshold():
     assert "  if filedescriptors >= 15565 for 3 cycles then restart" in rules(open_files=16384)
     thresholds = judge_thresholds.merge([("all", {"process_fds_used_percent": {"critical": 90}})])
     entry = {"name": "sidekiq", "app_path": "/srv/app", "open_files": 1000, "cycles": 2}
     (found,) = resolve([entry], {}, BOX, "box1", thresholds=thresholds)
-    assert "if filedescriptors >= 900 for 2 cycles then restart" in found["check"]["rules"]
+    assert "if filedescriptors >= 900 for 2 cycles then restart" in found.check["rules"]
     thresholds["process_fds_used_percent"]["critical"] = None
     (found,) = resolve([entry], {}, BOX, "box1", thresholds=thresholds)
-    assert not any("filedescriptors" in rule for rule in found["check"]["rules"])
+    assert not any("filedescriptors" in rule for rule in found.check["rules"])
 
 
-def test_what_happens_after_too_many_restarts():
+def test_too_many_restarts_alert_or_give_up():
     assert [line.strip() for line in rules() if "restarts within" in line] == [
         "if 3 restarts within 5 cycles then alert"
     ]
@@ -170,7 +185,7 @@ def test_what_happens_after_too_many_restarts():
     ]
 
 
-def test_another_supervisor_s_worker_is_started_and_stopped_by_its_own_commands():
+def test_a_worker_of_another_manager_uses_its_own_commands():
     alive = {**BOX, "workers": {"sidekiq": {**FOUND, "pidfile_alive": True}}}
     lines = rules(box=alive, max_memory="1 GB", **COMMANDS)
     assert lines[0] == "check process sidekiq with pidfile /var/run/app.pid"
