@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boxes that the whole playbook was played on."""
+"""The hosts that the whole playbook ran on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def boxes():
 
 @pytest.fixture
 def play():
-    """Call with boxes, tags and variables: whether the playbook succeeded, and what it printed."""
+    """Call with hosts, tags and variables: whether the playbook succeeded, and its output."""
 
     def run(*boxes, tags=(), **variables):
         return lab.play(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole playbook on a box: all parts beside each other, by their tags, and a stop where a box got worse."""
+"""The whole playbook on hosts: all parts together, by tags, and the stop when a host gets worse."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ TAGS = {
 
 
 def roles(output):
-    """The roles of which more was done than that their arguments were looked at."""
+    """Return the roles that did more than validate their arguments."""
     return set(re.findall(r"^TASK \[lifeline\.fleet\.(\w+) : (?!Validating arguments)", output, re.MULTILINE))
 
 
-def test_the_box_does_its_one_thing_and_nothing_else(boxes):
+def test_the_host_runs_its_services_and_no_others(boxes):
     def look(box):
         for unit in ("sidekiq", "redis-server", "monit", "fail2ban", "earlyoom"):
             assert box.run("systemctl is-active " + unit) == "active", unit
@@ -35,19 +35,19 @@ def test_the_box_does_its_one_thing_and_nothing_else(boxes):
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_a_tag_is_its_roles_and_no_other(boxes, play, tag):
+def test_a_tag_runs_exactly_its_roles(boxes, play, tag):
     done, output = play(boxes[0], tags=[tag])
     assert done, output
     assert roles(output) == TAGS[tag]
     assert "changed=0" in output.rpartition(boxes[0].name)[2]
 
 
-def test_a_box_that_gets_worse_ends_the_play_before_the_next_batch(boxes, play):
-    """What the box is there for, by health's word, is what the lockdown stops."""
+def test_a_host_that_gets_worse_ends_the_play_before_the_next_batch(boxes, play):
+    """The lockdown stops the very worker that the verdict requires."""
     first, second = boxes[:2]
     for box in (first, second):
         box.run("systemctl start memcached")
-        # Debian has a script start it.
+        # Debian starts it by a script.
         box.wait("pgrep --full '^/usr/bin/memcached'")
     try:
         done, output = play(

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boxes that tell Prometheus how they are, and what the tests ask them again and again."""
+"""The hosts that export metrics, and what the tests do with them repeatedly."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SCENARIO = pathlib.Path(__file__).resolve().parents[1]
 class MetricsBox(lab.Box):
     folder = "/var/lib/prometheus/node-exporter"
     file = folder + "/lifeline.prom"
-    # As the service runs it, but for its sandbox.
+    # The command line of the service, without its sandbox.
     program = "/usr/bin/python3 -I -S -B /usr/local/lib/lifeline/metrics /etc/lifeline/metrics.json " + file
 
     def text(self):
         return self.run("cat " + self.file)
 
     def write(self):
-        """Have the service write now, however often it has just been started."""
+        """Run the service now, however often it was just started, and return whether it succeeded."""
         return (
             self.attempt(
                 "systemctl reset-failed lifeline-metrics.service; systemctl start lifeline-metrics.service"
@@ -32,10 +32,9 @@ class MetricsBox(lab.Box):
         )
 
     def scraped(self):
-        """What Prometheus would get of the box's node_exporter: each series with its value."""
-        answer = self.run(
-            "python3 -c 'import urllib.request as r; print(r.urlopen(\"http://127.0.0.1:9100/metrics\").read().decode())'"
-        )
+        """Return each series with its value as Prometheus would get them from the host's node_exporter."""
+        url = "http://127.0.0.1:9100/metrics"
+        answer = self.run(f"python3 -c 'import urllib.request as r; print(r.urlopen(\"{url}\").read().decode())'")
         return {
             series: float(value)
             for series, value in re.findall(r"^([^#\n]\S*(?:\{.*\})?) (\S+)$", answer, re.MULTILINE)
@@ -49,5 +48,5 @@ def boxes():
 
 @pytest.fixture
 def converge():
-    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    """Call with hosts and variables: whether the scenario's playbook succeeded on them, and its output."""
     yield from lab.converging(SCENARIO / "converge.yml")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A worker that leaks on purpose: each job keeps as much as it is told to, for ever, and takes as long as it is told to.
-# BOOT_SECONDS makes it load slowly, as large applications do, and BOOT_KILOBYTES makes it large from the start.
+# A worker that leaks on purpose: each job keeps a given amount of memory for ever, and takes a given time.
+# BOOT_SECONDS makes it load slowly, as large applications do; BOOT_KILOBYTES makes it large from the start.
 require "sidekiq"
 
 # Debian 12's ruby-redis warns at each fetch; Debian 13's Sidekiq uses another client and has no such constant.
@@ -11,7 +11,7 @@ Sidekiq.configure_server { |config| config.redis = { url: url } }
 Sidekiq.configure_client { |config| config.redis = { url: url } }
 
 class LeakJob
-  include Sidekiq::Worker # what later releases call Sidekiq::Job, which is another thing in Debian 11's
+  include Sidekiq::Worker # later releases call it Sidekiq::Job, which is something else in Debian 11's release
   sidekiq_options queue: "crawl", retry: 3
 
   @kept = []
@@ -22,7 +22,7 @@ class LeakJob
   def perform(kilobytes, milliseconds)
     LeakJob.kept << Random.bytes(kilobytes * 1024) if kilobytes.positive?
     sleep(milliseconds / 1000.0)
-    # Sidekiq's own count misses what was processed between its last beat and its end.
+    # Sidekiq's own count misses jobs between its last heartbeat and its end.
     Sidekiq.redis { |redis| redis.incr("jobs_done") }
   end
 end

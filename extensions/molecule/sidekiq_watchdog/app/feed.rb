@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# feed.rb QUEUE JOBS KILOBYTES MILLISECONDS: push so many jobs of that kind
+# feed.rb QUEUE JOBS KILOBYTES MILLISECONDS: push jobs of that size and duration
 require_relative "app"
 queue = ARGV.shift
 jobs, kilobytes, milliseconds = ARGV.map(&:to_i)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The boxes with workers, and what the tests ask them again and again."""
+"""The hosts with workers, and what the tests do with them repeatedly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCENARIO = pathlib.Path(__file__).resolve().parents[1]
 class WorkerBox(lab.Box):
     @property
     def several(self):
-        """Whether it has a second worker."""
+        """Return whether it has a second worker."""
         return self.suite in ("bookworm", "forky")
 
     def show(self, key, unit="sidekiq"):
@@ -40,7 +40,7 @@ class WorkerBox(lab.Box):
         self.run("cd /srv/app/current && runuser -u app -- ruby feed.rb " + " ".join(map(str, words)))
 
     def watched(self, worker="sidekiq", yes=True):
-        """Wait until monit watches the worker, or doesn't: it does what it is told at its next look."""
+        """Wait until monit monitors the worker, or does not: monit follows a command in its next cycle."""
         status = rf"monitoring status +{'Monitored' if yes else 'Not monitored'}$"
         self.wait("monit -B status " + worker, wanted=lambda output: re.search(status, output, re.MULTILINE))
 
@@ -56,7 +56,7 @@ def boxes():
 
 @pytest.fixture
 def converge():
-    """Call with boxes and variables: whether the scenario's playbook succeeded on them, and what it printed."""
+    """Call with hosts and variables: whether the scenario's playbook succeeded on them, and its output."""
 
     def run(*boxes, **variables):
         return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables)
@@ -66,7 +66,7 @@ def converge():
 
 @pytest.fixture
 def drop_in(boxes):
-    """Give the worker's unit lines of a test's own, and take them back."""
+    """Call with a host and lines to add them to the worker's unit until the test ends."""
 
     def give(box, *lines):
         box.drop_in("sidekiq.service", *lines)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The worker is restarted, and the box never is: real Sidekiq on a real Redis, real memory, a real monit."""
+"""The worker is restarted and the host never is, with a real Sidekiq, Redis and monit, and real memory."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ THREADS = 5
 
 @pytest.fixture(autouse=True)
 def quiet(boxes):
-    """Each test finds workers that run and are watched, nothing in their queues, and nothing noted."""
+    """Start each test with running, monitored workers, empty queues, and no records."""
     boxes.each(settle)
 
 
 def settle(box):
-    # A worker that ends puts back what it hasn't done.
+    # A worker that stops puts its unfinished jobs back.
     box.run("systemctl stop sidekiq; redis-cli flushall > /dev/null; rm -rf /run/lifeline/watchdog")
     box.run("sidekiq-watchdog resume sidekiq")
     box.watched()
 
 
 def limit(box):
-    """What the inventory says that worker C(sidekiq) may take."""
+    """Return the memory limit of the worker `sidekiq` in the inventory."""
     return 512 * MB * 30 // 100 if box.several else 150 * MB
 
 
 def drained(box, seconds, queue="crawl"):
-    """Wait until no job waits and none is in progress."""
+    """Wait until no job is waiting or in progress."""
     box.wait(
         f"test $(redis-cli llen queue:{queue}) = 0 && test $(redis-cli get jobs_done) -ge $(redis-cli get jobs_pushed)",
         seconds,
@@ -44,7 +44,7 @@ def push(box, jobs, kilobytes, milliseconds, queue="crawl"):
     box.redis(f"incrby jobs_pushed {jobs}")
 
 
-def test_the_unit_is_what_the_inventory_says(boxes):
+def test_the_unit_has_the_inventory_s_settings(boxes):
     def look(box):
         assert box.show("ActiveState") == "active"
         assert box.run("cat /run/sidekiq/sidekiq.pid") == str(box.pid())
@@ -61,7 +61,7 @@ def test_the_unit_is_what_the_inventory_says(boxes):
     boxes.each(look)
 
 
-def test_the_application_s_own_file_keeps_all_but_the_number_of_threads(boxes):
+def test_only_the_number_of_threads_changes_in_the_application_s_file(boxes):
     def look(box):
         lines = box.run("cat /srv/app/current/config/sidekiq.yml").splitlines()
         assert [line for line in lines if "concurrency" in line] == [":concurrency: 5"]
@@ -70,7 +70,7 @@ def test_the_application_s_own_file_keeps_all_but_the_number_of_threads(boxes):
     boxes.each(look)
 
 
-def test_each_timeout_is_longer_than_what_it_waits_for(boxes):
+def test_each_timeout_is_longer_than_the_one_that_it_waits_for(boxes):
     def look(box):
         rules = box.run("cat /etc/monit/lifeline.d/sidekiq_watchdog-sidekiq")
         start, stop, restart = (
@@ -96,20 +96,20 @@ def test_a_leaking_worker_is_restarted_at_its_limit_and_no_job_is_lost(boxes):
         assert box.redis("get jobs_done") == "1200"
         assert box.redis("get stat:failed") in ("", "0")
         assert box.pid() != first
-        assert box.show("NRestarts") == "0", "systemd itself had nothing to bring back"
-        # By monit's own count: monit 6 has a page that several processes share only once.
+        assert box.show("NRestarts") == "0", "systemd restarted the worker as well"
+        # As monit measures it: monit 6 counts a page that several processes share once.
         box.wait("monit -B status sidekiq", wanted=lambda output: re.search(r"^  status +OK$", output, re.MULTILINE))
 
     boxes.each(leak)
     assert boxes.each(lambda box: box.pid("sidekiq-mail") if box.several else None) == others, (
-        "the other worker is innocent"
+        "the other worker was restarted"
     )
 
 
 def test_twenty_restarts_under_load_lose_no_job(boxes):
     def work(box):
         push(box, 3000, 0, 40, queue="mail")
-        # Monit does one thing at a time, and what it is told meanwhile may be forgotten.
+        # Monit does one action at a time and may drop commands that arrive meanwhile.
         done = "grep -c \"'sidekiq-mail' restart action done\" /var/log/monit.log"
         before = int(box.attempt(done).stdout)
         for number in range(1, 21):
@@ -120,11 +120,11 @@ def test_twenty_restarts_under_load_lose_no_job(boxes):
         assert box.redis("get jobs_done") == "3000"
         assert box.redis("get stat:failed") in ("", "0")
 
-    # The second worker is not given up after three of them.
+    # The second worker is not given up after three restarts.
     Boxes(box for box in boxes if box.several).each(work)
 
 
-def test_a_long_job_is_given_its_time(boxes):
+def test_a_long_job_can_end_before_the_restart(boxes):
     def work(box):
         push(box, 1, 0, 12000)
         box.wait("test $(redis-cli llen queue:crawl) = 0")
@@ -136,7 +136,7 @@ def test_a_long_job_is_given_its_time(boxes):
     boxes.each(work)
 
 
-def test_a_worker_that_loads_slowly_is_not_killed_while_it_does(boxes, drop_in):
+def test_a_slowly_loading_worker_is_not_killed(boxes, drop_in):
     def load(box):
         drop_in(box, "Environment=BOOT_SECONDS=25")
         before = box.pid()
@@ -154,7 +154,7 @@ def test_a_worker_that_loads_slowly_is_not_killed_while_it_does(boxes, drop_in):
     assert all(boxes.each(load))
 
 
-def test_a_worker_that_leaks_again_at_once_is_given_up_each_time_until_the_next_run(boxes, drop_in, converge):
+def test_a_worker_that_leaks_at_once_is_given_up_until_it_is_resumed(boxes, drop_in, converge):
     def leak(box):
         drop_in(box, "Environment=BOOT_KILOBYTES=190000")
         box.run("systemctl restart sidekiq")
@@ -162,7 +162,7 @@ def test_a_worker_that_leaks_again_at_once_is_given_up_each_time_until_the_next_
         assert box.restarts() >= 3
         box.watched(yes=False)
         assert "given up" in box.run("journalctl --no-pager -o cat -t sidekiq-watchdog -p alert")
-        assert box.show("ActiveState") == "active", "it is left alone, not stopped"
+        assert box.show("ActiveState") == "active", "the worker was stopped"
         answer = box.health()
         assert answer["verdict"] == "critical"
         assert "workers_given_up" in {
@@ -192,9 +192,9 @@ def test_a_worker_that_leaks_again_at_once_is_given_up_each_time_until_the_next_
     boxes.each(back)
 
 
-def test_a_killed_worker_is_back_and_monit_has_nothing_to_do_with_it(boxes):
+def test_systemd_and_not_monit_restarts_a_killed_worker(boxes):
     def kill(box):
-        # systemd may remember restarts from before.
+        # systemd may count restarts of earlier tests.
         before = box.show("NRestarts")
         first = box.pid()
         box.run(f"kill -9 {first}")
@@ -208,10 +208,10 @@ def test_a_killed_worker_is_back_and_monit_has_nothing_to_do_with_it(boxes):
     boxes.each(kill)
 
 
-def test_a_worker_that_somebody_stopped_stays_stopped(boxes):
+def test_a_stopped_worker_stays_stopped(boxes):
     def stop(box):
         box.run("systemctl stop sidekiq")
-        # Monit has looked several times, and said so.
+        # Wait until monit has run several cycles and logged it.
         box.wait("monit -B status sidekiq", 60, wanted=lambda status: "Does not exist" in status)
         looked = int(box.run("grep -c . /var/log/monit.log"))
         box.wait(f"test $(grep -c . /var/log/monit.log) -gt {looked}", 60)
@@ -227,7 +227,7 @@ def test_a_worker_that_somebody_stopped_stays_stopped(boxes):
     boxes.each(stop)
 
 
-def test_maintenance_is_respected_by_the_next_run(boxes, converge):
+def test_a_run_of_the_role_leaves_a_paused_worker_stopped(boxes, converge):
     box = boxes[0]
     box.run("sidekiq-watchdog pause sidekiq")
     done, output = converge(box)
@@ -236,13 +236,13 @@ def test_maintenance_is_respected_by_the_next_run(boxes, converge):
     box.watched(yes=False)
 
 
-def test_a_new_limit_is_a_reload_and_no_restart(boxes, converge):
+def test_a_new_limit_reloads_and_does_not_restart(boxes, converge):
     box = next(box for box in boxes if not box.several)
     pid, config = box.pid(), "/etc/monit/lifeline.d/sidekiq_watchdog-sidekiq"
     done, output = converge(box, max_sidekiq_memory="120 MB")
     assert done, output
     changed = [line for line in output.splitlines() if line.startswith("changed:")]
-    # The ready-made check of the worker's memory, the ceiling, the rule, and the two reloads that they want.
+    # The ready-made check of the worker's memory, the ceiling, the rule, and two reloads.
     assert len(changed) <= 6, changed
     assert f"totalmem > {120 * MB} B" in box.run("cat " + config)
     assert "120 MB" in box.run(f"monit -B -v -t 2>&1; cat {config} | sed 's/{120 * MB} B/120 MB/'")
@@ -252,8 +252,8 @@ def test_a_new_limit_is_a_reload_and_no_restart(boxes, converge):
     assert box.pid() == pid
 
 
-def test_a_worker_with_commands_of_its_own_is_watched_through_them(boxes, converge):
-    """No systemd, no Sidekiq: a pidfile, a command that starts and one that stops. It is old after a minute, and a little more."""
+def test_a_worker_with_its_own_commands_is_watched_with_them(boxes, converge):
+    """It has no systemd unit, only a pidfile and two commands, and is restarted at the age of a minute."""
     box = next(box for box in boxes if not box.several)
     legacy = {
         "name": "legacy",
@@ -266,9 +266,8 @@ def test_a_worker_with_commands_of_its_own_is_watched_through_them(boxes, conver
     }
     done, output = converge(box, sidekiq_watchdog_workers=[legacy])
     assert not done
-    assert "pidfile is '/run/legacy.pid': it must be a file that the running worker writes its number to" in " ".join(
-        output.replace("''", "'").split()
-    ), output
+    complaint = "pidfile: does not hold the ID of a running process ('/run/legacy.pid'); let the worker write"
+    assert complaint in " ".join(output.replace("''", "'").split()), output
     box.run("""cat > /usr/local/bin/legacy <<'END'
 #!/bin/sh
 case $1 in
@@ -298,16 +297,19 @@ chmod 755 /usr/local/bin/legacy && legacy start""")
         ({"max_sidekiq_memory": "13 GBs"}, r"max_sidekiq_memory: '13 GBs' is no size: write a size such as 512 MB"),
         (
             {"max_sidekiq_memory": "600 MB"},
-            r"max_sidekiq_memory is '600 MB': it must be less than the memory of the box, which is 512M",
+            r"max_sidekiq_memory: not less than the memory of the box \('600 MB'\); use less than 512M",
         ),
-        ({"max_sidekiq_memory": "13"}, r"max_sidekiq_memory is '13': it must be 1 MB or more: write a unit"),
-        ({"max_sidekiq_threads": "many"}, r"max_sidekiq_threads is 'many': it must be a whole number, 1 or more"),
-        ({"app_path": "/srv/nothing"}, r"app_path is '/srv/nothing': it must be a directory on the box"),
+        ({"max_sidekiq_memory": "13"}, r"max_sidekiq_memory: less than 1 MB \('13'\); write a unit"),
+        ({"max_sidekiq_threads": "many"}, r"max_sidekiq_threads: not a whole number above 0 \('many'\); use 1 or more"),
+        ({"app_path": "/srv/nothing"}, r"app_path: no such directory on the box \('/srv/nothing'\); deploy"),
     ],
 )
-def test_what_could_never_work_is_refused_before_anything_is_touched(boxes, converge, variables, complaint):
+def test_a_setting_that_cannot_work_is_refused_before_anything_changes(boxes, converge, variables, complaint):
     box = next(box for box in boxes if not box.several)
-    state = "cat /etc/systemd/system/sidekiq.service* /etc/monit/lifeline.d/* 2>/dev/null | md5sum; monit -B summary | tail -n +3 | sort"
+    state = (
+        "cat /etc/systemd/system/sidekiq.service* /etc/monit/lifeline.d/* 2>/dev/null | md5sum; "
+        "monit -B summary | tail -n +3 | sort"
+    )
     before, pid = box.run(state), box.pid()
     done, output = converge(box, **variables)
     assert not done
@@ -315,9 +317,9 @@ def test_what_could_never_work_is_refused_before_anything_is_touched(boxes, conv
     assert (box.run(state), box.pid()) == (before, pid)
 
 
-def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes, drop_in):
+def test_a_kernel_kill_loses_at_most_the_jobs_in_progress(boxes, drop_in):
     def lost(box):
-        """How many of the jobs; nothing is known where the kernel took Redis as well."""
+        """Return the number of lost jobs, or None if the kernel killed Redis as well."""
         settle(box)
         box.run("monit unmonitor sidekiq")
         box.watched(yes=False)
@@ -329,7 +331,7 @@ def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes, drop_in):
             wanted=lambda shown: set(shown.split()) == {"ActiveState=failed", "ExecMainStatus=9"},
         )
         box.wait("systemctl is-active redis-server && redis-cli ping")
-        # A job that failed is not lost: Sidekiq tries it again.
+        # A job that failed is not lost: Sidekiq retries it.
         kept = sum(
             int(box.redis(question) or 0)
             for question in ("get jobs_done", "llen queue:crawl", "zcard retry", "zcard schedule")
@@ -338,7 +340,7 @@ def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes, drop_in):
         return 300 - kept if box.pid("redis-server") == redis else None
 
     def leak(box):
-        # It lives once, so that this is the loss of one kill. The journal can't count them: the kernel may take it as well.
+        # Without restarts, so there is one kill. The journal cannot count kills: the kernel may kill it as well.
         drop_in(box, "Restart=no")
         counted = next((jobs for jobs in (lost(box) for _attempt in range(5)) if jobs is not None), None)
         assert counted in range(THREADS + 1)
@@ -347,10 +349,10 @@ def test_a_kernel_kill_loses_no_more_than_what_was_in_progress(boxes, drop_in):
     print("jobs lost:", boxes.each(leak))
 
 
-def test_a_killed_monit_is_back_with_all_its_rules(boxes):
+def test_a_killed_monit_is_restarted_with_all_its_rules(boxes):
     def kill(box):
         box.watched()
-        # What it was told it writes down at the end of a look, and knows again after its death.
+        # Monit saves its state at the end of a cycle; wait for that before the kill.
         looked = box.run("monit -B status sidekiq | grep collected")
         box.wait("monit -B status sidekiq | grep collected", wanted=lambda line: line != looked)
         before = sorted(re.findall(r"^ (\S+)", box.run("monit -B summary"), re.MULTILINE))
@@ -363,7 +365,7 @@ def test_a_killed_monit_is_back_with_all_its_rules(boxes):
     boxes.each(kill)
 
 
-def test_after_a_reboot_everything_is_back(boxes):
+def test_everything_starts_after_a_reboot(boxes):
     def boot(box):
         box.reboot()
         box.wait("systemctl is-active sidekiq monit", 90)
