@@ -49,7 +49,7 @@ def require():
         if subprocess.run([PYTHON, "-c", "import " + name], stderr=subprocess.DEVNULL, check=False).returncode
     ]
     if missing:
-        raise machine.LabError(f"this needs what is missing here: apt-get install {' '.join(missing)}")
+        raise machine.LabError(f"these tests need packages that are missing: apt-get install {' '.join(missing)}")
 
 
 def free_port():

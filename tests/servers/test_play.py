@@ -125,7 +125,7 @@ def test_debians_own_drivers(ansible, request, server):
 
 
 @pytest.mark.parametrize(("engine", "library"), [("mysql", "PyMySQL"), ("postgresql", "psycopg")])
-def test_a_box_without_a_driver(ansible, tmp_path, engine, library):
+def test_a_host_without_a_driver(ansible, tmp_path, engine, library):
     serving.run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare")
     options = {"engine": engine, "username": "a", "database": "b", "table": "c", "time_column": "d"}
     _code, output = ansible(
