@@ -221,18 +221,20 @@ class Listeners(TypedDict):
 
 
 class SidekiqWorker(TypedDict):
-    """How a worker of Sidekiq is started on the host."""
+    """How a worker of Sidekiq is started on the host, and what the watchdog has noted of it since boot."""
 
-    manager: str
-    app_path: Optional[str]
     app_path_exists: bool
     user: Optional[str]
     user_exists: bool
+    user_error: Optional[str]
     command: Optional[str]
     command_error: Optional[str]
     version: Optional[str]
     notify: bool
     pidfile_alive: bool
+    restarts: int
+    given_up: bool
+    paused: bool
 
 
 class Sidekiq(TypedDict):

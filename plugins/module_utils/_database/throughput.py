@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import floor, log10, sqrt
-from statistics import median
 from typing import List, Optional, Sequence, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._database.row_count import Hour
+from ansible_collections.lifeline.fleet.plugins.module_utils._statistics import median, slopes
 
 CHECK = "throughput_times_slower"
 # How many times slower than its best hour a worker is for a warning, and for a critical finding.
@@ -146,10 +146,8 @@ def is_fewer(count: float, expected: float) -> bool:
 
 def slope(counts: Sequence[int]) -> Optional[float]:
     """Return the change from one hour to the next (Theil-Sen: the median over all pairs), or None below two hours."""
-    slopes = [
-        (later - earlier) / (there - here) for (here, earlier), (there, later) in combinations(enumerate(counts), 2)
-    ]
-    return round(median(slopes), 2) if slopes else None
+    found = slopes(range(len(counts)), counts)
+    return round(median(found), 2) if found else None
 
 
 def tau(counts: Sequence[int]) -> float:

@@ -14,9 +14,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.readings imp
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, LEVELS
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.prometheus import Family
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.settings import Settings
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import has_lowered_its_limit
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import fullest_by_name
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import Noted
 
 # Each process name is a series of its own, so only the names that hold the most memory are exported.
 _LARGEST = 10
@@ -103,10 +102,10 @@ _NOTED = (
 
 
 def families(
-    facts: Mapping[str, Any],
-    table: Mapping[int, Mapping[str, Any]],
-    noted: Mapping[str, Noted],
-    judged: Mapping[str, Any],
+    facts: Facts,
+    table: Mapping[int, Process],
+    noted: Mapping[str, WatchdogNote],
+    judged: Judged,
     settings: Settings,
     read_at: float,
     seconds: float,
@@ -244,12 +243,7 @@ def _filesystems(filesystems):
 
 
 def _fds(fds):
-    by_name: Dict[str, Mapping[str, Any]] = {}
-    for holder in fds["processes"]:
-        if holder["used_percent"] is not None and not has_lowered_its_limit(holder):
-            best = by_name.get(holder["name"])
-            if best is None or holder["used_percent"] > best["used_percent"]:
-                by_name[holder["name"]] = holder
+    by_name = fullest_by_name(fds["processes"])
     return [
         _gauge("fds_allocated", "File descriptors of the whole system.", fds["allocated"]),
         _gauge("fds_maximum", "Limit of the system's file descriptors (file-max).", fds["maximum"]),

@@ -11,6 +11,7 @@ import shlex
 from typing import Callable, List, NamedTuple, Optional, Tuple, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import SidekiqWorker
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 
 # From this release on, Sidekiq tells systemd when it is ready.
@@ -28,20 +29,6 @@ class Spec(TypedDict):
     pidfile: Optional[str]
 
 
-class WorkerFacts(watchdog.Noted):
-    """What the module returns for one worker."""
-
-    app_path_exists: bool
-    user: Optional[str]
-    user_exists: bool
-    user_error: Optional[str]
-    command: Optional[str]
-    command_error: Optional[str]
-    version: Optional[str]
-    notify: bool
-    pidfile_alive: bool
-
-
 class Host(NamedTuple):
     """How to find a program (None without it), and how to run one in a folder: exit code, output and errors."""
 
@@ -55,14 +42,14 @@ class _Command(NamedTuple):
     version: Optional[str] = None
 
 
-def facts(spec: Spec, host: Host) -> WorkerFacts:
+def facts(spec: Spec, host: Host) -> SidekiqWorker:
     """Return the facts of one worker.
 
     Application, user and version are those of workers with the manager systemd only.
     """
     state = watchdog.STATE % spec["name"]
     noted = watchdog.parse(_reader.read_files([state]).get(state, ""))
-    found: WorkerFacts = {
+    found: SidekiqWorker = {
         "app_path_exists": False,
         "user": spec["user"],
         "user_exists": False,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, TypedDict
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources, Watchdog, WatchdogNote
 
 FOLDER = "/run/lifeline/watchdog"
 STATE = FOLDER + "/%s"
@@ -13,22 +13,7 @@ PIDFILE = "/run/%s/sidekiq.pid"
 PATTERNS = (STATE % "*", PIDFILE % "*")
 
 
-class Noted(TypedDict):
-    """The record of one worker."""
-
-    restarts: int
-    given_up: bool
-    paused: bool
-
-
-class Watchdog(TypedDict):
-    """The records of all workers by name, and the process IDs in their pidfiles by path."""
-
-    noted: Dict[str, Noted]
-    pids: Dict[str, int]
-
-
-def parse(text: str) -> Noted:
+def parse(text: str) -> WatchdogNote:
     """Parse the file of one worker."""
     noted = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
     restarts = noted.get("restarts", "").strip()
@@ -39,7 +24,7 @@ def parse(text: str) -> Noted:
     }
 
 
-def read(sources: Mapping[str, str]) -> Watchdog:
+def read(sources: Sources) -> Watchdog:
     """Return the records and the pidfiles among `sources`, which are texts by path."""
     prefix = FOLDER + "/"
     return {

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, TypedDict
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import SidekiqWorker
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import LEAST_MEMORY
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_duration, parse_size
-from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.inspection import WorkerFacts
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
 
 PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
@@ -30,7 +30,6 @@ PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}\Z")
 _MANAGERS = ("systemd", "command")
 _ON_REPEAT = ("give_up", "alert")
-_LEAST_MEMORY = 1 << 20
 # The share of max_age by which hosts are spread, so a fleet does not restart at the same time.
 _SPREAD = 0.2
 
@@ -59,7 +58,7 @@ class BoxFacts(TypedDict):
     """What `sidekiq_facts` found on the host, as far as it is used here."""
 
     memory_bytes: int | None
-    workers: Mapping[str, WorkerFacts]
+    workers: Mapping[str, SidekiqWorker]
 
 
 Label = Callable[[str], str]
@@ -257,7 +256,7 @@ def _size(value: str | int, key: str, label: Label, whole: int | None) -> int:
         size: int = parse_size(value, whole=whole if whole is not None else 1 << 40)
     except ValueError as error:
         raise SettingsError(f"{label(key)}: {error}") from error
-    if size < _LEAST_MEMORY:
+    if size < LEAST_MEMORY:
         _refuse(label, key, "less than 1 MB", value, "write a unit, such as 13 GB")
     return size
 
@@ -275,7 +274,7 @@ def _age(worker: Worker, label: Label, host: str) -> int | None:
     return int(age * (1 + _SPREAD * (zlib.crc32(f"{host}/{worker.name}".encode()) % 1000) / 1000))
 
 
-def _derive_application(worker: Worker, label: Label, found: WorkerFacts | None) -> None:
+def _derive_application(worker: Worker, label: Label, found: SidekiqWorker | None) -> None:
     """Set user, command, files and command line of a worker that systemd runs."""
     for key in ("pidfile", "start_command", "stop_command", "restart_command"):
         if getattr(worker, key) is not None:
@@ -301,7 +300,7 @@ def _derive_application(worker: Worker, label: Label, found: WorkerFacts | None)
     worker.exec = " ".join([worker.command or "sidekiq", *map(shlex.quote, words)])
 
 
-def _take_facts(worker: Worker, app_path: str, label: Label, found: WorkerFacts) -> None:
+def _take_facts(worker: Worker, app_path: str, label: Label, found: SidekiqWorker) -> None:
     if not found["app_path_exists"]:
         _refuse(
             label, "app_path", "no such directory on the box", app_path, "deploy the application, or correct the path"
@@ -315,7 +314,7 @@ def _take_facts(worker: Worker, app_path: str, label: Label, found: WorkerFacts)
     worker.user, worker.command, worker.notify = found["user"], found["command"], found["notify"]
 
 
-def _check_commands(worker: Worker, label: Label, found: WorkerFacts | None) -> None:
+def _check_commands(worker: Worker, label: Label, found: SidekiqWorker | None) -> None:
     """Refuse a worker that other commands start and stop, if they could not work."""
     for key in ("pidfile", "start_command", "stop_command"):
         value = getattr(worker, key)
