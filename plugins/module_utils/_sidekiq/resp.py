@@ -16,6 +16,7 @@ from typing import Iterable, List, Optional, Sequence, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._asking import within
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 
 # Far more than all of Sidekiq's keys together; a larger reply is an answer to none of our commands.
 MOST_BYTES = 64 << 20
@@ -30,6 +31,10 @@ class Refusal(Exception):
     def code(self) -> str:
         """Return the first word of the error."""
         return str(self).split(" ", 1)[0]
+
+    def __str__(self) -> str:
+        """Return the error, safe to print."""
+        return escape(super().__str__())
 
 
 Reply = Union[str, int, None, List["Reply"], Refusal]

@@ -16,6 +16,7 @@ import math
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ServerFailure
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent, timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.resp import (
     Connection,
@@ -221,7 +222,7 @@ def nothing(connection: Connection, prefix: str) -> ServerFailure:
     """Return the ServerFailure for a database without Sidekiq's keys: it names the databases that do have keys."""
     try:
         lines = str(connection.ask("INFO", "keyspace")).splitlines()
-        used = [line.partition(":")[0] for line in lines if line.startswith("db")]
+        used = [escape(line.partition(":")[0]) for line in lines if line.startswith("db")]
         there = f"it has keys in {', '.join(used)}" if used else "it has no keys at all"
     except Refusal:
         there = "it does not say which databases have keys"
@@ -255,7 +256,7 @@ def parse(raw: Raw, now: float) -> State:
         "processes_total": len(processes),
         # A process's record expires a minute after its last beat. One that stops removes its name as well, so these
         # were killed.
-        "vanished": sorted(set(raw.processes) - set(alive)),
+        "vanished": sorted(escape(name) for name in set(raw.processes) - set(alive)),
         "busy": busy,
         "concurrency": concurrency,
         "busy_percent": percent(busy, concurrency),
@@ -266,7 +267,12 @@ def parse(raw: Raw, now: float) -> State:
 
 def _queue(name, replies, now):
     latency = _latency(_json(replies.last), now)
-    return {"name": name, "size": min(replies.size, _LARGEST), "latency_seconds": latency, "paused": replies.paused}
+    return {
+        "name": escape(name),
+        "size": min(replies.size, _LARGEST),
+        "latency_seconds": latency,
+        "paused": replies.paused,
+    }
 
 
 def _latency(job, now):
@@ -294,7 +300,7 @@ def _process(name: str, replies: RawProcess, now: float) -> Process:
     beat, rss = _float(fields.get("beat")), _int(fields.get("rss"), _LARGEST >> 10)
     jobs = sorted((_job(_json(text), now) for text in replies.works.values()), key=lambda job: -(job["seconds"] or 0))
     return {
-        "identity": name,
+        "identity": escape(name),
         "hostname": _text(info.get("hostname")),
         "pid": _int(info.get("pid")),
         "tag": _text(info.get("tag")) or None,
@@ -320,7 +326,7 @@ def _capsule_queues(capsules):
         for capsule in (capsules.values() if isinstance(capsules, dict) else ())
         if isinstance(capsule, dict)
     ]
-    return sorted({name for each in weights if isinstance(each, dict) for name in each})
+    return sorted({escape(name) for each in weights if isinstance(each, dict) for name in each})
 
 
 def _job(work, now):
@@ -351,12 +357,12 @@ def _json(text):
 
 
 def _text(value):
-    """Return a string, or a number as one."""
-    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+    """Return a string, or a number as one, safe to print."""
+    return escape(str(value)) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
 
 
 def _list(value):
-    return [str(item) for item in value if isinstance(item, (str, int, float))] if isinstance(value, list) else []
+    return [text for text in map(_text, value) if text is not None] if isinstance(value, list) else []
 
 
 def _int(value, largest=_LARGEST):

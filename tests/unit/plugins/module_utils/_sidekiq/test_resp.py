@@ -148,3 +148,8 @@ def test_a_silent_server_is_a_timeout(kind):
     assert caught.value.cause == "timeout"
     connection.close()
     there.close()
+
+
+def test_a_refusal_is_safe_to_print():
+    (refusal,) = answer([b"-ERR \x1b[2J\xff\r\n"])
+    assert str(refusal) == r"ERR \x1b[2J\udcff"

@@ -277,3 +277,21 @@ def test_nothing_names_the_databases_with_keys(keyspace, words):
         f"Redis at nowhere: no data of Sidekiq in this database under the prefix 'banks:' ({words}); "
         "check database and prefix, and that a worker has run"
     )
+
+
+def test_names_and_texts_are_safe_to_print():
+    info = {"hostname": "box\x1b[2J", "tag": "a\nb", "labels": ["\ud800"], "queues": ["\x07"], "version": "\u202e7"}
+    job = {"queue": "\x9b", "payload": {"class": "Crawl\rJob", "jid": "\x00"}}
+    state = parse(
+        raw(
+            queues={"crawl\udcff\x1b": (1, None, False)},
+            processes={"box:1:\n": process(info, [job]), "gone\x1b": process(None)},
+        ),
+        NOW,
+    )
+    (found,) = state["processes"]
+    assert state["queues"][0]["name"] == r"crawl\udcff\x1b"
+    assert state["vanished"] == [r"gone\x1b"]
+    assert (found["identity"], found["hostname"], found["tag"]) == (r"box:1:\x0a", r"box\x1b[2J", r"a\x0ab")
+    assert (found["labels"], found["queues"], found["version"]) == ([r"\ud800"], [r"\x07"], r"\u202e7")
+    assert found["jobs"][0] == {"class": r"Crawl\x0dJob", "jid": r"\x00", "queue": r"\x9b", "seconds": None}
