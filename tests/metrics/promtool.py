@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run promtool, Prometheus' own checker, on metrics and rules.
 
-`python -m metrics.promtool` takes it out of Debian's package `prometheus` and puts it below .cache: installing the package
-would start a server. `make test` does this; the unit tests that need promtool are skipped without it.
+`python -m metrics.promtool` takes it out of Debian's package `prometheus` and puts it below .cache: installing the
+package would start a server. `make test` does this; the unit tests that need promtool are skipped without it.
 """
 
 from __future__ import annotations
