@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import glob
 import os
-from typing import Dict
+from typing import Dict, Iterable, List, Mapping
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import regular
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.journal import read_kmsg
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
@@ -48,6 +49,18 @@ _FILES = tuple(
     if path not in page_size.SOURCES and path not in _OF_INIT
 )
 
+# A user can give a process a command line of megabytes. The verdict needs its beginning.
+_PROCESS_BYTES = 4096
+# All files of all processes together, each with the memory that Python needs for it. 4,000 usual processes fit.
+_TABLE_BYTES = 16 << 20
+_OVERHEAD = 512
+# Those without which a process is unknown come first.
+_TABLE_FILES = ("stat", "oom_score_adj", "cmdline", "limits")
+# More workers than a host has.
+_MOST_WORKERS = 1000
+# The source that names what was left out.
+UNREAD = "unread"
+
 
 def read(timeout: float) -> Dict[str, str]:
     """Return the host's sources: texts by path, and by name where no file has them.
@@ -59,9 +72,10 @@ def read(timeout: float) -> Dict[str, str]:
     sources.update((path, of_init[own]) for path, own in _OF_INIT.items() if own in of_init)
     _reader.read_files(_FILES, sources)
     _reader.read_files(memory.paths(sources), sources)
-    _reader.read_files((path for pattern in watchdog.PATTERNS for path in sorted(glob.glob(pattern))), sources)
+    sources.update(_read_watchdog())
     pids = _reader.list_pids()
-    _reader.read_files(_reader.process_paths(processes.TABLE_FILES, pids), sources)
+    if not read_table(pids, sources):
+        sources[UNREAD] = "processes"
     sources["statfs"] = statfs.read(
         mountinfo.parse(sources.get(mountinfo.SOURCES[0])), timeout, waiting=_waited_for(sources, pids)
     )
@@ -70,6 +84,33 @@ def read(timeout: float) -> Dict[str, str]:
     if log is not None:
         sources["kmsg"] = log
     return sources
+
+
+def _read_watchdog():
+    """Return the watchdog's records and the workers' pidfiles; the latter are in folders of the workers' users."""
+    paths = (path for pattern in watchdog.PATTERNS for path in sorted(glob.glob(pattern))[:_MOST_WORKERS])
+    read = ((path, regular.read(path, watchdog.LARGEST)) for path in paths)
+    return {path: text for path, text in read if text is not None}
+
+
+def read_table(pids: Iterable[int], sources: Dict[str, str], most: int = _TABLE_BYTES) -> bool:
+    """Add the files of the processes to `sources`; return False if they would need more than `most` bytes of memory."""
+    ordered: List[int] = list(pids)
+    for name in _TABLE_FILES:
+        for path in _reader.process_paths([name], ordered):
+            text = _reader.read_or_none(path, _PROCESS_BYTES)
+            if text is None:
+                continue
+            most -= len(text) + _OVERHEAD
+            if most < 0:
+                return False
+            sources[path] = text
+    return True
+
+
+def is_complete(sources: Mapping[str, str]) -> bool:
+    """Return whether all processes were read."""
+    return UNREAD not in sources
 
 
 def _waited_for(sources, pids):

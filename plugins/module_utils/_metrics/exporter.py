@@ -65,4 +65,6 @@ def families(
         probe_facts.watchdog(sources),
     )
     judged = verdict.judge(facts, table, watchdog, settings["thresholds"], settings["workers"], window)
-    return metrics_families.families(facts, table, watchdog["noted"], judged, settings, read_at, seconds)
+    return metrics_families.families(
+        facts, table, watchdog["noted"], judged, settings, read_at, seconds, box_reader.is_complete(sources)
+    )

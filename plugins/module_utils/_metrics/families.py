@@ -109,11 +109,13 @@ def families(
     settings: Settings,
     read_at: float,
     seconds: float,
+    complete: bool = True,
 ) -> List[Family]:
     """Return all families, each with its known samples.
 
     `facts` are the fact modules' dictionaries by name, `table` is the process table, `noted` are the watchdog's records
-    of workers, `judged` is the verdict. The host was read at `read_at` (seconds since the epoch), within `seconds`.
+    of workers, `judged` is the verdict. The host was read at `read_at` (seconds since the epoch), within `seconds`,
+    and `complete` is whether all processes were read.
     """
     memory, fds, pressure = facts["lifeline_memory"], facts["lifeline_fds"], facts["lifeline_pressure"]
     return [
@@ -124,7 +126,7 @@ def families(
             "collector_success",
             "Whether the sources of this part could be read.",
             "collector",
-            _successes(facts, table, judged),
+            _successes(facts, table, judged, complete),
         ),
         _labelled(
             "verdict",
@@ -177,7 +179,7 @@ def _measure(prefix, key, help_text, parts):
     return _family(f"{prefix}_{key}", help_text, [(labels, part[key]) for labels, part in parts])
 
 
-def _successes(facts, table, judged):
+def _successes(facts, table, judged, complete):
     memory, disks = facts["lifeline_memory"], facts["lifeline_disks"]
     return {
         "memory": None not in (memory["total_bytes"], memory["limit_available_bytes"]),
@@ -185,7 +187,7 @@ def _successes(facts, table, judged):
         "fds": facts["lifeline_fds"]["maximum"] is not None,
         "oom": judged["oom_kills"] is not None,
         "pressure": facts["lifeline_pressure"]["load_per_cpu"]["five"] is not None,
-        "processes": bool(table),
+        "processes": bool(table) and complete,
     }
 
 

@@ -10,8 +10,8 @@ import re
 import shlex
 from typing import Callable, List, NamedTuple, Optional, Tuple, TypedDict
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import SidekiqWorker
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import regular
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 
 # From this release on, Sidekiq tells systemd when it is ready.
@@ -48,7 +48,7 @@ def facts(spec: Spec, host: Host) -> SidekiqWorker:
     Application, user and version are those of workers with the manager systemd only.
     """
     state = watchdog.STATE % spec["name"]
-    noted = watchdog.parse(_reader.read_files([state]).get(state, ""))
+    noted = watchdog.parse(regular.read(state, watchdog.LARGEST) or "")
     found: SidekiqWorker = {
         "app_path_exists": False,
         "user": spec["user"],
@@ -99,7 +99,7 @@ def exists(user: str) -> bool:
 
 def pidfile_alive(path: Optional[str]) -> bool:
     """Return whether a pidfile holds the ID of a running process."""
-    pid = _reader.read_files([path]).get(path, "").strip() if path else ""
+    pid = (regular.read(path, watchdog.LARGEST) or "").strip() if path else ""
     return pid.isascii() and pid.isdecimal() and os.path.isdir("/proc/" + pid)
 
 

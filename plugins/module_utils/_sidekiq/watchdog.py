@@ -11,6 +11,8 @@ STATE = FOLDER + "/%s"
 PIDFILE = "/run/%s/sidekiq.pid"
 # Shell patterns of the files that both readers read.
 PATTERNS = (STATE % "*", PIDFILE % "*")
+# No record and no pidfile has as many bytes.
+LARGEST = 4096
 
 
 def parse(text: str) -> WatchdogNote:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import box_reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,41 @@ def test_sources_of_init_that_cannot_be_read_leave_the_process_s_own(monkeypatch
     found = box_reader.read(timeout=2)
     assert "MemTotal" in found["/proc/meminfo"]
     assert "/proc/self/cgroup" not in found
+
+
+def test_long_command_lines_are_cut():
+    """A user can give a process a command line of megabytes."""
+    with subprocess.Popen(["sleep", "600", *(["0" * 100000] * 15)]) as process:
+        try:
+            sources = {}
+            assert box_reader.read_table([process.pid], sources)
+        finally:
+            process.kill()
+    assert len(sources[f"/proc/{process.pid}/cmdline"]) == 4096
+    assert set(sources) == {f"/proc/{process.pid}/{name}" for name in ("stat", "oom_score_adj", "cmdline", "limits")}
+
+
+def test_a_table_that_is_too_large_is_incomplete_and_has_every_process_first():
+    pids = [os.getpid(), os.getppid()]
+    sources = {}
+    assert not box_reader.read_table(pids, sources, most=2500)
+    assert {f"/proc/{pid}/stat" for pid in pids} <= set(sources)
+    assert f"/proc/{pids[1]}/limits" not in sources
+
+
+def test_an_incomplete_table_is_reported(monkeypatch):
+    monkeypatch.setattr(box_reader, "read_table", lambda pids, sources: False)
+    assert not box_reader.is_complete(box_reader.read(timeout=2))
+
+
+def test_a_complete_table_is_complete(sources):
+    assert box_reader.is_complete(sources)
+
+
+def test_a_fifo_in_the_place_of_a_pidfile_does_not_block(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "sidekiq.pid")
+    (tmp_path / "crawler").write_text("restarts 2\n")
+    monkeypatch.setattr(watchdog, "PATTERNS", (str(tmp_path / "*"),))
+    found = box_reader.read(timeout=2)
+    assert found[str(tmp_path / "crawler")] == "restarts 2\n"
+    assert str(tmp_path / "sidekiq.pid") not in found

@@ -13,14 +13,14 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.families i
 SETTINGS = {"thresholds": thresholds.defaults(), "oom_window": 3600.0, "interval": 60, "timeout": 5.0}
 
 
-def samples(sources=None, noted=None, declared=()):
+def samples(sources=None, noted=None, declared=(), complete=True):
     """Return the samples of all families by name, for a host with `sources`."""
     sources = sources or {}
     settings = {**SETTINGS, "workers": workers(list(declared), None)}
     facts, table = probe_facts.parse(sources, 3600), probe_facts.process_table(sources)
     watchdog = {"noted": noted or {}, "pids": {}}
     judged = verdict.judge(facts, table, watchdog, settings["thresholds"], settings["workers"], 3600)
-    found = families(facts, table, watchdog["noted"], judged, settings, 1790000000.5, 0.25)
+    found = families(facts, table, watchdog["noted"], judged, settings, 1790000000.5, 0.25, complete)
     assert len({family.name for family in found}) == len(found)
     return {family.name: family.samples for family in found}
 
@@ -71,3 +71,13 @@ def test_exactly_one_verdict_is_true():
     found = {labels["verdict"]: value for labels, value in samples()["lifeline_verdict"]}
     assert set(found) == {"ok", "warning", "critical"}
     assert sorted(found.values()) == [False, False, True]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_an_incomplete_table_of_processes_is_no_success(complete):
+    sources = {"/proc/1/stat": "1 (init) S 0 1 1 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0 2 1000 5 " + "0 " * 28}
+    found = {
+        labels["collector"]: value
+        for labels, value in samples(sources, complete=complete)["lifeline_collector_success"]
+    }
+    assert found["processes"] is complete

@@ -130,5 +130,11 @@ def test_a_pidfile_of_this_process_is_alive(tmp_path):
     assert not inspection.pidfile_alive(str(tmp_path / "none"))
 
 
+def test_a_fifo_as_pidfile_is_not_alive_and_does_not_block(tmp_path):
+    path = tmp_path / "pid"
+    os.mkfifo(path)
+    assert not inspection.pidfile_alive(str(path))
+
+
 def test_version_numbers():
     assert inspection.version_numbers("6.0.6") == (6, 0, 6)
