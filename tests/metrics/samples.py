@@ -80,7 +80,7 @@ def _ill():
 
 
 def _closed():
-    """The same, but nobody can log in: sshd is gone, and the kernel's tables are full."""
+    """Return the same, but without sshd and with full tables of the kernel: logins are impossible."""
     found = {path: text for path, text in _ill().items() if not path.startswith(("/proc/72/", "/proc/2/"))}
     session = found["/proc/1/stat"].replace("1 (systemd) S 0", "73 (sshd) S 1")
     found.update(

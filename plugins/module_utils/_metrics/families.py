@@ -8,6 +8,10 @@ metrics as well, so one file of rules serves hosts with different thresholds.
 
 from __future__ import annotations
 
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, Judged, WatchdogNote
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import SEVERITIES
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.logins import killable
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.readings import is_missing
@@ -147,12 +151,12 @@ def families(
 
 
 def _findings(findings):
-    """Return the findings as a family, the worst of each subject: two processes of one name would be one series twice."""
-    worst = {}
+    """Return the findings as a family, the worst of each subject: processes of one name would be one series twice."""
+    worst: Dict[Tuple[str, Optional[str]], Tuple[Dict[str, str], float]] = {}
     for finding in findings:
         labels = {key: finding[key] for key in ("check", "severity", "subject") if finding[key] is not None}
         worst.setdefault((finding["check"], finding["subject"]), (labels, finding["value"]))
-    return _family("finding", "What the verdict has found, in the unit of its check.", list(worst.values()))
+    return _family("finding", "Findings of the verdict, in the unit of their check.", list(worst.values()))
 
 
 def _family(name, help_text, samples, kind="gauge"):

@@ -58,7 +58,7 @@ def layers(found):
 
 
 def expected(instance, found, told):
-    """Return the alerts that follow from health's findings. What is critical is worth a warning as well."""
+    """Return the alerts for the findings of `health`. A critical finding raises the warning as well."""
     alerts = set()
     for finding in samples.judged(found, told)["findings"]:
         for severity in ("critical", "warning") if finding["severity"] == "critical" else ("warning",):
