@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, thresholds, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import workers
-from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.families import families, ratio
+from ansible_collections.lifeline.fleet.plugins.module_utils._metrics.families import families
 
 SETTINGS = {"thresholds": thresholds.defaults(), "oom_window": 3600.0, "interval": 60, "timeout": 5.0}
 
@@ -25,13 +25,6 @@ def samples(sources=None, noted=None, declared=(), complete=True):
     return {family.name: family.samples for family in found}
 
 
-@pytest.mark.parametrize(
-    ("share", "expected"), [(None, None), (0.0, 0.0), (97.5, 0.975), (100.0, 1.0), (33.33, 0.3333)]
-)
-def test_ratio(share, expected):
-    assert ratio(share) == expected
-
-
 def test_a_host_without_sources_has_no_values_but_its_settings():
     found = samples()
     assert found["lifeline_collector_timestamp_seconds"] == [({}, 1790000000.5)]
@@ -41,13 +34,6 @@ def test_a_host_without_sources_has_no_values_but_its_settings():
     assert found["lifeline_memory_total_bytes"] == [({}, None)]
     assert found["lifeline_processes"] == [({}, None)]
     assert found["lifeline_filesystem_size_bytes"] == []
-
-
-def test_memory_is_in_bytes_and_shares_are_ratios():
-    found = samples({"/proc/meminfo": "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 250 kB\n"})
-    assert found["lifeline_memory_total_bytes"] == [({}, 1024000)]
-    assert found["lifeline_memory_available_ratio"] == [({}, 0.25)]
-    assert "lifeline_memory_available_percent" not in found
 
 
 def test_thresholds_of_shares_and_of_counts_are_separate_metrics():
@@ -81,3 +67,9 @@ def test_an_incomplete_table_of_processes_is_no_success(complete):
         for labels, value in samples(sources, complete=complete)["lifeline_collector_success"]
     }
     assert found["processes"] is complete
+
+
+def test_the_worst_finding_of_a_subject_is_exported():
+    found = samples({"/proc/meminfo": "MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 10 kB\n"})
+    (finding,) = [item for item in found["lifeline_finding"] if item[0]["check"] == "memory_available_percent"]
+    assert finding == ({"check": "memory_available_percent", "severity": "critical"}, 1.0)
