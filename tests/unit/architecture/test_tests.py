@@ -43,8 +43,6 @@ WITHOUT = {
     #
     "plugins/module_utils/_reader.py": NOT_YET,
     #
-    "plugins/module_utils/_sidekiq/watchdog.py": NOT_YET,
-    #
     "plugins/module_utils/_systemd/systemctl.py": NOT_YET,
     #
     "plugins/module_utils/_tls.py": NOT_YET,
