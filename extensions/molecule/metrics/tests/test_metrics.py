@@ -121,6 +121,34 @@ def test_a_worker_s_memory_is_what_ps_shows(boxes):
     boxes.each(look)
 
 
+HUGE = """
+import subprocess, time
+for _number in range(20):
+    subprocess.Popen(["sleep", "600", *["0" * 100000] * 40])
+open("/run/huge/started", "w")
+time.sleep(600)
+"""
+
+
+def test_huge_command_lines_of_a_user_do_not_stop_the_exporter(boxes):
+    """20 processes with 4 MB of arguments each once took it above its unit's limit."""
+
+    def look(box):
+        box.run(f"cat > /run/huge.py <<'end'{HUGE}end")
+        properties = "-p User=nobody -p RuntimeDirectory=huge"
+        box.run(f"systemd-run --quiet --unit=huge {properties} python3 /run/huge.py")
+        try:
+            box.wait("ls /run/huge/started")
+            assert box.write()
+            found = box.scraped()
+            assert found['lifeline_collector_success{collector="processes"}'] == 1
+            assert found['lifeline_process_resident_memory_bytes{process="python3"}'] > 0
+        finally:
+            box.run("systemctl stop huge; rm /run/huge.py")
+
+    boxes.each(look)
+
+
 def test_a_kill_while_writing_leaves_the_old_file(boxes):
     """The program is killed at the system call that renames the file, and at the one that writes it."""
 

@@ -70,6 +70,21 @@ def test_only_the_number_of_threads_changes_in_the_application_s_file(boxes):
     boxes.each(look)
 
 
+def test_root_does_not_write_through_a_link_of_the_worker_s_user(boxes, converge):
+    box = boxes[0]
+    folder = "/srv/app/current/config"
+    box.run(f"mv {folder}/sidekiq.yml /root/ && runuser -u app -- ln -s /etc/nologin {folder}/sidekiq.yml")
+    try:
+        done, output = converge(box)
+        refusal = f"path: cannot write {folder}/sidekiq.yml (Permission denied)"
+        assert not done and refusal in " ".join(output.split()), output
+        assert box.attempt("ls /etc/nologin").returncode != 0
+    finally:
+        box.run(f"rm {folder}/sidekiq.yml && mv /root/sidekiq.yml {folder}/")
+    done, output = converge(box)
+    assert done and "changed=0" in output, output
+
+
 def test_each_timeout_is_longer_than_the_one_that_it_waits_for(boxes):
     def look(box):
         rules = box.run("cat /etc/monit/lifeline.d/sidekiq_watchdog-sidekiq")
