@@ -97,3 +97,15 @@ def acting_as(user: Optional[User]) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(gid)
         os.setgroups(groups)
+
+
+def open_folder(path: str) -> int:
+    """Return a descriptor of a folder. A link in its place is only followed if it is root's or this user's own.
+
+    Paths below /proc/self/fd/DESCRIPTOR stay in that folder, whatever other users do to its name. Raises OSError.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    found = os.lstat(path)
+    if not stat.S_ISLNK(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+        flags |= os.O_NOFOLLOW
+    return os.open(path, flags)

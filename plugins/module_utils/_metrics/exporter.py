@@ -8,11 +8,13 @@ imports.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import List, Mapping, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
+from ansible_collections.lifeline.fleet.plugins.module_utils._files.ownership import open_folder
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._metrics import (
     box_reader,
@@ -38,12 +40,23 @@ def main(arguments: Sequence[str]) -> int:
             print(text, end="")
             return 0
         path = arguments[1]
-        # The text is stale in a minute, and a disk that hangs is one of the things that it may have to report.
-        atomic.replace(path, text, mode=0o644, durable=False, folder_mode=None, name=path + ".new")
+        _write(path, text)
     except (OSError, ValueError) as error:
         print(f"lifeline-metrics: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _write(path: str, text: str) -> None:
+    """Replace the file. node_exporter's user may own the folder, or one above it, and could put a link in its place."""
+    folder, name = os.path.split(path)
+    descriptor = open_folder(folder or ".")
+    try:
+        path = f"/proc/self/fd/{descriptor}/{name}"
+        # The text is stale in a minute, and a disk that hangs is one of the things that it may have to report.
+        atomic.replace(path, text, mode=0o644, durable=False, folder_mode=None, name=path + ".new")
+    finally:
+        os.close(descriptor)
 
 
 def export(settings: exporter_settings.Settings) -> str:

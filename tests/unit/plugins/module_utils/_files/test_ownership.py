@@ -116,3 +116,27 @@ def test_the_rights_are_root_s_again_after_an_error():
 def test_acting_as_root_changes_nothing(user):
     with acting_as(user):
         assert os.geteuid() == 0
+
+
+def test_a_folder_is_opened_through_a_link_of_root_s(folder):
+    os.mkdir(folder + "/real")
+    os.symlink("real", folder + "/link")
+    descriptor = ownership.open_folder(folder + "/link")
+    with open(f"/proc/self/fd/{descriptor}/file", "w"):
+        os.close(descriptor)
+    assert os.listdir(folder + "/real") == ["file"]
+
+
+def test_a_link_of_another_user_is_not_followed(folder):
+    os.symlink("/etc", folder + "/link")
+    give(folder + "/link")
+    with pytest.raises(OSError, match="Not a directory|Too many levels of symbolic links"):
+        ownership.open_folder(folder + "/link")
+
+
+@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_what_is_no_folder_is_an_error(folder, kind):
+    if kind == "file":
+        open(folder + "/" + kind, "w").close()
+    with pytest.raises(OSError, match="No such file or directory|Not a directory"):
+        ownership.open_folder(folder + "/" + kind)
