@@ -67,7 +67,7 @@ class LookupModule(SettingsLookup):
         )
         return [
             [
-                {**vars(worker), "check": {"name": worker.name, "text": monit_settings.text(worker.check)}}
+                {**vars(worker), "check": {"name": worker.name, "text": monit_settings.text(dict(worker.check or {}))}}
                 for worker in workers
             ]
         ]

@@ -21,12 +21,6 @@ WITHOUT = {
     #
     "plugins/module_utils/_judge/facts.py": NOT_YET,
     #
-    "plugins/module_utils/_metrics/box_reader.py": NOT_YET,
-    #
-    "plugins/module_utils/_metrics/families.py": NOT_YET,
-    #
-    "plugins/module_utils/_metrics/prometheus.py": NOT_YET,
-    #
     "plugins/module_utils/_packages.py": NOT_YET,
     #
     "plugins/module_utils/_proc/cgroup.py": NOT_YET,

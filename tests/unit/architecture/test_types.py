@@ -28,16 +28,6 @@ NOT_YET = {
     #
     "plugins/module_utils/_judge/workers.py",
     #
-    "plugins/module_utils/_metrics/box_reader.py",
-    #
-    "plugins/module_utils/_metrics/exporter.py",
-    #
-    "plugins/module_utils/_metrics/families.py",
-    #
-    "plugins/module_utils/_metrics/prometheus.py",
-    #
-    "plugins/module_utils/_metrics/settings.py",
-    #
     "plugins/module_utils/_packages.py",
     #
     "plugins/module_utils/_proc/cgroup.py",
@@ -65,14 +55,6 @@ NOT_YET = {
     "plugins/module_utils/_quantities.py",
     #
     "plugins/module_utils/_reader.py",
-    #
-    "plugins/module_utils/_sidekiq/redis.py",
-    #
-    "plugins/module_utils/_sidekiq/resp.py",
-    #
-    "plugins/module_utils/_sidekiq/state.py",
-    #
-    "plugins/module_utils/_sidekiq/watchdog.py",
     #
     "plugins/module_utils/_systemd/cgroup_units.py",
     #
@@ -147,8 +129,6 @@ NOT_YET = {
     "plugins/plugin_utils/_settings/layers.py",
     #
     "plugins/plugin_utils/_settings/moment.py",
-    #
-    "plugins/plugin_utils/_settings/sidekiq.py",
     #
     "plugins/plugin_utils/_table.py",
     #

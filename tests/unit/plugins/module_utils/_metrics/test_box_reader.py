@@ -59,12 +59,12 @@ def test_sources_of_init_that_cannot_be_read_leave_the_process_s_own(monkeypatch
 
 def test_long_command_lines_are_cut():
     """A user can give a process a command line of megabytes."""
-    with subprocess.Popen(["sleep", "600", *(["0" * 100000] * 15)]) as process:
-        try:
-            sources = {}
-            assert box_reader.read_table([process.pid], sources)
-        finally:
-            process.kill()
+    sources = {}
+    words = ["sh", "-c", "echo started; read over", *(["0" * 100000] * 15)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert box_reader.read_table([process.pid], sources)
+        process.stdin.close()
     assert len(sources[f"/proc/{process.pid}/cmdline"]) == 4096
     assert set(sources) == {f"/proc/{process.pid}/{name}" for name in ("stat", "oom_score_adj", "cmdline", "limits")}
 
