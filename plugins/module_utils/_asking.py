@@ -5,27 +5,31 @@
 from __future__ import annotations
 
 import threading
+from typing import Callable, List, TypeVar
+
+_Answer = TypeVar("_Answer")
 
 
-def within(seconds, call):
-    """What V(call) returns or raises. Raises TimeoutError where that takes longer than V(seconds).
+def within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
+    """Return what a call returns, or raise what it raises. Raises TimeoutError if it takes longer than `seconds`.
 
-    Looking up a name, and some drivers, know no time limit of their own. The thread that waits for them is left behind, and ends with
-    the program.
+    Looking up a name, and some drivers, have no time limit of their own. The thread that still waits for them is left
+    behind, and ends with the program.
     """
-    done = {}
+    answers: List[_Answer] = []
+    errors: List[BaseException] = []
 
-    def run():
+    def run() -> None:
         try:
-            done["value"] = call()
+            answers.append(call())
         except BaseException as error:
-            done["error"] = error
+            errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(max(seconds, 0))
     if thread.is_alive():
         raise TimeoutError(f"no answer within {seconds:g} s")
-    if "error" in done:
-        raise done["error"]
-    return done["value"]
+    if errors:
+        raise errors[0]
+    return answers[0]

@@ -1,21 +1,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reader that runs on the box: files and programs in, sources out.
+"""Read files and programs of the host into sources.
 
-A box, as every parser sees it, is its B(sources): a dictionary of source name to text. The name of a file is its path;
-what no file holds has a plain name (C(statfs), C(fds), C(dmesg)). What could not be read is not in the dictionary.
-Reading is all that happens here: what the text means is the parsers' business, and they never touch the box.
+Sources are what parsers know of a host: a dictionary of texts. The name of a file's text is its path; what is not in a
+file has a plain name (`statfs`, `fds`, `dmesg`). What could not be read is not in the dictionary. Parsers never touch
+the host themselves.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, List, Optional, Sequence
 
 
-def decode(data):
-    """Bytes of any kind as text that JSON can carry: what is no UTF-8 becomes C(\\xff), as the kernel itself writes it."""
+def decode(data: bytes) -> str:
+    r"""Return bytes as text that JSON can carry: a byte that is not UTF-8 becomes `\xff`, as the kernel writes it."""
     return data.decode("utf-8", "backslashreplace")
 
 
@@ -45,21 +45,21 @@ def read_files(
     return sources
 
 
-def list_pids():
-    """The numbers of all processes that this user can see, in ascending order."""
+def list_pids() -> List[int]:
+    """Return the ids of all processes that this user can see, in ascending order."""
     return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
 
 
-def process_paths(names, pids):
-    """The paths of the files V(names) of each process, as in C(/proc/1/stat)."""
+def process_paths(names: Sequence[str], pids: Iterable[int]) -> List[str]:
+    """Return the paths of the files of each process, such as `/proc/1/stat`."""
     return [f"/proc/{pid}/{name}" for pid in pids for name in names]
 
 
-def run(argv, timeout=10):
-    """The standard output of a program in the C locale as text, or None where it is missing, fails or takes too long."""
+def run(argv: Sequence[str], timeout: float = 10) -> Optional[str]:
+    """Return what a program prints in the C locale; None if it is missing, fails or takes longer than `timeout` seconds."""
     environment = dict(os.environ, LC_ALL="C", LANGUAGE="")
     try:
-        # run_command knows no time limit.
+        # Ansible's run_command has no time limit.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv,
             stdin=subprocess.DEVNULL,

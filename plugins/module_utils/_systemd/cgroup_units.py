@@ -1,22 +1,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systemd unit that a control group belongs to."""
+"""Parse control groups of processes, and find the systemd unit that one belongs to."""
 
 from __future__ import annotations
 
 import re
+from typing import Dict, Mapping, Optional
 
-# Where systemd itself is tells where its tree begins, which in a container needn't be the root.
+# The control group of systemd itself tells where its tree begins: in a container, that need not be the root.
 SOURCES = ("/proc/1/cgroup",)
 
-# systemd's tree is that of cgroup v2, or one of its own beside v1's. Where there are both, it may have chosen either.
+# systemd's tree is that of version 2, or one of its own beside those of version 1. If there are both, it may use either.
 _HIERARCHIES = ("", "name=systemd")
 _INIT = "/init.scope"
 _UNIT = re.compile(r"\.(service|scope|socket|mount|swap)$")
 
 
-def paths(text):
-    """The path in each hierarchy, by the hierarchy's name, out of a process's file cgroup."""
+def paths(text: str) -> Dict[str, str]:
+    """Return a process's path in each hierarchy by the hierarchy's controllers, from its file cgroup.
+
+    The hierarchy of version 2 has the empty name.
+    """
     found = {}
     for line in text.splitlines():
         fields = line.split(":", 2)
@@ -25,10 +29,10 @@ def paths(text):
     return found
 
 
-def unit_of(path, outermost=False):
-    """The unit that a control group's path belongs to, or None. A slice is one only where there is no other.
+def unit_of(path: Optional[str], outermost: bool = False) -> Optional[str]:
+    """Return the unit that a control group's path belongs to, or None. A slice counts only if there is no other unit.
 
-    It is the innermost, which may be one of a user's own systemd or of a container's; or the outermost, which the box's own
+    The innermost unit may be one of a user's own systemd or of a container's; the outermost is one that the host's
     systemd knows.
     """
     parts = (path or "").split("/")
@@ -36,8 +40,8 @@ def unit_of(path, outermost=False):
     return units[0 if outermost else -1] if units else None
 
 
-def system_unit(sources, pid):
-    """The unit of the box's own systemd that a process belongs to, or None: what C(systemctl) of root can stop."""
+def system_unit(sources: Mapping[str, str], pid: int) -> Optional[str]:
+    """Return the unit of the host's systemd that a process belongs to, or None. `systemctl` of root can stop it."""
     own, first = paths(sources.get(f"/proc/{pid}/cgroup", "")), paths(sources.get("/proc/1/cgroup", ""))
     for hierarchy in _HIERARCHIES:
         path, root = own.get(hierarchy, ""), first.get(hierarchy, "")

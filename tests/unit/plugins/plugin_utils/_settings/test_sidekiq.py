@@ -87,7 +87,7 @@ def test_timeouts_in_the_wrong_order_are_refused(settings):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"max_memory": "13 GBs"}, "max_memory: '13 GBs' is no size"),
+        ({"max_memory": "13 GBs"}, "max_memory: '13 GBs' is not a size"),
         ({"max_memory": "16 GB"}, "max_memory: not less than the memory of the box ('16 GB'); use less than 16G"),
         ({"max_memory": 13312}, "max_memory: less than 1 MB (13312); write a unit, such as 13 GB"),
         ({"max_memory": "10 GB", "ceiling": "9 GB"}, "ceiling: not more than max_memory ('9 GB'); use more than 10G"),
