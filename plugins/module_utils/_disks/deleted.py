@@ -1,11 +1,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are deleted but held open: space that df counts and du can't find."""
+"""Parse deleted files that are still open: space that df counts and du cannot find."""
 
 from __future__ import annotations
 
 import re
+from typing import Dict, Optional
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import (
+    DeletedFile,
+    DeletedFiles,
+    DeletedHolder,
+)
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import unescape
 
 _HELD = re.compile(
@@ -14,14 +20,14 @@ _HELD = re.compile(
 _UNREADABLE = re.compile(r"unreadable ([0-9]{1,10})\Z")
 
 
-def parse(text):
-    """The files, those that hold most first.
+def parse(text: Optional[str]) -> DeletedFiles:
+    """Return the deleted files, those that hold most first.
 
-    The source C(deleted) has a line for each holder of a file: device and inode (C(DEV:INO)), bytes, pid, descriptor,
-    name of the process, mount point and path, with blanks escaped as in mountinfo, and C(-) for what there is not;
-    and a line C(unreadable N) with how many processes would not be read.
+    The source `deleted` has a line for each holder of a file: device and inode (DEV:INO), bytes, process id,
+    descriptor, name of the process, mount point and path, with blanks escaped as in mountinfo, and `-` for what there
+    is not; and a line `unreadable N` with the number of processes that could not be read.
     """
-    files = {}
+    files: Dict[str, DeletedFile] = {}
     unreadable = 0
     for line in (text or "").split("\n"):
         refused = _UNREADABLE.match(line)
@@ -30,14 +36,14 @@ def parse(text):
             unreadable = int(refused.group(1))
         elif held:
             identity, size, pid, descriptor, name, mount, path = held.groups()
-            # What has no number of its own, such as the file under a loop device, is told apart by its path.
+            # A file that no number identifies, such as that of a loop device, is identified by its path.
             entry = files.setdefault(
                 identity if identity != "-" else path,
                 {"bytes": None, "path": unescape(path), "mount": unescape(mount), "holders": []},
             )
             if size != "-":
                 entry["bytes"] = int(size)
-            holder = {
+            holder: DeletedHolder = {
                 "pid": None if pid == "-" else int(pid),
                 "name": unescape(name),
                 "fd": None if descriptor == "-" else int(descriptor),

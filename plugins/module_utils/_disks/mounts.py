@@ -1,14 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mounts of a box: what /proc/self/mountinfo says, and which of them are file systems of their own."""
+"""Tell which mounts are file systems of their own, what kind they are, and which of them may hang."""
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import unescape
+from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
-# Names of types may end in a star, as in a shell's case: the shell reader makes its cases of them.
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import Mount, unescape
 
-# Views of the kernel and of other programs hold no data, and are never asked. To touch autofs would mount something.
+# Names of types may end in a star, as in the `case` of a shell: the probe's script makes its cases of them.
+
+# Views of the kernel and of programs hold no data and are never asked. To touch autofs would mount something.
 PSEUDO_TYPES = (
     "autofs",
     "bdev",
@@ -96,10 +98,10 @@ _REMOTE_TYPES = (
     "vxfs",
 )
 
-# What answers only if another machine or another program does, and is therefore asked only by a process that may hang.
+# These answer only if another machine or program does, so only a process that may hang asks them.
 NETWORK_TYPES = _REMOTE_TYPES + ("fuse", "fuse.*", "fuseblk")
 
-# Images that were filled when they were made.
+# Images, which are full from the start.
 ALWAYS_FULL_TYPES = (
     "cramfs",
     "erofs",
@@ -115,7 +117,7 @@ ALWAYS_FULL_TYPES = (
 _OVERLAY_TYPES = ("aufs", "fuse.fuse-overlayfs", "fuse.unionfs*", "overlay", "overlayfs", "unionfs")
 _MEMORY_TYPES = ("ramfs", "rootfs", "tmpfs")
 
-# What is mounted inside these belongs to the kernel, to systemd's credentials, or to containers.
+# Mounts below these belong to the kernel, to systemd's credentials or to containers.
 HIDDEN_PREFIXES = (
     "/proc",
     "/sys",
@@ -134,7 +136,7 @@ HIDDEN_PREFIXES = (
     "/var/lib/docker/zfs",
 )
 
-# What container engines mount is often a single file, which is a poor name for the disk that it lies on.
+# Container engines mount single files, which are poor names for the disk that they lie on.
 _FILE_MOUNTS = (
     "/.dockerenv",
     "/dev/termination-log",
@@ -149,13 +151,13 @@ _FILE_MOUNTS = (
 )
 
 
-def matches(name, patterns):
-    """Whether one of the patterns is the name, or its beginning where the pattern ends in a star."""
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether one of the patterns is the name, or begins it if the pattern ends in a star."""
     return name in patterns or any(name.startswith(pattern[:-1]) for pattern in patterns if pattern.endswith("*"))
 
 
-def kind(mount):
-    """Where the data of a mount is: C(local), C(network), C(memory), C(overlay), or C(image)."""
+def kind(mount: Mount) -> str:
+    """Return where the data of a mount is: local, network, memory, overlay or image."""
     if matches(mount.type, ALWAYS_FULL_TYPES):
         return "image"
     if mount.type in _MEMORY_TYPES:
@@ -170,83 +172,108 @@ def kind(mount):
     return "local"
 
 
-def is_always_full(mount):
-    """Whether how full it is says nothing, because nothing can be added: images, and memory that is sealed."""
+def is_always_full(mount: Mount) -> bool:
+    """Return whether nothing can be added to it, as to an image or to sealed memory, so its fill level means nothing."""
     found = kind(mount)
     return found == "image" or (found == "memory" and "ro" in mount.super_options)
 
 
-def can_be_written(mount):
+def can_be_written(mount: Mount) -> bool:
+    """Return whether neither the mount nor its file system is read-only."""
     return not {"ro", "emergency_ro"} & {*mount.options, *mount.super_options}
 
 
-def is_read_only_by_error(mount):
+def is_read_only_by_error(mount: Mount) -> bool:
     """Tell whether the kernel took away the right to write: it is still among the mount's own options then."""
     return "ro" not in mount.options and bool({"ro", "emergency_ro"} & set(mount.super_options))
 
 
-def visible(mounts):
-    """The mounts that their mount point leads to. Others are covered by a later mount there, or above it."""
-    children = _children(mounts)
-    return [mount for mount in mounts if _reached(mount.point, children) is mount]
+def visible(mounts: Sequence[Mount]) -> List[Mount]:
+    """Return the mounts that their mount point leads to. The others are covered by a later mount there or above."""
+    tree = MountTree(mounts)
+    return [mount for mount in mounts if tree.at(mount.point) is mount]
 
 
-def at(path, mounts):
-    """The mount that a path leads to, or None."""
-    return _reached(path, _children(mounts))
+def at(path: str, mounts: Sequence[Mount]) -> Optional[Mount]:
+    """Return the mount that a path leads to, or None. For several paths, use a MountTree."""
+    return MountTree(mounts).at(path)
 
 
-def upper_directory(mount):
-    """The directory that holds what is written to an overlay, or None."""
+def upper_directory(mount: Mount) -> Optional[str]:
+    """Return the folder that holds what is written to an overlay, or None."""
     return next((unescape(option[9:]) for option in mount.super_options if option.startswith("upperdir=")), None)
 
 
-def _children(mounts):
-    known = {mount.id for mount in mounts}
-    return {
-        (mount.parent if mount.parent in known and mount.parent != mount.id else None, mount.point): mount
-        for mount in mounts
-    }
+# The kernel takes no path that is longer than 4096 bytes.
+_LONGEST_PATH = 4096
 
 
-def _reached(point, children):
-    reached, above = None, None
-    names = [name for name in point.split("/") if name]
-    for depth in range(len(names) + 1):
-        path = "/" + "/".join(names[:depth])
-        passed = set()
-        while (above, path) in children and path not in passed:
-            following = children[above, path]
-            if following.id in passed:
-                break
-            passed.add(following.id)
-            reached, above = following, following.id
-    return reached
+class MountTree:
+    """The mounts of a namespace, for looking up which of them a path leads to."""
+
+    def __init__(self, mounts: Sequence[Mount]) -> None:
+        known = {mount.id for mount in mounts}
+        self._children = {
+            (mount.parent if mount.parent in known and mount.parent != mount.id else None, mount.point): mount
+            for mount in mounts
+        }
+        self._tops: Dict[Tuple[Optional[int], str], Optional[Mount]] = {}
+
+    def at(self, path: str) -> Optional[Mount]:
+        """Return the mount that a path leads to, or None."""
+        if len(path) > _LONGEST_PATH:
+            return None
+        reached: Optional[Mount] = None
+        here = ""
+        for name in ["", *(name for name in path.split("/") if name)]:
+            here = f"{here.rstrip('/')}/{name}"
+            reached = self._top(None if reached is None else reached.id, here) or reached
+        return reached
+
+    def _top(self, above: Optional[int], path: str) -> Optional[Mount]:
+        """Return the last of the mounts that lie on each other at a path inside the mount `above`, or None."""
+        place = (above, path)
+        if place not in self._tops:
+            passed: Set[int] = set()
+            top = None
+            while (above, path) in self._children:
+                following = self._children[above, path]
+                if following.id in passed:
+                    break
+                passed.add(following.id)
+                top, above = following, following.id
+            self._tops[place] = top
+        return self._tops[place]
 
 
-def guarded(mounts):
-    """The numbers (id) of the mounts that may hang whoever asks: those of the network, and all mounted inside them."""
+def guarded(mounts: Sequence[Mount]) -> Set[int]:
+    """Return the ids of the mounts that may never answer: those of the network, and all that are mounted inside them."""
     by_id = {mount.id: mount for mount in mounts}
-    found = set()
+    # Whether mounts inside a mount may hang, by the id of that mount.
+    inside: Dict[int, bool] = {}
     for mount in mounts:
-        seen = set()
-        above = mount
-        while above is not None and above.id not in seen:
-            if _may_hang(above) or (above.type == "autofs" and above is not mount):
-                found.add(mount.id)
-                break
-            seen.add(above.id)
+        ancestors: List[Mount] = []
+        above: Optional[Mount] = mount
+        while above is not None and above.id not in inside:
+            # A circle of parents cannot be, but ends here: no mount inside it hangs unless one of it does.
+            inside[above.id] = False
+            ancestors.append(above)
             above = by_id.get(above.parent)
-    return found
+        hangs = above is not None and inside[above.id]
+        for ancestor in reversed(ancestors):
+            hangs = hangs or _may_hang(ancestor) or ancestor.type == "autofs"
+            inside[ancestor.id] = hangs
+    return {mount.id for mount in mounts if _may_hang(mount) or inside.get(mount.parent, False)}
 
 
-def file_systems(mounts):
-    """Each real file system once, as a list of lists: all the mounts that show it, the one that stands for it first."""
-    groups = {}
+def file_systems(mounts: Sequence[Mount]) -> List[List[Mount]]:
+    """Return each real file system once, as the list of the mounts that show it; the first one stands for it."""
+    groups: Dict[Union[str, Tuple[str, str]], List[Mount]] = {}
     for mount in visible(mounts):
         if _is_of_its_own(mount):
-            # Two exports of one server may have one device, but each was mounted for its own sake.
-            key = (mount.device, mount.source) if kind(mount) == "network" else mount.device
+            # Two exports of one server may have the same device, but are two file systems to their users.
+            network = kind(mount) == "network"
+            key: Union[str, Tuple[str, str]] = (mount.device, mount.source) if network else mount.device
             groups.setdefault(key, []).append(mount)
     found = []
     for group in groups.values():
@@ -256,12 +283,12 @@ def file_systems(mounts):
     return found
 
 
-def _rank(mount):
-    """The root of the box first; then the whole file system before a part of it, and the shorter mount point."""
+def _rank(mount: Mount) -> Tuple[bool, bool, int, int]:
+    """Order mounts of a file system: the root of the host, the whole before a part of it, the shorter mount point."""
     return mount.point != "/", mount.point in _FILE_MOUNTS, len(mount.root), len(mount.point)
 
 
-def _is_of_its_own(mount):
+def _is_of_its_own(mount: Mount) -> bool:
     point = mount.point
     if matches(mount.type, PSEUDO_TYPES) or point.startswith(tuple(prefix + "/" for prefix in HIDDEN_PREFIXES)):
         return False
@@ -272,11 +299,11 @@ def _is_of_its_own(mount):
         # Devices, secrets of pods and the shared memory of containers.
         engine = point.startswith("/var/lib/kubelet/") or "/overlay-containers/" in point
         return not engine and (not (point + "/").startswith("/dev/") or (point + "/").startswith("/dev/shm/"))
-    # An overlay's space is that of the directory under it. Only that of a container's root isn't seen elsewhere.
+    # An overlay's space is that of the folder under it, which is listed itself unless this is the root of a container.
     return point == "/" or not matches(mount.type, _OVERLAY_TYPES)
 
 
-def _is_remote(mount):
+def _is_remote(mount: Mount) -> bool:
     return (
         matches(mount.type, _REMOTE_TYPES)
         or mount.source.startswith("//")
@@ -285,5 +312,5 @@ def _is_remote(mount):
     )
 
 
-def _may_hang(mount):
+def _may_hang(mount: Mount) -> bool:
     return matches(mount.type, NETWORK_TYPES) or _is_remote(mount)

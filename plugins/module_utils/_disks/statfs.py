@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks the mounted file systems of a box how full they are, and waits for none that may never answer."""
+"""Ask the mounted file systems how full they are, and wait for none that may never answer."""
 
 from __future__ import annotations
 
@@ -10,52 +10,53 @@ import re
 import select
 import signal
 import time
+from typing import Collection, Dict, Optional, Sequence, Tuple
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks.mounts import file_systems, guarded
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo, stat
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import Mount
 
 _ANSWER_LIMIT = 4096
 # The process that asks a mount has this name, with the mount's number.
 _ASKER = re.compile(r"statfs ([0-9]{1,8})\Z")
 
 
-def read(mounts, timeout, network=True, waiting=()):
-    """The source C(statfs) of the real file systems among V(mounts), all that V(mounts) names if the network is asked
-    too.
+def read(mounts: Sequence[Mount], timeout: float, network: bool = True, waiting: Collection[int] = ()) -> str:
+    """Return the source `statfs` of the real file systems; those of the network only if asked to.
 
-    What may hang is asked at the same time, each by a process of its own. V(timeout) is how many seconds all of them
-    have. V(waiting) are the numbers of mounts that somebody waits for already: they hang, and nobody else is sent there.
+    Mounts that may hang are asked at the same time, each by a process of its own; together they have `timeout` seconds.
+    `waiting` are the ids of mounts that a process waits for already: they hang, so no other process is sent there.
     """
-    may_hang = disks_mounts.guarded(mounts)
-    asked = [group[0] for group in disks_mounts.file_systems(mounts)]
+    may_hang = guarded(mounts)
+    asked = [group[0] for group in file_systems(mounts)]
     answers = {mount.id: _ask(mount) for mount in asked if mount.id not in may_hang}
     if network:
-        answers.update((mount.id, "hung") for mount in asked if mount.id in may_hang and mount.id in waiting)
-        answers.update(
-            _ask_guarded([mount for mount in asked if mount.id in may_hang and mount.id not in waiting], timeout)
-        )
+        careful = [mount for mount in asked if mount.id in may_hang]
+        answers.update((mount.id, "hung") for mount in careful if mount.id in waiting)
+        answers.update(_ask_guarded([mount for mount in careful if mount.id not in waiting], timeout))
     return "".join(f"{answers[mount.id]} {mount.point}\n" for mount in asked if mount.id in answers)
 
 
-def mount_waited_for(text):
+def mount_waited_for(text: str) -> Optional[int]:
     """Return the number of the mount that a process waits for, from the text of its stat file; None for any other."""
     process = stat.parse(text) if "(statfs " in text else None
     asker = _ASKER.match(process.name) if process else None
     return int(asker.group(1)) if asker else None
 
 
-def _ask(mount):
+def _ask(mount: Mount) -> str:
     try:
         found = os.statvfs(mountinfo.path_bytes(mount.raw))
     except (OSError, ValueError):
         return "error"
-    return f"{found.f_frsize} {found.f_bsize} {found.f_blocks} {found.f_bfree} {found.f_bavail} {found.f_files} {found.f_ffree}"
+    space = (found.f_frsize, found.f_bsize, found.f_blocks, found.f_bfree, found.f_bavail)
+    return " ".join(map(str, (*space, found.f_files, found.f_ffree)))
 
 
-def _ask_guarded(mounts, timeout):
+def _ask_guarded(mounts: Sequence[Mount], timeout: float) -> Dict[int, str]:
     deadline = time.monotonic() + timeout
     answers = dict.fromkeys((mount.id for mount in mounts), "error")
-    asking = {}
+    asking: Dict[int, Tuple[Mount, int]] = {}
     poll = select.poll()
     for mount in mounts:
         try:
@@ -69,7 +70,7 @@ def _ask_guarded(mounts, timeout):
         for pipe, _event in ready:
             mount, pid = asking.pop(pipe)
             poll.unregister(pipe)
-            # Less than PIPE_BUF is written at once, so that one read gets all of it.
+            # Less than PIPE_BUF is written at once, so one read gets all of it.
             answers[mount.id] = os.read(pipe, _ANSWER_LIMIT).decode("ascii") or "error"
             os.close(pipe)
             os.waitpid(pid, 0)
@@ -78,14 +79,14 @@ def _ask_guarded(mounts, timeout):
     for pipe, (mount, pid) in asking.items():
         answers[mount.id] = "hung"
         os.close(pipe)
-        # It may well not die before the mount answers, so nobody waits for it: init will.
+        # It may not die before the mount answers, so leave it to init to wait for it.
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, os.WNOHANG)
     return answers
 
 
-def _start(mount):
-    """A process that asks one mount, and the pipe that its answer comes through."""
+def _start(mount: Mount) -> Tuple[int, int]:
+    """Start a process that asks one mount. Return its id and the pipe that its answer comes through."""
     reading, writing = os.pipe()
     try:
         pid = os.fork()
@@ -102,8 +103,8 @@ def _start(mount):
     return pid, reading
 
 
-def _answer(mount, pipe):
-    """Runs in the process that may hang. It leaves the session and holds nothing of it open: SSH would wait for it."""
+def _answer(mount: Mount, pipe: int) -> None:
+    """Ask the mount, in the process that may hang. It leaves the session and its descriptors: SSH would wait for them."""
     os.setsid()
     os.dup2(pipe, 0)
     null = os.open(os.devnull, os.O_RDWR)

@@ -1,35 +1,42 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The memory ceiling that a control group sets: the smallest limit over a process's group and all its ancestors."""
+"""Find the limits that control groups set: the smallest over a process's group and all its ancestors."""
 
 from __future__ import annotations
 
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import MemoryCeiling
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
 SOURCES = ("/proc/self/mountinfo", "/proc/self/cgroup")
 
-# From here on a v1 limit means "none": the kernel rounds the largest signed integer down to whole pages.
+# A limit of version 1 from here on means "none": the kernel rounds the largest signed integer down to whole pages.
 _V1_UNLIMITED = 1 << 60
-
-
-# From here on the kernel slows down whoever allocates.
+# From this limit on, the kernel slows down what allocates.
 _HIGH = "memory.high"
 _PIDS_MAX, _PIDS_USED = "pids.max", "pids.current"
+# The kernel takes no path that is longer than 4096 bytes.
+_LONGEST_PATH = 4096
 
 
-class _Hierarchy:
-    """The file names and the arithmetic of one cgroup version's memory controller."""
+class _Hierarchy(NamedTuple):
+    """The file names of one version's memory controller; `more` are those of other limits."""
 
-    def __init__(self, version, limit, usage, swap_limit, swap_usage, reclaimable, events, more=()):
-        self.version = version
-        self.limit = limit
-        self.usage = usage
-        self.swap_limit = swap_limit
-        self.swap_usage = swap_usage
-        self.reclaimable = reclaimable
-        self.events = events
-        self.files = (limit, usage, "memory.stat", swap_limit, swap_usage, events, *more)
+    version: int
+    limit: str
+    usage: str
+    swap_limit: str
+    swap_usage: str
+    reclaimable: Tuple[str, ...]
+    events: str
+    more: Tuple[str, ...] = ()
+
+    @property
+    def files(self) -> Tuple[str, ...]:
+        return (self.limit, self.usage, "memory.stat", self.swap_limit, self.swap_usage, self.events, *self.more)
 
 
 _V1 = _Hierarchy(
@@ -52,41 +59,40 @@ _V2 = _Hierarchy(
     (_HIGH, _PIDS_MAX, _PIDS_USED),
 )
 
-# The files of each version's memory controller that are read of every group.
+# The files that are read of each group, by the version of its memory controller.
 FILES = {1: _V1.files, 2: _V2.files}
 
 
-def paths(sources):
-    """The files that tell this process's limits, its own group first, then each ancestor up to the root that it can see."""
+def paths(sources: Sources) -> List[str]:
+    """Return the files that tell this process's limits: its own group first, then each ancestor that it can see."""
     return [f"{folder}/{name}" for hierarchy, folder in _folders(sources) for name in hierarchy.files]
 
 
-def memory_ceiling(sources):
-    """The smallest memory limit that holds for the reading process, or None where no group limits it.
+def memory_ceiling(sources: Sources) -> Optional[MemoryCeiling]:
+    """Return the smallest memory limit that holds for the reading process; None if no group limits it.
 
-    Returns version, path (below the hierarchy's mount point), limit_bytes, used_bytes (the working set: without the
-    page cache that the kernel drops first), usage_bytes (all that is charged), available_bytes, swap_limit_bytes
-    and swap_used_bytes (None where swap isn't limited or accounted).
+    `used_bytes` is the working set, without what the kernel takes back before it kills; `usage_bytes` is all that is
+    charged. The numbers of swap are None if swap is not limited or not accounted.
     """
     ceilings = [_ceiling(hierarchy, folder, sources) for hierarchy, folder in _folders(sources)]
     return min((found for found in ceilings if found), key=lambda found: found["limit_bytes"], default=None)
 
 
-def oom_kills(sources):
-    """The OOM kills in the outermost group that this process can see and all groups below, or None where none counts them.
+def oom_kills(sources: Sources) -> Optional[int]:
+    """Return the OOM kills in the outermost group that this process can see; None if no group counts them.
 
-    In a container that is the container itself.
+    In a container, that group is the container itself.
     """
     for hierarchy, folder in reversed(_folders(sources)):
         count = _stat(sources.get(f"{folder}/{hierarchy.events}", "")).get("oom_kill")
-        # Version 1 counts no kills in the groups below, so that none of its own says nothing.
+        # Version 1 does not count kills in the groups below, so a zero means nothing there.
         if count or (count == 0 and hierarchy is _V2):
             return count
     return None
 
 
-def pids(sources):
-    """Return pairs of the tasks and of the most that there may be, for each control group of this process that limits them."""
+def pids(sources: Sources) -> List[Tuple[int, int]]:
+    """Return the tasks and the most that there may be, for each control group of this process that limits them."""
     counts = [
         (_number(sources.get(f"{folder}/{_PIDS_USED}")), _number(sources.get(f"{folder}/{_PIDS_MAX}")))
         for hierarchy, folder in _folders(sources)
@@ -95,7 +101,7 @@ def pids(sources):
     return [(used, most) for used, most in counts if used is not None and most]
 
 
-def _ceiling(hierarchy, folder, sources):
+def _ceiling(hierarchy: _Hierarchy, folder: str, sources: Sources) -> Optional[MemoryCeiling]:
     limits = [_number(sources.get(f"{folder}/{name}")) for name in (hierarchy.limit, _HIGH)]
     limit = min((one for one in limits if one is not None), default=None)
     usage = _number(sources.get(f"{folder}/{hierarchy.usage}"))
@@ -107,7 +113,7 @@ def _ceiling(hierarchy, folder, sources):
     swap_limit = _number(sources.get(f"{folder}/{hierarchy.swap_limit}"))
     swap_used = _number(sources.get(f"{folder}/{hierarchy.swap_usage}"))
     if hierarchy is _V1:
-        # v1 counts memory and swap together.
+        # Version 1 counts memory and swap together.
         swap_limit = None if swap_limit is None else max(0, swap_limit - limit)
         swap_used = None if swap_used is None else max(0, swap_used - usage)
     if swap_limit is not None and swap_limit >= _V1_UNLIMITED - limit:
@@ -124,12 +130,12 @@ def _ceiling(hierarchy, folder, sources):
     }
 
 
-def _folders(sources):
-    """Pairs of hierarchy and folder, the process's own group first, of every memory controller that is mounted."""
+def _folders(sources: Sources) -> List[Tuple[_Hierarchy, str]]:
+    """Return each mounted memory controller with the folders of the process's group and of its ancestors, in order."""
     # One hierarchy of version 1 may have several controllers; that of version 2 has the empty name.
     paths_by_hierarchy = cgroup_units.paths(sources.get("/proc/self/cgroup", ""))
     member = {name: path for names, path in paths_by_hierarchy.items() for name in names.split(",")}
-    folders = []
+    folders: Dict[Tuple[_Hierarchy, str], None] = {}
     for mount in mountinfo.parse(sources.get("/proc/self/mountinfo", "")):
         if mount.type == "cgroup2":
             hierarchy, path = _V2, member.get("")
@@ -137,18 +143,13 @@ def _folders(sources):
             hierarchy, path = _V1, member.get("memory")
         else:
             continue
-        if path is None:
-            continue
-        folders += [
-            (hierarchy, folder)
-            for folder in _ancestors(mount.point, mount.root, path)
-            if (hierarchy, folder) not in folders
-        ]
-    return folders
+        if path is not None and len(path) <= _LONGEST_PATH:
+            folders.update(dict.fromkeys((hierarchy, folder) for folder in _ancestors(mount.point, mount.root, path)))
+    return list(folders)
 
 
-def _ancestors(mount_point, root, path):
-    # A container without a cgroup namespace sees the host's path and a mount whose root is that very path.
+def _ancestors(mount_point: str, root: str, path: str) -> List[str]:
+    # A container without a control group namespace sees the path on its host, and a mount whose root is that path.
     if root != "/" and (path + "/").startswith(root + "/"):
         path = path[len(root) :]
     parts = [part for part in path.split("/") if part and part != ".."]
@@ -156,12 +157,12 @@ def _ancestors(mount_point, root, path):
     return ["/".join([base] + parts[:length]) for length in range(len(parts), -1, -1)]
 
 
-def _number(text):
+def _number(text: Optional[str]) -> Optional[int]:
     text = (text or "").strip()
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
-def _stat(text):
+def _stat(text: str) -> Dict[str, int]:
     stat = {}
     for line in text.splitlines():
         name, _blank, value = line.partition(" ")

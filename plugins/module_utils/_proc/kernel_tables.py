@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import List, Optional
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Kernel, TableUsage
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, container
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
-SOURCES = (
+_FILES = (
     "/proc/sys/kernel/pid_max",
     "/proc/sys/kernel/threads-max",
     "/proc/sys/net/netfilter/nf_conntrack_count",
@@ -25,15 +27,16 @@ _SSH_SOCKETS = tuple(
     for hierarchy in ("", "/unified", "/systemd")
     for name in ("ssh", "sshd")
 )
-SOURCES += _SSH_SOCKETS + container.SOURCES
+SOURCES = _FILES + _SSH_SOCKETS + container.SOURCES
 _NOLOGIN = ("/run/nologin", "/etc/nologin")
 
 
-def parse(sources: Mapping[str, str]) -> Dict[str, Any]:
+def parse(sources: Sources) -> Kernel:
     """Return how full each table is; a value is None if the kernel doesn't tell it.
 
     `pids` counts threads, since each takes a number of its own, in the fullest of the kernel's table and the control
-    groups of the reading process. `ssh_socket` tells whether systemd listens for sshd. `logins_refused_by` is the file that makes PAM refuse every login but root's.
+    groups of the reading process. `ssh_socket` tells whether systemd listens for sshd. `logins_refused_by` is the file
+    that makes PAM refuse every login but root's.
     """
     return {
         "pids": _fullest([_pids(sources)] + [_usage(*counts) for counts in cgroup.pids(sources)]),
@@ -49,7 +52,7 @@ def parse(sources: Mapping[str, str]) -> Dict[str, Any]:
     }
 
 
-def _pids(sources: Mapping[str, str]) -> Dict[str, Any]:
+def _pids(sources: Sources) -> TableUsage:
     fields = sources.get("/proc/loadavg", "").split()
     threads = fields[3].partition("/")[2] if len(fields) > 3 else ""
     limits = [_number(sources, "/proc/sys/kernel/pid_max"), _number(sources, "/proc/sys/kernel/threads-max")]
@@ -57,14 +60,14 @@ def _pids(sources: Mapping[str, str]) -> Dict[str, Any]:
     return _usage(int(threads) if threads.isdecimal() and len(threads) < 19 else None, min(known) if known else None)
 
 
-def _usage(used: Optional[int], maximum: Optional[int]) -> Dict[str, Any]:
+def _usage(used: Optional[int], maximum: Optional[int]) -> TableUsage:
     return {"used": used, "maximum": maximum, "used_percent": percent(used, maximum)}
 
 
-def _fullest(usages: List[Dict[str, Any]]) -> Dict[str, Any]:
+def _fullest(usages: List[TableUsage]) -> TableUsage:
     return max(usages, key=lambda usage: -1 if usage["used_percent"] is None else usage["used_percent"])
 
 
-def _number(sources: Mapping[str, str], path: str) -> Optional[int]:
+def _number(sources: Sources, path: str) -> Optional[int]:
     text = sources.get(path, "").strip()
     return int(text) if text.isdecimal() and len(text) < 20 else None

@@ -1,11 +1,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What /proc/meminfo and the control groups tell about memory, as the facts C(lifeline_memory)."""
+"""Parse /proc/meminfo and the limits of control groups into the facts `lifeline_memory`."""
 
 from __future__ import annotations
 
 import re
+from typing import Callable, Dict, List, NamedTuple, Optional
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import (
+    HugePages,
+    Memory,
+    MemoryCeiling,
+    Swap,
+)
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
@@ -15,6 +23,8 @@ SOURCES = ("/proc/meminfo", "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/overco
 _LINE = re.compile(r"^([^\s:]+):[ \t]+(\d{1,18})(?: kB)?[ \t]*$", re.MULTILINE)
 
 _ARC_LINE = re.compile(r"^(size|c_min)[ \t]+\d{1,2}[ \t]+(\d{1,18})[ \t]*$", re.MULTILINE)
+
+_Size = Callable[[str], Optional[int]]
 
 # What /proc/meminfo accounts for, each page once: anonymous memory, page cache, slab, the kernel's own.
 _ACCOUNTED = (
@@ -35,16 +45,16 @@ _ACCOUNTED = (
 )
 
 
-def paths(sources):
-    """The further files that V(sources), read from SOURCES, lead to."""
+def paths(sources: Sources) -> List[str]:
+    """Return the further files to read, which depend on what is in SOURCES."""
     return cgroup.paths(sources)
 
 
-def parse(sources):
-    """The facts dictionary; every key is there on every box, None where the kernel doesn't say."""
+def parse(sources: Sources) -> Memory:
+    """Return the facts about memory."""
     kilobytes = {name: int(value) for name, value in _LINE.findall(sources.get("/proc/meminfo", ""))}
 
-    def size(name):
+    def size(name: str) -> Optional[int]:
         value = kilobytes.get(name)
         return None if value is None else value * 1024
 
@@ -59,7 +69,9 @@ def parse(sources):
     if ceiling and total and ceiling["limit_bytes"] >= total:
         ceiling = None
     used = None if total is None or available is None else total - available
-    facts = {
+    huge_pages = _huge_pages(kilobytes, size)
+    limit = _limit(total, available, huge_pages["size_bytes"], ceiling)
+    return {
         "total_bytes": total,
         "free_bytes": size("MemFree"),
         "available_bytes": available,
@@ -88,34 +100,42 @@ def parse(sources):
         "committed_percent": percent(size("Committed_AS"), size("CommitLimit")),
         "arc_reclaimable_bytes": reclaimable,
         "swap": _swap(size),
-        "huge_pages": _huge_pages(kilobytes, size),
+        "huge_pages": huge_pages,
         "cgroup": ceiling,
+        "limit_bytes": limit.limit,
+        "limit_available_bytes": limit.available,
+        "limit_available_percent": limit.share,
+        "limit_is_host": limit.is_host,
     }
-    facts.update(_limit(facts))
-    return facts
 
 
-def _limit(facts):
-    """What may really be used: of the RAM without the pool of huge pages, or of the control group's limit if less is left there."""
-    ceiling, limit, available = facts["cgroup"], facts["total_bytes"], facts["available_bytes"]
-    pool = facts["huge_pages"]["size_bytes"] or 0
-    if limit is not None and pool < limit:
+class _Limit(NamedTuple):
+    """What may be used, how much of it is left, and whether that is the host's RAM or a control group's limit."""
+
+    limit: Optional[int]
+    available: Optional[int]
+    share: Optional[float]
+    is_host: bool
+
+
+def _limit(
+    total: Optional[int], available: Optional[int], pool: Optional[int], ceiling: Optional[MemoryCeiling]
+) -> _Limit:
+    """Return the limit that leaves less: the RAM without the pool of huge pages, or that of the control group."""
+    limit = total
+    if limit is not None and pool is not None and pool < limit:
         limit -= pool
-    share, is_host = percent(available, limit), True
-    if ceiling is not None:
-        own = ceiling["available_bytes"] if available is None else min(ceiling["available_bytes"], available)
-        own_share = percent(own, ceiling["limit_bytes"])
-        if share is None or (own_share is not None and own_share <= share):
-            limit, available, share, is_host = ceiling["limit_bytes"], own, own_share, False
-    return {
-        "limit_bytes": limit,
-        "limit_available_bytes": available,
-        "limit_available_percent": share,
-        "limit_is_host": is_host,
-    }
+    host = _Limit(limit, available, percent(available, limit), True)
+    if ceiling is None:
+        return host
+    left = ceiling["available_bytes"] if available is None else min(ceiling["available_bytes"], available)
+    group = _Limit(ceiling["limit_bytes"], left, percent(left, ceiling["limit_bytes"]), False)
+    if host.share is None or (group.share is not None and group.share <= host.share):
+        return group
+    return host
 
 
-def _reclaimable_arc(sources):
+def _reclaimable_arc(sources: Sources) -> Optional[int]:
     """Return what ZFS gives back of its cache before anything is killed, in bytes, None without ZFS.
 
     MemAvailable does not count it.
@@ -124,8 +144,8 @@ def _reclaimable_arc(sources):
     return max(0, sizes["size"] - sizes["c_min"]) if len(sizes) == 2 else None
 
 
-def _estimate_available(kilobytes, sources):
-    """What kernels from 3.14 on count as MemAvailable, in bytes, from what older ones tell."""
+def _estimate_available(kilobytes: Dict[str, int], sources: Sources) -> Optional[int]:
+    """Return what Linux 3.14 and newer count as MemAvailable, in bytes, from what older ones tell."""
     if "MemFree" not in kilobytes:
         return None
     reserve = sources.get("/proc/sys/vm/min_free_kbytes", "").strip()
@@ -141,19 +161,19 @@ def _estimate_available(kilobytes, sources):
     return max(0, available) * 1024
 
 
-def _unaccounted(kilobytes):
-    """RAM that no line of /proc/meminfo explains: drivers, balloons, a kernel leak outside the slab."""
+def _unaccounted(kilobytes: Dict[str, int]) -> Optional[int]:
+    """Return the RAM that no line of /proc/meminfo explains: drivers, balloons, a leak of the kernel outside the slab."""
     if "MemTotal" not in kilobytes or "AnonPages" not in kilobytes:
         return None
     return max(0, kilobytes["MemTotal"] - sum(kilobytes.get(name, 0) for name in _ACCOUNTED)) * 1024
 
 
-def _overcommit(sources):
+def _overcommit(sources: Sources) -> Optional[str]:
     mode = sources.get("/proc/sys/vm/overcommit_memory", "").strip()
     return {"0": "heuristic", "1": "always", "2": "never"}.get(mode)
 
 
-def _swap(size):
+def _swap(size: _Size) -> Swap:
     total, free = size("SwapTotal"), size("SwapFree")
     used = None if total is None or free is None else max(0, total - free)
     return {
@@ -165,7 +185,7 @@ def _swap(size):
     }
 
 
-def _huge_pages(kilobytes, size):
+def _huge_pages(kilobytes: Dict[str, int], size: _Size) -> HugePages:
     page, total = size("Hugepagesize"), kilobytes.get("HugePages_Total")
     return {
         "page_size_bytes": page,

@@ -1,11 +1,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The processes of a box, out of the files of /proc/PID."""
+"""Parse the files of /proc/PID into a table of processes, and into the details of some."""
 
 from __future__ import annotations
 
 import re
+from typing import Collection, Dict, Iterable, List, Mapping, Optional, Pattern, Set
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import (
+    Limit,
+    Process,
+    ProcessDetails,
+    Table,
+)
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, page_size, stat
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
@@ -14,52 +22,39 @@ SOURCES = clock.SOURCES + page_size.SOURCES
 
 # What the table of all processes is made of, a file each; cheap even with thousands of them.
 TABLE_FILES = ("stat", "oom_score_adj", "limits", "cmdline")
-# What is read further of the processes that were chosen.
+# What else is read of the processes that were chosen.
 DETAIL_FILES = ("status", "cgroup", "oom_score", "smaps_rollup")
 
-_PATH = re.compile(r"^/proc/(\d{1,10})/stat$")
-_LIMIT = re.compile(r"^Max (.+?) {2,}(\d{1,20}|unlimited) +(\d{1,20}|unlimited) *(\w*) *$", re.MULTILINE)
-_NUMBER = re.compile(r"^-?\d{1,20}$")
-_KILOBYTES = re.compile(r"\s*(\d{1,17}) kB")
+_PATH = re.compile(r"^/proc/([0-9]{1,10})/stat\Z")
+_NUMBER = re.compile(r"^-?[0-9]{1,20}\Z")
+_KILOBYTES = re.compile(r"\s*([0-9]{1,17}) kB")
+_PSS = re.compile(r"^Pss:(.*)$", re.MULTILINE)
 
 
-def parse_table(sources):
-    """All processes by their number, from the files TABLE_FILES; a value is None where it could not be read."""
-    page = page_size.page_size(sources)
-    stats = {}
+def parse_table(sources: Sources) -> Table:
+    """Return all processes by their id, from the files TABLE_FILES; a value is None if it could not be read."""
+    stats: Dict[int, stat.Stat] = {}
     for path, text in sources.items():
         found = _PATH.match(path)
         parsed = stat.parse(text) if found else None
-        if parsed:
+        if found and parsed:
             stats[int(found.group(1))] = parsed
-    uptime = _kernel_uptime(sources, stats.values())
-    table = {}
-    for pid, parsed in stats.items():
-        process = _process(pid, parsed, page, uptime)
-        limits = parse_limits(sources.get(f"/proc/{pid}/limits", ""))
-        descriptors = limits.get("open files", {"soft": None, "hard": None})
-        command_line = sources.get(f"/proc/{pid}/cmdline")
-        process.update(
-            command_line=None if command_line is None else command_line.replace("\0", " ").strip(),
-            oom_score_adj=_integer(sources.get(f"/proc/{pid}/oom_score_adj")),
-            fd_soft_limit=descriptors["soft"],
-            fd_hard_limit=descriptors["hard"],
-        )
-        table[pid] = process
-    return table
+    page, uptime = page_size.page_size(sources), _kernel_uptime(sources, stats.values())
+    return {pid: _process(pid, parsed, sources, page, uptime) for pid, parsed in stats.items()}
 
 
-def match(table, pattern):
-    """The processes that V(pattern) finds, without those whose parent it finds as well: a worker's children are part of it.
+def match(table: Table, pattern: Pattern[str]) -> Set[int]:
+    """Return the ids of the processes that a pattern finds, without those whose parent it finds too.
 
-    It is searched in the command line, arguments separated by blanks, or in the name where there is none.
+    A worker's children are part of it. The pattern is searched in the command line, whose arguments are separated by
+    blanks, or in the name if there is no command line.
     """
     found = {pid for pid, process in table.items() if pattern.search(_searched(process))}
     return {pid for pid in found if table[pid]["ppid"] not in found}
 
 
-def choose(table, names, pids, pattern):
-    """The processes of one of these names or numbers, or that V(pattern), if there is one, finds."""
+def choose(table: Table, names: Collection[str], pids: Collection[int], pattern: Optional[str]) -> List[int]:
+    """Return the ids of the processes that have one of the names or ids, or that the pattern finds."""
     wanted = re.compile(pattern) if pattern else None
     return [
         pid
@@ -68,12 +63,13 @@ def choose(table, names, pids, pattern):
     ]
 
 
-def tree(table, pids):
-    """V(pids) and all their descendants, as far as they are in the table."""
-    children = {}
+def tree(table: Table, pids: Iterable[int]) -> Set[int]:
+    """Return the processes and all their descendants, as far as they are in the table."""
+    children: Dict[int, List[int]] = {}
     for pid, process in table.items():
         children.setdefault(process["ppid"], []).append(pid)
-    members, waiting = set(), list(pids)
+    members: Set[int] = set()
+    waiting = list(pids)
     while waiting:
         pid = waiting.pop()
         if pid in table and pid not in members:
@@ -82,87 +78,116 @@ def tree(table, pids):
     return members
 
 
-def details(process, sources, users):
-    """The facts of one process of the table, with what DETAIL_FILES add. V(users) maps user ids to names."""
+def details(process: Process, sources: Sources, users: Mapping[int, str]) -> ProcessDetails:
+    """Return the facts of one process of the table, with what DETAIL_FILES add. `users` maps user ids to names.
+
+    How many descriptors it has open, and what it has mapped, is for the caller to add.
+    """
     folder = f"/proc/{process['pid']}/"
     booted = clock.boot_time(sources)
     status = dict(line.split(":", 1) for line in sources.get(folder + "status", "").splitlines() if ":" in line)
-    rollup = sources.get(folder + "smaps_rollup")
+    rollup = _PSS.search(sources.get(folder + "smaps_rollup", ""))
     uid = _integer("".join(status.get("Uid", "").split()[1:2]))
     cgroup = _cgroup(sources.get(folder + "cgroup", ""))
-    facts = dict(process)
-    facts.update(
-        uid=uid,
-        user=users.get(uid),
-        cgroup=cgroup,
-        unit=cgroup_units.unit_of(cgroup),
-        rss_peak_bytes=_kilobytes(status.get("VmHWM")),
-        swap_bytes=_kilobytes(status.get("VmSwap")),
-        pss_bytes=None if rollup is None else _kilobytes(_line(rollup, "Pss")),
-        oom_score=_integer(sources.get(folder + "oom_score")),
-        limits=_named_limits(parse_limits(sources.get(folder + "limits", ""))),
-        started=timestamp(None if booted is None else booted + process["started_seconds"]),
-    )
-    del facts["started_seconds"]
-    return facts
-
-
-def parse_limits(text):
-    """The limits by the kernel's name for them, such as C(open files): soft and hard; None is unlimited."""
+    limits = parse_limits(sources.get(folder + "limits", ""))
     return {
-        name: {"soft": None if soft == "unlimited" else int(soft), "hard": None if hard == "unlimited" else int(hard)}
-        for name, soft, hard, _unit in _LIMIT.findall(text)
+        "pid": process["pid"],
+        "ppid": process["ppid"],
+        "name": process["name"],
+        "state": process["state"],
+        "nice": process["nice"],
+        "threads": process["threads"],
+        "rss_bytes": process["rss_bytes"],
+        "virtual_bytes": process["virtual_bytes"],
+        "cpu_seconds": process["cpu_seconds"],
+        "age_seconds": process["age_seconds"],
+        "kernel_thread": process["kernel_thread"],
+        "command_line": process["command_line"],
+        "oom_score_adj": process["oom_score_adj"],
+        "fd_soft_limit": process["fd_soft_limit"],
+        "fd_hard_limit": process["fd_hard_limit"],
+        "uid": uid,
+        "user": None if uid is None else users.get(uid),
+        "cgroup": cgroup,
+        "unit": cgroup_units.unit_of(cgroup),
+        "rss_peak_bytes": _kilobytes(status.get("VmHWM")),
+        "swap_bytes": _kilobytes(status.get("VmSwap")),
+        "pss_bytes": _kilobytes(rollup.group(1)) if rollup else None,
+        "oom_score": _integer(sources.get(folder + "oom_score")),
+        "limits": {name.replace(" ", "_"): limit for name, limit in limits.items()},
+        "started": timestamp(None if booted is None else booted + process["started_seconds"]),
+        "open_fds": None,
+        "maps": None,
     }
 
 
-def _kernel_uptime(sources, stats):
+def parse_limits(text: str) -> Dict[str, Limit]:
+    """Return the limits by the kernel's name for them, such as "open files"; None is unlimited."""
+    limits: Dict[str, Limit] = {}
+    for line in text.splitlines():
+        # From behind: soft limit, hard limit and, unless the limit is a plain number, its unit.
+        words = line.split()
+        if line.startswith("Max ") and words[-1].isalpha() and words[-1] != "unlimited":
+            words.pop()
+        if line.startswith("Max ") and len(words) >= 4 and _is_limit(words[-1]) and _is_limit(words[-2]):
+            limits[" ".join(words[1:-2])] = {"soft": _limit(words[-2]), "hard": _limit(words[-1])}
+    return limits
+
+
+def _kernel_uptime(sources: Sources, stats: Iterable[stat.Stat]) -> Optional[float]:
     """Return the kernel's uptime. lxcfs gives a container an uptime of its own, but processes start by the kernel's."""
     uptime = clock.uptime(sources)
     return None if uptime is None else max([uptime, *(found.start_ticks / stat.TICKS_PER_SECOND for found in stats)])
 
 
-def _process(pid, found, page, uptime):
-    started = found.start_ticks / stat.TICKS_PER_SECOND
+def _process(pid: int, parsed: stat.Stat, sources: Sources, page: int, uptime: Optional[float]) -> Process:
+    limits = parse_limits(sources.get(f"/proc/{pid}/limits", ""))
+    descriptors = limits.get("open files", {"soft": None, "hard": None})
+    command_line = sources.get(f"/proc/{pid}/cmdline")
+    started = parsed.start_ticks / stat.TICKS_PER_SECOND
     return {
         "pid": pid,
-        "ppid": found.ppid,
-        "name": found.name,
-        "state": found.state,
-        "nice": found.nice,
-        "threads": found.threads,
-        "rss_bytes": found.rss_pages * page,
-        "virtual_bytes": found.virtual_bytes,
-        "cpu_seconds": round((found.user_ticks + found.system_ticks) / stat.TICKS_PER_SECOND, 2),
+        "ppid": parsed.ppid,
+        "name": parsed.name,
+        "state": parsed.state,
+        "nice": parsed.nice,
+        "threads": parsed.threads,
+        "rss_bytes": parsed.rss_pages * page,
+        "virtual_bytes": parsed.virtual_bytes,
+        "cpu_seconds": round((parsed.user_ticks + parsed.system_ticks) / stat.TICKS_PER_SECOND, 2),
         "started_seconds": started,
         "age_seconds": None if uptime is None else round(max(0.0, uptime - started), 2),
-        "kernel_thread": found.is_kernel_thread,
+        "kernel_thread": parsed.is_kernel_thread,
+        "command_line": None if command_line is None else command_line.replace("\0", " ").strip(),
+        "oom_score_adj": _integer(sources.get(f"/proc/{pid}/oom_score_adj")),
+        "fd_soft_limit": descriptors["soft"],
+        "fd_hard_limit": descriptors["hard"],
     }
 
 
-def _searched(process):
+def _searched(process: Process) -> str:
     return process["command_line"] or process["name"]
 
 
-def _named_limits(limits):
-    return {name.replace(" ", "_"): limit for name, limit in limits.items()}
+def _is_limit(word: str) -> bool:
+    return word == "unlimited" or (word.isdecimal() and len(word) <= 20)
 
 
-def _cgroup(text):
-    """The path in cgroup v2's hierarchy, or in systemd's own one of v1."""
+def _limit(word: str) -> Optional[int]:
+    return None if word == "unlimited" else int(word)
+
+
+def _cgroup(text: str) -> Optional[str]:
+    """Return the path in version 2's hierarchy, or in systemd's own one of version 1."""
     paths = cgroup_units.paths(text)
     return paths.get("name=systemd") or paths.get("")
 
 
-def _line(text, name):
-    found = re.search(rf"^{name}:(.*)$", text, re.MULTILINE)
-    return found.group(1) if found else None
-
-
-def _kilobytes(text):
+def _kilobytes(text: Optional[str]) -> Optional[int]:
     found = _KILOBYTES.match(text or "")
     return int(found.group(1)) * 1024 if found else None
 
 
-def _integer(text):
+def _integer(text: Optional[str]) -> Optional[int]:
     text = (text or "").strip()
     return int(text) if _NUMBER.match(text) else None

@@ -1,10 +1,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sockets by protocol and state, out of /proc/net."""
+"""Parse /proc/net: sockets by protocol and state."""
 
 from __future__ import annotations
 
 import re
+from typing import Dict, Optional, Pattern, Sequence
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Sockets
 
 TABLES = ("tcp", "tcp6", "udp", "udp6", "unix")
 SOURCES = tuple("/proc/net/" + name for name in TABLES + ("sockstat", "sockstat6")) + (
@@ -12,7 +16,7 @@ SOURCES = tuple("/proc/net/" + name for name in TABLES + ("sockstat", "sockstat6
     "/proc/sys/net/ipv4/tcp_max_orphans",
 )
 
-# The kernel's numbers, in the order of include/net/tcp_states.h, under the names that ss gives them.
+# In the order of the kernel's numbers (include/net/tcp_states.h), with the names that ss gives them.
 _STATES = (
     "established",
     "syn_sent",
@@ -31,8 +35,8 @@ _INTERNET = re.compile(r"^ *\d+: [0-9A-F]{8,32}:[0-9A-F]{4} [0-9A-F]{8,32}:[0-9A
 _UNIX = re.compile(r"^[0-9a-fA-F]{8,16}: ", re.MULTILINE)
 
 
-def parse(sources, page_size):
-    """Counts of sockets in the reader's network namespace; None where a table was not read."""
+def parse(sources: Sources, page_size: int) -> Sockets:
+    """Return counts of the sockets in the reader's network namespace; None for a table that was not read."""
     v4, v6 = _families(sources.get("/proc/net/sockstat", "")), _families(sources.get("/proc/net/sockstat6", ""))
     tcp, memory = v4.get("TCP", {}), sources.get("/proc/sys/net/ipv4/tcp_mem", "").split()
     limit = memory[2] if len(memory) == 3 and memory[2].isdecimal() and len(memory[2]) < 16 else None
@@ -51,8 +55,8 @@ def parse(sources, page_size):
     }
 
 
-def _states(sources, names):
-    """Every state with its count; None where none of the tables was read."""
+def _states(sources: Sources, names: Sequence[str]) -> Optional[Dict[str, int]]:
+    """Return the count of each state; None if none of the tables was read."""
     texts = [sources["/proc/net/" + name] for name in names if "/proc/net/" + name in sources]
     if not texts:
         return None
@@ -65,14 +69,14 @@ def _states(sources, names):
     return counts
 
 
-def _rows(sources, names, row):
+def _rows(sources: Sources, names: Sequence[str], row: Pattern[str]) -> Optional[int]:
     texts = [sources["/proc/net/" + name] for name in names if "/proc/net/" + name in sources]
     return sum(len(row.findall(text)) for text in texts) if texts else None
 
 
-def _families(text):
-    """The lines of sockstat: family to counter to number."""
-    families = {}
+def _families(text: str) -> Dict[str, Dict[str, int]]:
+    """Return the counters of each family of sockstat."""
+    families: Dict[str, Dict[str, int]] = {}
     for line in text.splitlines():
         family, colon, rest = line.partition(":")
         words = rest.split()
@@ -85,6 +89,6 @@ def _families(text):
     return families
 
 
-def _sum(*counts):
+def _sum(*counts: Optional[int]) -> Optional[int]:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None

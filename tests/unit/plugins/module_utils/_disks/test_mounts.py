@@ -172,3 +172,13 @@ def test_no_text_makes_it_raise(text):
 def test_no_tree_of_mounts_keeps_it_busy_for_ever(tree):
     mounts = mountinfo.parse("".join(line(number, parent, point, f"8:{number}") for number, parent, point in tree))
     assert len(disks_mounts.visible(mounts)) <= len(mounts)
+
+
+def test_a_path_leads_to_the_last_mount_at_its_longest_mount_point():
+    text = line(1, 0, "/") + line(2, 1, "/a") + line(3, 2, "/a") + line(4, 3, "/a/b") + line(5, 2, "/a/b")
+    tree = disks_mounts.MountTree(mountinfo.parse(text))
+    paths = ("/", "/x", "/a", "/a/x", "/a/b", "/a//b/c", "/ab", "")
+    assert [tree.at(path).id for path in paths] == [1, 1, 3, 3, 4, 4, 1, 1]
+    assert tree.at("/a" * 3000) is None
+    assert disks_mounts.at("/a/b/c", mountinfo.parse(text)).id == 4
+    assert disks_mounts.MountTree(()).at("/a") is None
