@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Union
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract import facts as contract
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, COMPANIONS, Thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 
@@ -26,6 +27,18 @@ class Finding:
     threshold: float
     unit: str
     message: str
+
+    def as_dict(self) -> contract.Finding:
+        """Return the finding as the facts' contract has it."""
+        return {
+            "check": self.check,
+            "severity": self.severity,
+            "subject": self.subject,
+            "value": self.value,
+            "threshold": self.threshold,
+            "unit": self.unit,
+            "message": self.message,
+        }
 
 
 class Findings:

@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Sequence, Set
+from typing import Optional, Sequence, Set
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, WorkerReading
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomEvent, Process
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomEvent, Table
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import logins
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
-
-Table = Mapping[int, Process]
 
 
 def in_window(facts: Facts, table: Table, window: float) -> Optional[int]:
@@ -21,7 +19,8 @@ def in_window(facts: Facts, table: Table, window: float) -> Optional[int]:
     The log forgets. The counter does not, but it counts since the host was started, and counts a victim twice if its
     whole control group is killed.
     """
-    oom, uptime = facts["lifeline_oom"], table.get(1, {}).get("age_seconds")
+    oom, first = facts["lifeline_oom"], table.get(1)
+    uptime = None if first is None else first["age_seconds"]
     logged = oom["kills_in_log"] if any(log["readable"] for log in oom["sources"]) else None
     counted = oom["kills_since_boot"]
     if counted is not None and logged is not None and counted < logged:

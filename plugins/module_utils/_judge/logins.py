@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import re
-from typing import List, Mapping, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process, Table
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Kernel
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text
 
@@ -23,21 +23,18 @@ _STARTUPS = re.compile(r"\[listener\] (\d{1,9}) of (\d{1,9})-(\d{1,9}) startups"
 class Startups(NamedTuple):
     """The connections that have not logged in yet, and sshd's MaxStartups: where it begins to drop, and where it ends."""
 
-    count: int
+    waiting: int
     begin: int
     full: int
 
     @property
     def dropped_percent(self) -> float:
         """Return the share of new connections that sshd drops."""
-        if self.count >= self.full:
+        if self.waiting >= self.full:
             return 100.0
-        if self.count < self.begin:
+        if self.waiting < self.begin:
             return 0.0
-        return _FIRST_DROPS + (100.0 - _FIRST_DROPS) * (self.count - self.begin) / (self.full - self.begin)
-
-
-Table = Mapping[int, Process]
+        return _FIRST_DROPS + (100.0 - _FIRST_DROPS) * (self.waiting - self.begin) / (self.full - self.begin)
 
 
 def judge(found: Findings, kernel: Kernel, table: Table) -> None:
@@ -45,12 +42,11 @@ def judge(found: Findings, kernel: Kernel, table: Table) -> None:
     refused = kernel["logins_refused_by"]
     if refused is not None:
         found.hold("logins_refused", 1, f"{refused} is there: only root may log in", subject=refused)
-    for check, name, what in (
-        ("pids_used_percent", "pids", "processes and threads"),
-        ("conntrack_used_percent", "conntrack", "connections that the firewall tracks"),
-        ("ptys_used_percent", "ptys", "terminals"),
+    for check, usage, what in (
+        ("pids_used_percent", kernel["pids"], "processes and threads"),
+        ("conntrack_used_percent", kernel["conntrack"], "connections that the firewall tracks"),
+        ("ptys_used_percent", kernel["ptys"], "terminals"),
     ):
-        usage = kernel[name]
         found.hold(check, usage["used_percent"], f"{usage['used']} of {usage['maximum']} {what} are in use")
 
 
@@ -98,8 +94,8 @@ def _sshd(found: Findings, table: Table, accepting: bool) -> None:
         found.hold(
             "sshd_drops_percent",
             round(waiting.dropped_percent, 1),
-            f"sshd drops {number_text(waiting.dropped_percent)} % of new connections: {waiting.count} have not logged in "
-            f"yet (MaxStartups {waiting.begin} to {waiting.full})",
+            f"sshd drops {number_text(waiting.dropped_percent)} % of new connections: "
+            f"{waiting.waiting} have not logged in yet (MaxStartups {waiting.begin} to {waiting.full})",
             subject=_SSHD,
         )
     if not accepting and _is_gone(table):

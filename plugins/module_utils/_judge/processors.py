@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Mapping, Optional
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Pressure, Stall
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Load, Pressure, Stall
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text
 
 # A load is no news if the kernel says that tasks hardly wait for a CPU or a disk.
@@ -41,10 +41,13 @@ def _load(found: Findings, pressure: Pressure, table: Mapping[int, Process]) -> 
     # Both, as the five-minute load keeps what has passed, and the one-minute load what may pass.
     found.hold(
         "load_per_cpu",
-        min(per_cpu["one"], per_cpu["five"]),
-        f"load {number_text(min(load['one'], load['five']))} on {pressure['cpus']} "
-        f"CPU{'' if pressure['cpus'] == 1 else 's'}",
+        _least(per_cpu),
+        f"load {number_text(_least(load))} on {pressure['cpus']} CPU{'' if pressure['cpus'] == 1 else 's'}",
     )
+
+
+def _least(load: Load) -> Optional[float]:
+    return None if load["one"] is None or load["five"] is None else min(load["one"], load["five"])
 
 
 def _is_felt(pressure: Pressure, table: Mapping[int, Process]) -> bool:

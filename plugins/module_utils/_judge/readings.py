@@ -11,14 +11,12 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts imp
     WatchdogNote,
     WorkerReading,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Table
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Memory, Pressure, Stall
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text, size_text
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.processes import match, tree
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
-
-Table = Mapping[int, Process]
 
 # States of /proc/PID/stat: dead and not yet buried, and stopped by a signal or a debugger.
 _DEAD = ("Z", "X", "x")
@@ -34,7 +32,7 @@ def read(worker: Worker, memory: Memory, pressure: Pressure, table: Table, watch
     """
     found = _find(worker, table, watchdog)
     alive = {pid for pid in found if table[pid]["state"] not in _DEAD}
-    noted = watchdog["noted"].get(worker.name, {})
+    noted = watchdog["noted"].get(worker.name)
     members = tree(table, alive)
     allowance = worker.allowance(memory["limit_bytes"])
     rss = sum(table[pid]["rss_bytes"] or 0 for pid in members)
@@ -48,9 +46,9 @@ def read(worker: Worker, memory: Memory, pressure: Pressure, table: Table, watch
         "rss_bytes": rss if alive else None,
         "max_memory_bytes": allowance,
         "used_percent": percent(rss, allowance) if alive else None,
-        "restarts": noted.get("restarts"),
-        "given_up": noted.get("given_up", False),
-        "paused": noted.get("paused", False),
+        "restarts": None if noted is None else noted["restarts"],
+        "given_up": noted is not None and noted["given_up"],
+        "paused": noted is not None and noted["paused"],
     }
 
 
@@ -90,9 +88,10 @@ def judge(
 
 
 def _find(worker: Worker, table: Table, watchdog: Watchdog) -> Set[int]:
-    if worker.pidfile in watchdog["pids"]:
-        return {watchdog["pids"][worker.pidfile]} & set(table)
-    return set() if worker.pidfile else match(table, worker.pattern)
+    if worker.pidfile is None:
+        return match(table, worker.pattern)
+    pid = watchdog["pids"].get(worker.pidfile)
+    return {pid} & set(table) if pid is not None else set()
 
 
 def _state(alive: Set[int], table: Table, pressure: Pressure) -> str:

@@ -1,48 +1,53 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The thresholds that a box is judged by: one dictionary a box, layered from the collection's defaults down to the host.
+"""Merge the thresholds that a host is judged by, from the collection's defaults down to the host's own.
 
-V(lifeline_thresholds) maps a check's name to its C(warning) and C(critical), in the check's own unit. A layer names only what
-differs from the one before. V(null) switches a level off.
+`lifeline_thresholds` maps the name of a check to its `warning` and `critical`, in the check's own unit. A layer names
+only what differs from the one before. `null` switches a level off.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Dict, Iterable, Mapping, Optional, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
 LEVELS = ("warning", "critical")
+
+# Levels by the name of a check, then by warning and critical; None is switched off.
+Thresholds = Dict[str, Dict[str, Optional[float]]]
 
 _NUMBER = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*%?\s*$")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a box is watched for.
+    """One thing that a host is watched for.
 
-    V(warning) and V(critical) are its defaults. The check strikes when its value reaches the threshold from below, or
-    from above where V(falling) says that less is worse.
+    `warning` and `critical` are its defaults. The check strikes when its value reaches the threshold from below, or from
+    above if it is `falling`: less is worse.
     """
 
     name: str
     unit: str
-    warning: float | None
-    critical: float | None
+    warning: Optional[float]
+    critical: Optional[float]
     falling: bool = False
-    companion_of: str | None = None
+    companion_of: Optional[str] = None
 
-    def reached(self, value, threshold):
+    def reached(self, value: float, threshold: float) -> bool:
+        """Return whether a value has reached a threshold."""
         return value <= threshold if self.falling else value >= threshold
 
-    def beyond(self, warning, critical):
-        """Whether the warning would come only after the critical."""
+    def beyond(self, warning: float, critical: float) -> bool:
+        """Return whether the warning would come only after the critical."""
         return warning < critical if self.falling else warning > critical
 
     @property
-    def allowed(self):
+    def allowed(self) -> str:
+        """What a threshold may be, in words."""
         return "a number of percent, 0 or more" if self.unit == "%" else "a number, 0 or more"
 
 
@@ -93,15 +98,14 @@ CHECKS = {
 # second strikes as well.
 COMPANIONS = {check.companion_of: check.name for check in CHECKS.values() if check.companion_of}
 
-Thresholds = Dict[str, Dict[str, Optional[float]]]
 
-
-def defaults():
+def defaults() -> Thresholds:
+    """Return the collection's thresholds."""
     return {name: {"warning": check.warning, "critical": check.critical} for name, check in CHECKS.items()}
 
 
-def merge(layers):
-    """The thresholds that hold, from V(layers), pairs of a layer's name and its dictionary, the least specific first.
+def merge(layers: Iterable[Tuple[str, object]]) -> Thresholds:
+    """Return the thresholds that hold, from pairs of a layer's name and its dictionary, the least specific first.
 
     Raises SettingsError with a sentence that names the layer, the key, the value and what is allowed.
     """
@@ -127,15 +131,15 @@ def merge(layers):
     return merged
 
 
-def _known(name, origin):
-    if name not in CHECKS:
+def _known(name: object, origin: str) -> str:
+    if not isinstance(name, str) or name not in CHECKS:
         raise SettingsError(
             f"{origin} names the unknown threshold {name!r}: it must be one of {', '.join(sorted(CHECKS))}"
         )
     return name
 
 
-def _levels(check, levels, origin):
+def _levels(check: Check, levels: object, origin: str) -> Dict[str, Optional[float]]:
     if not isinstance(levels, dict):
         raise SettingsError(
             f"{origin}: {check.name} is {levels!r}: it must be a dictionary with warning, critical or both"
@@ -148,24 +152,26 @@ def _levels(check, levels, origin):
     return {level: _number(check, level, value, origin) for level, value in levels.items()}
 
 
-def _number(check, level, value, origin):
+def _number(check: Check, level: str, value: object, origin: str) -> Optional[float]:
     if value is None:
         return None
-    number = None if isinstance(value, bool) else _NUMBER.match(str(value))
-    if number is None or float(number.group(1)) < 0 or ("%" in str(value) and check.unit != "%"):
+    found = None if isinstance(value, bool) else _NUMBER.match(str(value))
+    if found is None or float(found.group(1)) < 0 or ("%" in str(value) and check.unit != "%"):
         raise SettingsError(
             f"{origin}: {check.name}.{level} is {value!r}: it must be {check.allowed}, or null to switch it off"
         )
-    number = float(number.group(1))
+    number = float(found.group(1))
     if check.falling and check.unit == "%" and number > 100:
         raise SettingsError(f"{origin}: {check.name}.{level} is {value!r}: what is left can't be more than 100 %")
     return int(number) if number.is_integer() else number
 
 
-def _ordered(check, levels, origin):
+def _ordered(check: Check, levels: Mapping[str, Optional[float]], origin: str) -> None:
     warning, critical = levels["warning"], levels["critical"]
     if warning is None or critical is None or not check.beyond(warning, critical):
         return
+    side = "above" if check.falling else "below"
     raise SettingsError(
-        f"{origin}: {check.name}.warning ({warning}) lies beyond its critical ({critical}): it must be {'above' if check.falling else 'below'} the critical, or at it"
+        f"{origin}: {check.name}.warning ({warning}) lies beyond its critical ({critical}): "
+        f"it must be {side} the critical, or at it"
     )

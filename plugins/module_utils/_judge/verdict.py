@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import (
@@ -23,11 +22,10 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
     processors,
     readings,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import SEVERITIES, Findings
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import SEVERITIES, Findings, size_text
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import Thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.unread import unread
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 
 __all__ = ("SEVERITIES", "judge", "summary")
 
@@ -63,7 +61,7 @@ def judge(
     findings = found.sorted()
     return {
         "verdict": findings[0].severity if findings else "ok",
-        "findings": [asdict(finding) for finding in findings],
+        "findings": [finding.as_dict() for finding in findings],
         "unread": unread(facts, table, killed),
         "workers": workers_read,
         "oom_kills": killed,
@@ -75,21 +73,22 @@ def summary(judged: Judged, facts: Facts) -> str:
     memory_read = facts["lifeline_memory"]
     reasons = [finding["message"] for finding in judged["findings"]]
     if not reasons and memory_read["limit_available_bytes"] is not None:
-        available, limit = memory_read["limit_available_bytes"], memory_read["limit_bytes"]
-        reasons.append(f"{format_size(available)} of {format_size(limit)} memory available")
+        available, limit = size_text(memory_read["limit_available_bytes"]), size_text(memory_read["limit_bytes"])
+        reasons.append(f"{available} of {limit} memory available")
     if judged["unread"]:
         reasons.append(f"not read: {', '.join(judged['unread'])}")
     return ": ".join([judged["verdict"], "; ".join(reasons)] if reasons else [judged["verdict"]])
 
 
 def _listeners(found: Findings, listeners: Optional[Listeners]) -> None:
-    """Judge only what has a process of its own that may be seen: what systemd alone holds runs nothing yet."""
-    for service in listeners["unexpected"] if listeners else ():
+    """Judge services with a process of their own that may be seen: a socket that only systemd holds runs nothing yet."""
+    unexpected = None if listeners is None else listeners["unexpected"]
+    for service in unexpected or ():
         if service["pid"] not in (None, 1):
             found.hold(
                 "services_unexpected",
                 1,
-                service["text"] + ", and nobody asked for it",
+                service["text"] + ", and is not expected here",
                 subject=service["unit"] or service["name"],
             )
 

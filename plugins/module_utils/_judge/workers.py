@@ -1,11 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The workers that a box is there for: what they are called, and how much memory they are allowed."""
+"""Check the workers that a host is there for: what they are called, and how much memory they may use."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any, List, Mapping, Optional, Pattern, Sequence, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import is_percentage, parse_size
@@ -14,7 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog i
 # Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]" once it is up; until then it is ruby running a file of that name.
 _SIDEKIQ = re.compile(r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$))")
 
-# Less is a number whose unit was forgotten, and a rule that would strike at once and for ever.
+# Less is a number without its unit; a worker would be above such a limit from the start.
 LEAST_MEMORY = 1 << 20
 
 _KEYS = ("name", "pattern", "max_memory", "required")
@@ -22,28 +23,28 @@ _KEYS = ("name", "pattern", "max_memory", "required")
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker: V(pattern) is searched in command lines, V(max_memory) is a size, a percentage of the box's memory, or None.
+    """A worker: `pattern` is searched in command lines, `max_memory` is a size, a percentage of the memory, or None.
 
-    Where V(pidfile) is given, it says which process the worker is, and V(pattern) doesn't count.
+    If there is a `pidfile`, it names the worker's process, and the pattern is not used.
     """
 
     name: str
-    pattern: re.Pattern
-    max_memory: str | int | None
+    pattern: Pattern[str]
+    max_memory: Union[str, int, float, None]
     required: bool
-    pidfile: str | None = None
+    pidfile: Optional[str] = None
 
-    def allowance(self, box_memory):
-        """The allowed bytes on a box with so much memory, or None where the worker has no limit."""
+    def allowance(self, box_memory: Optional[int]) -> Optional[int]:
+        """Return the bytes that the worker may use on a host with this memory; None if it has no limit."""
         if self.max_memory is None or (box_memory is None and is_percentage(self.max_memory)):
             return None
         return parse_size(self.max_memory, whole=box_memory or 0)
 
 
-def workers(declared, max_sidekiq_memory, watched=()):
-    """The box's workers, from V(lifeline_workers), or the V(watched) ones of sidekiq_watchdog_workers, or Sidekiq.
+def workers(declared: object, max_sidekiq_memory: object, watched: Sequence[Mapping[str, Any]] = ()) -> List[Worker]:
+    """Return the host's workers: those of `lifeline_workers`, or those that the watchdog watches, or Sidekiq.
 
-    Sidekiq by default must be there only on a box whose inventory gives it an allowance.
+    Sidekiq as the default must run only on a host whose inventory gives it an allowance.
     Raises SettingsError with a sentence that names the worker, the key, the value and what is allowed.
     """
     if declared is None and watched:
@@ -59,14 +60,14 @@ def workers(declared, max_sidekiq_memory, watched=()):
     return [_worker(number, entry) for number, entry in enumerate(declared)]
 
 
-def _watched(entry):
+def _watched(entry: Mapping[str, Any]) -> Worker:
     memory = _memory(f"sidekiq_watchdog_workers: {entry['name']}: max_memory", entry.get("max_memory"))
-    # Where others run the worker, its pidfile may be anywhere, and is not read.
+    # The pidfile of a worker that other software runs may be anywhere, so it is not read.
     pidfile = None if entry.get("manager") == "command" else PIDFILE % entry["name"]
     return Worker(entry["name"], _SIDEKIQ, memory, required=True, pidfile=pidfile)
 
 
-def _worker(number, entry):
+def _worker(number: int, entry: object) -> Worker:
     if not isinstance(entry, dict) or not entry.get("name"):
         raise SettingsError(f"lifeline_workers[{number}] is {entry!r}: it must be a dictionary with at least a name")
     label = f"lifeline_workers: {entry['name']}"
@@ -86,9 +87,11 @@ def _worker(number, entry):
     return Worker(str(entry["name"]), compiled, _memory(f"{label}: max_memory", entry.get("max_memory")), required)
 
 
-def _memory(label, value):
+def _memory(label: str, value: object) -> Union[str, int, float, None]:
     if value is None or value == "":
         return None
+    if not isinstance(value, (str, int, float)):
+        value = str(value)
     try:
         size = parse_size(value, whole=1 << 40)
     except ValueError as error:

@@ -236,7 +236,7 @@ def test_health_reports_unexpected_services_if_the_expected_ones_are_set(health)
     assert {"memcached.service", "lab-unasked.service", "lab-activated.service"} <= set(named)
     # The worker's queue, the expected services, and a socket that waits for its first connection.
     assert not {"redis-server.service", "apache2.service", "lab-waiting.socket", "ssh.service"} & set(named)
-    assert any("has a cache of up to 1.0G, and nobody asked for it" in message for message in named.values())
+    assert any("has a cache of up to 1.0G, and is not expected here" in message for message in named.values())
     assert "redis-server.service" in health([{"name": "apache2"}])
     assert health([]) == {}
 

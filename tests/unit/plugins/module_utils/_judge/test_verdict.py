@@ -214,7 +214,7 @@ def test_what_listens_and_nobody_asked_for(box):
     assert set(named) == {"varnish.service", "memcached.service"}
     assert {finding["severity"] for finding in named.values()} == {"warning"}
     assert "varnishd (varnish.service" in named["varnish.service"]["message"]
-    assert "has a cache of up to 256M, and nobody asked for it" in named["varnish.service"]["message"]
+    assert "has a cache of up to 256M, and is not expected here" in named["varnish.service"]["message"]
 
 
 @pytest.mark.parametrize("sockets", ["", "%d 1\n"])
