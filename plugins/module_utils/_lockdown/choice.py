@@ -193,13 +193,15 @@ class Choice:
 
 def carrying() -> Set[str]:
     """Return the units of this process and its ancestors: stopping one of them would end the connection of this run."""
-    units, pid = set(), os.getpid()
+    units: Set[str] = set()
+    pid = os.getpid()
     sources = _reader.read_files(cgroup_units.SOURCES)
     while pid > 1:
         _reader.read_files(_reader.process_paths(("cgroup", "stat"), [pid]), sources)
-        units.add(cgroup_units.system_unit(sources, pid))
+        unit_of_process = cgroup_units.system_unit(sources, pid)
+        if unit_of_process:
+            units.add(unit_of_process)
         process = stat.parse(sources.get(f"/proc/{pid}/stat"))
         pid = process.ppid if process else 0
-    units.discard(None)
     # A socket with Accept=yes starts an instance for each connection.
     return units | {unit.partition("@")[0] + ".socket" for unit in units if "@" in unit}
