@@ -12,9 +12,9 @@ import re
 from datetime import datetime, timezone
 from typing import Optional
 
-_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:([kmgtp]?)(?:i?b)?|bytes?)\s*$", re.IGNORECASE)
-_PERCENT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:%|percent)\s*$", re.IGNORECASE)
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(|s|m|h|d|w)\s*$", re.IGNORECASE)
+_SIZE = re.compile(r"^\s*(\d{1,18}(?:\.\d{1,18})?)\s*(?:([kmgtp]?)(?:i?b)?|bytes?)\s*$", re.IGNORECASE)
+_PERCENT = re.compile(r"^\s*(\d{1,18}(?:\.\d{1,18})?)\s*(?:%|percent)\s*$", re.IGNORECASE)
+_DURATION = re.compile(r"^\s*(\d{1,18}(?:\.\d{1,18})?)\s*(|s|m|h|d|w)\s*$", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

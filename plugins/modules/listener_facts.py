@@ -191,10 +191,12 @@ ansible_facts:
 import os
 import pwd
 import re
+from typing import Dict, Iterable, List, Optional, Set
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     descriptor_reader,
     listeners,
@@ -205,19 +207,20 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import DE
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
-# dpkg-query takes these for wildcards.
+# dpkg-query would take these for wildcards.
 _WILDCARDS = re.compile(r"[*?\[\\\n]")
-# No box has this many programs that listen; the rest of the command line would not fit.
-_MOST_PATHS = 2000
+# A user can start any number of programs with long paths. The kernel takes 2 MB of arguments, or fewer.
+_MOST_BYTES = 128 << 10
 
 
-def read():
+def read() -> Dict[str, str]:
+    """Read what the parser needs, and look up only the processes and packages behind sockets that listen."""
     pids = _reader.list_pids()
     sources = _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT)
     _reader.read_files(listeners.SOURCES + processes.SOURCES + cgroup_units.SOURCES, sources)
     _reader.read_files(_reader.process_paths(("stat",), pids), sources)
     inodes = listeners.inodes(sources)
-    held = {}
+    held: Dict[str, Set[int]] = {}
     for pid, targets in descriptor_reader.links(pids).items():
         for target in targets:
             found = _SOCKET.match(target)
@@ -225,20 +228,22 @@ def read():
                 held.setdefault(found.group(1), set()).add(pid)
     sources["sockets"] = "".join(f"{inode} {pid}\n" for inode in sorted(held) for pid in sorted(held[inode]))
     table = processes.parse_table(sources)
-    holders = sorted({listeners.holder_of(table, pids_of_one) for pids_of_one in held.values()})
+    chosen = {listeners.holder_of(table, pids_of_one) for pids_of_one in held.values()}
+    holders = sorted(pid for pid in chosen if pid is not None)
     below = sorted(processes.tree(table, [pid for pid in holders if pid != 1]) | set(holders))
     _reader.read_files(_reader.process_paths(("cgroup",), below), sources)
-    _reader.read_files(_reader.process_paths(("cmdline",), holders), sources)
+    _reader.read_files(_reader.process_paths(("cmdline",), holders), sources, processes.READ_LIMIT)
     executables = {pid: path for pid, path in ((pid, executable(pid)) for pid in holders) if path}
-    sources["exes"] = "".join("%d %s\n" % item for item in sorted(executables.items()))
+    # A line break in a path would forge the line of another process.
+    sources["exes"] = "".join(f"{pid} {escape(path)}\n" for pid, path in sorted(executables.items()))
     sources["packages"] = packages(sources, holders, executables.values()) or ""
     if 1 in holders:
         sources["socket_units"] = _reader.run(["systemctl", "show", "--property=Id,Listen", "*.socket"]) or ""
     return sources
 
 
-def executable(pid):
-    """The path of a process's program, if it is this box's: a container that runs here has files of its own."""
+def executable(pid: int) -> Optional[str]:
+    """Return the path of a process's program, unless it is a file of a container."""
     link = f"/proc/{pid}/exe"
     try:
         path = _reader.decode(os.fsencode(os.readlink(link)))
@@ -249,13 +254,19 @@ def executable(pid):
         return None
 
 
-def packages(sources, holders, executables):
-    """What dpkg knows of the programs and of the files of their units, asked once."""
+def packages(sources: Dict[str, str], holders: Iterable[int], executables: Iterable[str]) -> Optional[str]:
+    """Ask dpkg once which packages own the programs and the files of their units, and return its answer."""
     units = {cgroup_units.system_unit(sources, pid) for pid in holders}
     paths = [place for path in executables for place in listeners.both_places(path)]
     paths += [path for unit in units for path in listeners.unit_paths(unit)]
-    wanted = sorted({path for path in paths if not _WILDCARDS.search(path)})[:_MOST_PATHS]
-    # It fails when it doesn't know one of them, and tells the others all the same.
+    wanted: List[str] = []
+    room = _MOST_BYTES
+    for path in sorted({path for path in paths if not _WILDCARDS.search(path)}):
+        room -= len(os.fsencode(path)) + 1
+        if room < 0:
+            break
+        wanted.append(path)
+    # It fails if it does not know one of them, but tells of the others all the same.
     return _reader.run(["sh", "-c", 'dpkg-query --search "$@"; true', "sh", *wanted]) if wanted else None
 
 

@@ -263,7 +263,8 @@ _DEFAULT_TOP = 10
 def read_table():
     sources = _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT)
     _reader.read_files((path for path in proc_processes.SOURCES if path not in sources), sources)
-    return _reader.read_files(_reader.process_paths(proc_processes.TABLE_FILES, _reader.list_pids()), sources)
+    paths = _reader.process_paths(proc_processes.TABLE_FILES, _reader.list_pids())
+    return _reader.read_files(paths, sources, proc_processes.READ_LIMIT)
 
 
 def describe(process, sources, users, params):

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Optional
+from typing import Dict, Optional, Set, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import (
     DeletedFile,
     DeletedFiles,
     DeletedHolder,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import unescape
 
 _HELD = re.compile(
@@ -28,6 +29,7 @@ def parse(text: Optional[str]) -> DeletedFiles:
     is not; and a line `unreadable N` with the number of processes that could not be read.
     """
     files: Dict[str, DeletedFile] = {}
+    known: Set[Tuple[str, ...]] = set()
     unreadable = 0
     for line in (text or "").split("\n"):
         refused = _UNREADABLE.match(line)
@@ -37,21 +39,27 @@ def parse(text: Optional[str]) -> DeletedFiles:
         elif held:
             identity, size, pid, descriptor, name, mount, path = held.groups()
             # A file that no number identifies, such as that of a loop device, is identified by its path.
-            entry = files.setdefault(
-                identity if identity != "-" else path,
-                {"bytes": None, "path": unescape(path), "mount": unescape(mount), "holders": []},
-            )
+            key = identity if identity != "-" else path
+            entry = files.setdefault(key, {"bytes": None, "path": _shown(path), "mount": _shown(mount), "holders": []})
             if size != "-":
                 entry["bytes"] = int(size)
-            holder: DeletedHolder = {
-                "pid": None if pid == "-" else int(pid),
-                "name": unescape(name),
-                "fd": None if descriptor == "-" else int(descriptor),
-            }
-            if holder not in entry["holders"]:
-                entry["holders"].append(holder)
+            if (key, pid, descriptor, name) not in known:
+                known.add((key, pid, descriptor, name))
+                entry["holders"].append(_holder(pid, descriptor, name))
     return {
         "files": sorted(files.values(), key=lambda entry: (-(entry["bytes"] or 0), entry["mount"], entry["path"])),
         "total_bytes": sum(entry["bytes"] or 0 for entry in files.values()),
         "unreadable_processes": unreadable,
     }
+
+
+def _holder(pid: str, descriptor: str, name: str) -> DeletedHolder:
+    return {
+        "pid": None if pid == "-" else int(pid),
+        "name": _shown(name),
+        "fd": None if descriptor == "-" else int(descriptor),
+    }
+
+
+def _shown(field: str) -> str:
+    return escape(unescape(field))

@@ -14,6 +14,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources
     FileSystemSpace,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import Mount
 
@@ -70,7 +71,7 @@ def parse(sources: Sources) -> Disks:
     shown.sort(key=lambda entry: entry[0][0].point)
     return {
         "filesystems": [_facts(group, answer) for group, answer in shown],
-        "hung": [group[0].point for group, answer in shown if answer == "hung"],
+        "hung": [escape(group[0].point) for group, answer in shown if answer == "hung"],
         "unreadable": sum(1 for _group, answer in shown if answer == "error"),
         "deleted": None,
     }
@@ -135,9 +136,9 @@ def _facts(group: Sequence[Mount], answer: Optional[_Answer]) -> FileSystem:
     mount = group[0]
     space = _figures(answer) if isinstance(answer, Space) else _NO_FIGURES
     return {
-        "mount": mount.point,
-        "device": mount.source,
-        "type": mount.type,
+        "mount": escape(mount.point),
+        "device": escape(mount.source),
+        "type": escape(mount.type),
         "kind": mounts.kind(mount),
         "options": _options(mount),
         "read_only": not any(mounts.can_be_written(other) for other in group),
@@ -180,7 +181,7 @@ def _figures(space: Space) -> FileSystemSpace:
 def _options(mount: Mount) -> List[str]:
     """Return the options of the mount, then those of its file system; the first says whether it can be written to."""
     options = dict.fromkeys(("rw" if mounts.can_be_written(mount) else "ro",) + mount.options + mount.super_options)
-    return [option for option in options if option == next(iter(options)) or option not in ("", "ro", "rw")]
+    return [escape(option) for option in options if option == next(iter(options)) or option not in ("", "ro", "rw")]
 
 
 def _each_space_once(shown: _Shown) -> _Shown:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from functools import partial
+from typing import Callable, Optional, Sequence, TypeVar
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, Sources, Watchdog
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Table
@@ -20,33 +21,48 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog as sidekiq_watchdog
 
+# What a parser could raise over text that it does not expect. A deadline is none of these, and ends the whole look.
+_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_NOTHING: Sources = {}
+
+_Part = TypeVar("_Part")
+
+
+def _without_errors(parse: Callable[[Sources], _Part], sources: Sources) -> _Part:
+    """Return what a parser makes of the sources, or of none if it raises: the verdict then says that it was not read."""
+    try:
+        return parse(sources)
+    except _ERRORS:
+        return parse(_NOTHING)
+
 
 def parse(sources: Sources, oom_window: float, expected: Optional[Sequence[str]] = None) -> Facts:
     """Return the fact modules' dictionaries by name, as far as one look can tell.
 
-    `oom_window` is in seconds. `expected` is what may listen; without it, what listens is left out.
+    `oom_window` is in seconds. `expected` is what may listen; without it, what listens is left out. A part whose parser
+    raises has the facts of a host that says nothing.
     """
     read_at = clock.read_at(sources)
     since = None if read_at is None else read_at - oom_window
     facts: Facts = {
-        "lifeline_memory": memory.parse(sources),
-        "lifeline_disks": disk_facts.parse(sources),
-        "lifeline_fds": fds.parse(sources),
-        "lifeline_oom": oom_facts.parse(sources, since=since),
-        "lifeline_pressure": pressure.parse(sources),
-        "lifeline_kernel": kernel_tables.parse(sources),
+        "lifeline_memory": _without_errors(memory.parse, sources),
+        "lifeline_disks": _without_errors(disk_facts.parse, sources),
+        "lifeline_fds": _without_errors(fds.parse, sources),
+        "lifeline_oom": _without_errors(partial(oom_facts.parse, since=since), sources),
+        "lifeline_pressure": _without_errors(pressure.parse, sources),
+        "lifeline_kernel": _without_errors(kernel_tables.parse, sources),
     }
     if expected is not None:
         # Imported here, as most hosts say nothing of what may listen.
         from ansible_collections.lifeline.fleet.plugins.module_utils._proc import listeners
 
-        facts["lifeline_listeners"] = listeners.parse(sources, expected)
+        facts["lifeline_listeners"] = _without_errors(partial(listeners.parse, expected=expected), sources)
     return facts
 
 
 def watchdog(sources: Sources) -> Watchdog:
     """Return what the watchdog on the host has noted."""
-    return sidekiq_watchdog.read(sources)
+    return _without_errors(sidekiq_watchdog.read, sources)
 
 
 def boot_time(sources: Sources) -> Optional[int]:
@@ -56,4 +72,4 @@ def boot_time(sources: Sources) -> Optional[int]:
 
 def process_table(sources: Sources) -> Table:
     """Return all processes by their id."""
-    return processes.parse_table(sources)
+    return _without_errors(processes.parse_table, sources)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Table
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Listeners, Table
 
 
 def unread(facts: Facts, table: Table, kills: Optional[int]) -> List[str]:
@@ -31,7 +31,23 @@ def unread(facts: Facts, table: Table, kills: Optional[int]) -> List[str]:
         missing.append(f"descriptors of {_count(fds['unreadable'], 'process')}")
     if kills is None:
         missing.append("OOM kills")
+    if facts["lifeline_pressure"]["load"]["five"] is None:
+        missing.append("load")
+    if facts["lifeline_kernel"]["pids"]["used"] is None:
+        missing.append("kernel tables")
+    listeners = facts.get("lifeline_listeners")
+    if listeners is not None:
+        missing += _unread_listeners(listeners)
     return missing
+
+
+def _unread_listeners(listeners: Listeners) -> List[str]:
+    if listeners["listeners_total"] is None:
+        return ["listeners"]
+    # A few belong to the kernel itself. If none has a process, the processes could not be read.
+    if listeners["listeners_total"] and listeners["unreadable"] == listeners["listeners_total"]:
+        return [f"processes of {_count(listeners['unreadable'], 'listener')}"]
+    return []
 
 
 def _count(number: int, noun: str) -> str:

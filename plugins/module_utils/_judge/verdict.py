@@ -27,6 +27,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds i
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.unread import unread
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
 
+# A user can start any number of them.
+_MOST_SERVICES = 20
+
 __all__ = ("SEVERITIES", "judge", "summary")
 
 
@@ -81,16 +84,19 @@ def summary(judged: Judged, facts: Facts) -> str:
 
 
 def _listeners(found: Findings, listeners: Optional[Listeners]) -> None:
-    """Judge services with a process of their own that may be seen: a socket that only systemd holds runs nothing yet."""
+    """Judge services with a process that may be seen: a socket that only systemd holds runs nothing yet."""
     unexpected = None if listeners is None else listeners["unexpected"]
-    for service in unexpected or ():
-        if service["pid"] not in (None, 1):
-            found.hold(
-                "services_unexpected",
-                1,
-                service["text"] + ", and is not expected here",
-                subject=service["unit"] or service["name"],
-            )
+    running = [service for service in unexpected or () if service["pid"] not in (None, 1)]
+    for service in running[:_MOST_SERVICES]:
+        found.hold(
+            "services_unexpected",
+            1,
+            service["text"] + ", and is not expected here",
+            subject=service["unit"] or service["name"],
+        )
+    more = len(running) - _MOST_SERVICES
+    if more > 0:
+        found.hold("services_unexpected", more, f"{more} more services listen and are not expected here")
 
 
 def _forecasts(found: Findings, forecasts: Sequence[Mapping[str, Any]]) -> None:

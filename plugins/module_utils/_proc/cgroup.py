@@ -8,6 +8,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import MemoryCeiling
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 
@@ -120,7 +121,7 @@ def _ceiling(hierarchy: _Hierarchy, folder: str, sources: Sources) -> Optional[M
         swap_limit = None
     return {
         "version": hierarchy.version,
-        "path": folder,
+        "path": escape(folder),
         "limit_bytes": limit,
         "used_bytes": used,
         "usage_bytes": usage,

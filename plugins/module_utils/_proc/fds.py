@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process, Table
@@ -28,6 +28,8 @@ NO_LIMIT = 1 << 40
 DELETED = " (deleted)"
 # A process that has used this share of its limit is listed, however few descriptors that is.
 _NEAR_PERCENT = 50
+# A user can start any number of such processes.
+_MOST_NEAR = 50
 
 _COUNT = re.compile(r"^(\d{1,12}) /proc/(\d{1,10})/fd$", re.MULTILINE)
 _NUMBER = re.compile(r"^\d{1,20}$")
@@ -56,11 +58,7 @@ def parse(sources: Sources, top: int = 10) -> Fds:
         "maximum": maximum,
         "used_percent": None if maximum is None or maximum >= NO_LIMIT else percent(allocated, maximum),
         "nr_open": _number(sources.get("/proc/sys/fs/nr_open")),
-        "processes": [
-            holder
-            for number, holder in enumerate(holders)
-            if number < top or (holder["used_percent"] or 0) >= _NEAR_PERCENT
-        ],
+        "processes": _listed(holders, top),
         "processes_total": sum(not process["kernel_thread"] for process in table.values()),
         "unreadable": sum(
             not process["kernel_thread"] and (pid not in counts or process["fd_soft_limit"] is None)
@@ -71,6 +69,14 @@ def parse(sources: Sources, top: int = 10) -> Fds:
         "inotify": _inotify(sources),
         "inodes": _inodes(sources.get("/proc/sys/fs/inode-nr", "")),
     }
+
+
+def _listed(holders: List[FdHolder], top: int) -> List[FdHolder]:
+    """Return the holders with the most descriptors, and those that are nearest to their limit, in the given order."""
+    near = [holder for holder in holders[top:] if (holder["used_percent"] or 0) >= _NEAR_PERCENT]
+    near.sort(key=lambda holder: -(holder["used_percent"] or 0))
+    chosen = {holder["pid"] for holder in [*holders[:top], *near[:_MOST_NEAR]]}
+    return [holder for holder in holders if holder["pid"] in chosen]
 
 
 def has_lowered_its_limit(holder: FdHolder) -> bool:

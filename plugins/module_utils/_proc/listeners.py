@@ -17,7 +17,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs 
     Table,
     UnexpectedService,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, processes as proc_processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.subtrees import MemoryOfUnits
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_size, timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import listens, parse_show
@@ -66,14 +68,14 @@ _ROW = re.compile(
 _LISTENS = {"tcp": "0A", "udp": "07"}
 _HOLDER = re.compile(r"^(\d{1,20}) (\d{1,10})$", re.MULTILINE)
 _EXECUTABLE = re.compile(r"^(\d{1,10}) (/.*)$", re.MULTILINE)
-_OWNER = re.compile(r"^([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?(?:, [^:/]+(?::[a-z0-9-]+)?)*: (/.*)$", re.MULTILINE)
+_OWNER = re.compile(r"^([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?(?:, [^:/,]+(?::[a-z0-9-]+)?)*: (/.*)$", re.MULTILINE)
 _PORT = re.compile(r"^(?:.*:)?(\d{1,5})$")
 _EXPECTED_PORT = re.compile(r"^(tcp|udp)/(\d{1,5})$")
 
 # The command line of a cache tells how much it takes at most.
 _VARNISH_NAMES = ("varnishd", "cache-main", "vinyld")
 _VARNISH_STORAGE = re.compile(
-    r"^(?:[\w-]+=)?(?:malloc|file|default|umem),(?:[^,]*/[^,]*,)?(\d+(?:\.\d+)?[kKmMgGtT]?[bB]?)(?:,|$)"
+    r"^(?:[\w-]+=)?(?:malloc|file|default|umem),(?:[^,/]*/[^,]*,)?(\d{1,15}(?:\.\d{1,9})?[kKmMgGtT]?[bB]?)(?:,|$)"
 )
 
 
@@ -153,9 +155,13 @@ class _Known:
         for package, path in _OWNER.findall(sources.get("packages", "")):
             self.owners.setdefault(path, package)
         self.socket_units = _socket_units(sources.get("socket_units", ""))
+        self._units: Dict[int, Optional[str]] = {}
+        self._memory = MemoryOfUnits(table, self.unit)
 
     def unit(self, pid: int) -> Optional[str]:
-        return cgroup_units.system_unit(self.sources, pid)
+        if pid not in self._units:
+            self._units[pid] = cgroup_units.system_unit(self.sources, pid)
+        return self._units[pid]
 
     def unit_of_socket(self, row: _Row) -> Optional[str]:
         """Return the unit that systemd listens for at an address, or at the port of every address."""
@@ -170,16 +176,11 @@ class _Known:
         return self._owner(unit_paths(unit))
 
     def _owner(self, paths: Iterable[str]) -> Optional[str]:
-        return next((self.owners[path] for path in paths if path in self.owners), None)
+        return next((escape(self.owners[path]) for path in paths if path in self.owners), None)
 
     def memory(self, pid: int, unit: Optional[str]) -> Optional[int]:
         """Return the resident sets of a process and those below it, without sessions, which have units of their own."""
-        if pid not in self.table:
-            return None
-        members = [
-            one for one in proc_processes.tree(self.table, [pid]) if one == pid or self.unit(one) in (unit, None)
-        ]
-        return sum(self.table[one]["rss_bytes"] for one in members)
+        return self._memory.of(pid, unit) if pid in self.table else None
 
     def cache(self, pid: int) -> Optional[int]:
         command_line = self.sources.get(f"/proc/{pid}/cmdline")
@@ -360,7 +361,7 @@ def _socket_units(text: str) -> Dict[Tuple[Optional[str], int], str]:
         for _kind, listed in listens(shown) if shown.get("Id") else ():
             port = _PORT.match(listed)
             if port:
-                units[_listed_address(listed), int(port.group(1))] = shown["Id"]
+                units[_listed_address(listed), int(port.group(1))] = escape(shown["Id"])
     return units
 
 

@@ -8,6 +8,7 @@ import re
 from typing import Dict, List, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import MappedGroup
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 
 _HEAD = re.compile(r"^[0-9a-f]{1,16}-[0-9a-f]{1,16} \S{4} [0-9a-f]{1,16} [0-9a-f]{1,8}:[0-9a-f]{1,8} \d{1,20} *(.*)$")
 _FIELD = re.compile(r"^(Size|Rss|Pss|Swap|Private_Clean|Private_Dirty): +(\d{1,15}) kB$")
@@ -66,5 +67,5 @@ def _name(mapped: str) -> Tuple[str, str]:
     if _STACK.match(mapped):
         return "[stack]", "stack"
     if mapped.startswith("["):
-        return mapped, "kernel"
-    return mapped, "file"
+        return escape(mapped), "kernel"
+    return escape(mapped), "file"

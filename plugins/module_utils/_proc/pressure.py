@@ -17,7 +17,7 @@ SOURCES = ("/proc/loadavg", "/proc/pressure/cpu", "/proc/pressure/memory", "/pro
 
 _CPU_STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
 _CPUS = re.compile(r"^cpu\d+ ", re.MULTILINE)
-_CPU_TIMES = re.compile(r"^cpu +([\d ]+)$", re.MULTILINE)
+_CPU_TIMES = re.compile(r"^cpu +([0-9][0-9 ]*)$", re.MULTILINE)
 _COUNTER = re.compile(r"^(\w+) (\d{1,20})\b", re.MULTILINE)
 _FLOAT = re.compile(r"^\d{1,15}(\.\d{1,9})?$")
 _SHARE = r"([0-9]{1,9}\.[0-9]{1,9})"

@@ -14,6 +14,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs 
     ProcessDetails,
     Table,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape, escape_or_none
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, page_size, stat
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
@@ -22,6 +23,8 @@ SOURCES = clock.SOURCES + page_size.SOURCES
 
 # What the table of all processes is made of, a file each; cheap even with thousands of them.
 TABLE_FILES = ("stat", "oom_score_adj", "limits", "cmdline")
+# A user can give a process a command line of megabytes; the other files are smaller than this.
+READ_LIMIT = 4096
 # What else is read of the processes that were chosen.
 DETAIL_FILES = ("status", "cgroup", "oom_score", "smaps_rollup")
 
@@ -108,7 +111,7 @@ def details(process: Process, sources: Sources, users: Mapping[int, str]) -> Pro
         "fd_hard_limit": process["fd_hard_limit"],
         "uid": uid,
         "user": None if uid is None else users.get(uid),
-        "cgroup": cgroup,
+        "cgroup": escape_or_none(cgroup),
         "unit": cgroup_units.unit_of(cgroup),
         "rss_peak_bytes": _kilobytes(status.get("VmHWM")),
         "swap_bytes": _kilobytes(status.get("VmSwap")),
@@ -148,7 +151,7 @@ def _process(pid: int, parsed: stat.Stat, sources: Sources, page: int, uptime: O
     return {
         "pid": pid,
         "ppid": parsed.ppid,
-        "name": parsed.name,
+        "name": escape(parsed.name),
         "state": parsed.state,
         "nice": parsed.nice,
         "threads": parsed.threads,
@@ -158,7 +161,7 @@ def _process(pid: int, parsed: stat.Stat, sources: Sources, page: int, uptime: O
         "started_seconds": started,
         "age_seconds": None if uptime is None else round(max(0.0, uptime - started), 2),
         "kernel_thread": parsed.is_kernel_thread,
-        "command_line": None if command_line is None else command_line.replace("\0", " ").strip(),
+        "command_line": None if command_line is None else escape(command_line.replace("\0", " ").strip()),
         "oom_score_adj": _integer(sources.get(f"/proc/{pid}/oom_score_adj")),
         "fd_soft_limit": descriptors["soft"],
         "fd_hard_limit": descriptors["hard"],

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import Dict, Mapping, Optional
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
+
 # The control group of systemd itself tells where its tree begins: in a container, that need not be the root.
 SOURCES = ("/proc/1/cgroup",)
 
@@ -37,7 +39,7 @@ def unit_of(path: Optional[str], outermost: bool = False) -> Optional[str]:
     """
     parts = (path or "").split("/")
     units = [part for part in parts if _UNIT.search(part)] or [part for part in parts if part.endswith(".slice")][-1:]
-    return units[0 if outermost else -1] if units else None
+    return escape(units[0 if outermost else -1]) if units else None
 
 
 def system_unit(sources: Mapping[str, str], pid: int) -> Optional[str]:

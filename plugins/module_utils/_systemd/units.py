@@ -84,13 +84,13 @@ def parse_show(text: str) -> List[Dict[str, str]]:
     """
     shown = []
     for block in text.split("\n\n"):
-        properties: Dict[str, str] = {}
+        properties: Dict[str, List[str]] = {}
         for line in block.split("\n"):
             key, equals, value = line.partition("=")
             if equals:
-                properties[key] = f"{properties[key]}\n{value}" if key in properties else value
+                properties.setdefault(key, []).append(value)
         if properties:
-            shown.append(properties)
+            shown.append({key: "\n".join(values) for key, values in properties.items()})
     return shown
 
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import deleted, deleted_reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks.mounts import file_systems
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 
 SIZE = 1 << 20
@@ -41,7 +42,7 @@ def written(path):
 
 def found(mounts, path):
     """Return the entries of a deleted file."""
-    return [file for file in deleted.parse(deleted_reader.read(mounts))["files"] if file["path"] == str(path)]
+    return [file for file in deleted.parse(deleted_reader.read(mounts))["files"] if file["path"] == escape(str(path))]
 
 
 def test_a_file_that_is_open_is_found_with_its_holder(folder, mounts):

@@ -47,7 +47,7 @@ def test_a_host_of_containers(box):
         ("/mnt/backup", "network", None, None, False),
         ("/mnt/covered", "memory", 75.0, 1.0, False),
         ("/mnt/failed", "local", 25.0, 100.0, True),
-        ("/mnt/old disk\t1", "local", 101.0, 1.0, True),
+        ("/mnt/old disk\\x091", "local", 101.0, 1.0, True),
         ("/mnt/private", "network", None, None, False),
         ("/net/nas", "network", 55.0, None, False),
         ("/run", "memory", 1.0, 1.0, False),
@@ -61,8 +61,8 @@ def test_a_host_of_containers(box):
     assert [mount for mount, disk in disks.items() if disk["always_full"]] == ["/snap/core22/1380"]
     assert [mount for mount, disk in disks.items() if not disk["readable"]] == ["/mnt/backup", "/mnt/private"]
     # Root has used more than what is free: 562 blocks of what is reserved.
-    assert disks["/mnt/old disk\t1"]["available_bytes"] == -510 * 4096
-    assert disks["/mnt/old disk\t1"]["reserved_bytes"] == (26214 + 510) * 4096
+    assert disks["/mnt/old disk\\x091"]["available_bytes"] == -510 * 4096
+    assert disks["/mnt/old disk\\x091"]["reserved_bytes"] == (26214 + 510) * 4096
     assert disks["/mnt/failed"]["options"] == ["ro", "relatime", "errors=remount-ro"]
     assert disks["/mnt/covered"]["device"] == "second"
 
@@ -171,7 +171,7 @@ def test_a_newline_in_a_mount_point_forges_no_answer():
     disks = by_mount({"/proc/self/mountinfo": text, "statfs": statfs})
     assert {mount: disk["used_percent"] for mount, disk in disks.items()} == {
         "/": 50.0,
-        "/m\n" + forged: 20.0,
+        "/m\\x0a" + forged: 20.0,
         "/m": 80.0,
         "/x": 60.0,
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs as disks_statfs
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 from paths import HUNG_MOUNTS
 
@@ -189,7 +190,7 @@ def test_as_df_has_it(name, tmp_path):
 def test_mount_points_of_any_name(name, tmp_path):
     directory = os.fsencode(tmp_path) + b"/" + name
     os.mkdir(directory)
-    shown = directory.decode("utf-8", "backslashreplace")
+    shown = escape(directory.decode("utf-8", "backslashreplace"))
     done = run('mount -t tmpfs -o size=1m x "$1"; "$PYTHON" -c "$READ" 5 network', os.fsdecode(directory))
     disks = {disk["mount"]: disk for disk in answer(done)["filesystems"]}
     assert (disks[shown]["size_bytes"], disks[shown]["readable"]) == (1 << 20, True)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, thresholds, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.unread import unread
 
@@ -15,6 +17,8 @@ def test_a_host_that_says_nothing():
         "file systems",
         "descriptors",
         "OOM kills",
+        "load",
+        "kernel tables",
     ]
 
 
@@ -42,3 +46,24 @@ def test_a_mount_that_was_not_asked():
         "statfs": "4096 4096 1000 900 900 1000 900 /\n",
     }
     assert "1 file system" in unread(probe_facts.parse(sources, 60), {}, 0)
+
+
+LISTENS = "   0: 00000000:{:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 {} 1\n"
+
+
+@pytest.mark.parametrize(
+    ("tables", "holders", "missing"),
+    [
+        ({}, "", ["listeners"]),
+        ({"/proc/net/tcp": LISTENS.format(22, 77) + LISTENS.format(80, 78)}, "", ["processes of 2 listeners"]),
+        ({"/proc/net/tcp": LISTENS.format(22, 77) + LISTENS.format(2049, 78)}, "77 812\n", []),
+        ({"/proc/net/tcp": ""}, "", []),
+    ],
+)
+def test_listeners_whose_processes_could_not_be_read(box, tables, holders, missing):
+    sources = {**box("debian-13"), **tables, "sockets": holders}
+    for path in ("/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6"):
+        if path not in tables:
+            sources.pop(path, None)
+    facts = probe_facts.parse(sources, 60, expected=())
+    assert unread(facts, probe_facts.process_table(sources), 0) == missing

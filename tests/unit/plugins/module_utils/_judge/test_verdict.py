@@ -345,3 +345,15 @@ def test_recorded_boxes_are_judged_without_complaint(box, name):
 
 def test_a_box_that_tells_nothing_has_no_findings():
     assert judge({})["findings"] == []
+
+
+def test_any_number_of_unexpected_services_fills_no_report():
+    listener = "   {0}: 00000000:{0:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 {0} 1\n"
+    sources = {"/proc/net/tcp": "".join(listener.format(number) for number in range(2, 60))}
+    sources["sockets"] = "".join(f"{number} {number}\n" for number in range(2, 60))
+    for number in range(2, 60):
+        sources[f"/proc/{number}/stat"] = f"{number} (many) S 1 1 1 0 -1 4194560 1 1 0 0 1 1 0 0 20 0 1 0 1 1 1 1\n"
+    named = [one for one in judge(sources, expected=[])["findings"] if one["check"] == "services_unexpected"]
+    assert len(named) == 21
+    assert named[-1]["message"] == "38 more services listen and are not expected here"
+    assert (named[-1]["subject"], named[-1]["value"]) == (None, 38)

@@ -219,3 +219,17 @@ def test_the_fullest_process_of_each_name():
         ]
     )
     assert {name: one["pid"] for name, one in found.items()} == {"ruby": 2, "sshd": 5}
+
+
+def test_any_number_of_processes_near_their_limit_fills_no_report():
+    sources = {}
+    for pid in range(1, 300):
+        sources[f"/proc/{pid}/stat"] = f"{pid} (greedy) S 0 1 1 0 -1 4194560 1 1 0 0 1 1 0 0 20 0 1 0 1 1 1 1\n"
+        sources[f"/proc/{pid}/limits"] = (
+            "Max open files            100                  100                  files     \n"
+        )
+    sources["fds"] = "".join(f"{50 + pid % 50} /proc/{pid}/fd\n" for pid in range(1, 300))
+    found = proc_fds.parse(sources, top=5)["processes"]
+    assert len(found) == 55
+    assert [one["open"] for one in found] == sorted((one["open"] for one in found), reverse=True)
+    assert min(one["open"] for one in found) >= 90

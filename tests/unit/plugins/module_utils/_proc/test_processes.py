@@ -54,7 +54,7 @@ def test_one_process_of_the_table():
 )
 def test_a_name_may_hold_anything(name):
     found = processes.parse_table(process(7, name))[7]
-    assert (found["name"], found["ppid"], found["threads"]) == (name, 1, 31)
+    assert (found["name"], found["ppid"], found["threads"]) == (name.replace("\n", "\\x0a"), 1, 31)
 
 
 def test_what_could_not_be_read_is_unknown():
