@@ -11,36 +11,6 @@ from source_tree import functions, python_files
 NOT_YET = "has none yet"
 # Each with the reason why it needs none.
 WITHOUT = {
-    "plugins/module_utils/_asking.py": NOT_YET,
-    #
-    "plugins/module_utils/_disks/deleted.py": NOT_YET,
-    #
-    "plugins/module_utils/_disks/deleted_reader.py": NOT_YET,
-    #
-    "plugins/module_utils/_errors.py": NOT_YET,
-    #
-    "plugins/module_utils/_judge/facts.py": NOT_YET,
-    #
-    "plugins/module_utils/_packages.py": NOT_YET,
-    #
-    "plugins/module_utils/_proc/cgroup.py": NOT_YET,
-    #
-    "plugins/module_utils/_proc/container.py": NOT_YET,
-    #
-    "plugins/module_utils/_proc/descriptor_reader.py": NOT_YET,
-    #
-    "plugins/module_utils/_proc/maps.py": NOT_YET,
-    #
-    "plugins/module_utils/_proc/page_size.py": NOT_YET,
-    #
-    "plugins/module_utils/_proc/sockets.py": NOT_YET,
-    #
-    "plugins/module_utils/_reader.py": NOT_YET,
-    #
-    "plugins/module_utils/_systemd/systemctl.py": NOT_YET,
-    #
-    "plugins/module_utils/_tls.py": NOT_YET,
-    #
     "plugins/plugin_utils/_compare/comparison.py": NOT_YET,
     #
     "plugins/plugin_utils/_files/action_log.py": NOT_YET,
@@ -78,7 +48,6 @@ WITHOUT = {
     "plugins/plugin_utils/_rescue/only_run.py": NOT_YET,
     #
     "plugins/plugin_utils/_settings/layers.py": NOT_YET,
-    #
 }
 
 

@@ -10,58 +10,6 @@ from source_tree import functions, python_files
 
 # Files with functions that have no types yet: whoever annotates the last one removes the line.
 NOT_YET = {
-    "plugins/module_utils/_asking.py",
-    #
-    "plugins/module_utils/_disks/deleted.py",
-    #
-    "plugins/module_utils/_disks/deleted_reader.py",
-    #
-    "plugins/module_utils/_disks/facts.py",
-    #
-    "plugins/module_utils/_disks/mounts.py",
-    #
-    "plugins/module_utils/_disks/statfs.py",
-    #
-    "plugins/module_utils/_judge/facts.py",
-    #
-    "plugins/module_utils/_judge/thresholds.py",
-    #
-    "plugins/module_utils/_judge/workers.py",
-    #
-    "plugins/module_utils/_packages.py",
-    #
-    "plugins/module_utils/_proc/cgroup.py",
-    #
-    "plugins/module_utils/_proc/container.py",
-    #
-    "plugins/module_utils/_proc/descriptor_reader.py",
-    #
-    "plugins/module_utils/_proc/fds.py",
-    #
-    "plugins/module_utils/_proc/listeners.py",
-    #
-    "plugins/module_utils/_proc/maps.py",
-    #
-    "plugins/module_utils/_proc/memory.py",
-    #
-    "plugins/module_utils/_proc/page_size.py",
-    #
-    "plugins/module_utils/_proc/pressure.py",
-    #
-    "plugins/module_utils/_proc/processes.py",
-    #
-    "plugins/module_utils/_proc/sockets.py",
-    #
-    "plugins/module_utils/_quantities.py",
-    #
-    "plugins/module_utils/_reader.py",
-    #
-    "plugins/module_utils/_systemd/cgroup_units.py",
-    #
-    "plugins/module_utils/_systemd/systemctl.py",
-    #
-    "plugins/module_utils/_tls.py",
-    #
     "plugins/plugin_utils/_compare/comparison.py",
     #
     "plugins/plugin_utils/_compare/groups.py",
