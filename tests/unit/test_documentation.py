@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation says of defaults is what they are."""
+"""Compare the documentation with the code: defaults, checks, modules, packages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
 from ansible_collections.lifeline.fleet.plugins.modules import health as manual
 from paths import ROOT
+from source_tree import package, python_files
 
 
 def level(value):
@@ -38,3 +39,14 @@ def test_every_fact_module_is_in_the_action_group_and_in_the_readme():
     assert set(group) == modules
     readme = (ROOT / "README.md").read_text()
     assert all(f"| `{module}` |" in readme for module in modules)
+
+
+def test_the_page_on_the_architecture_lists_every_package():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    listed = []
+    for folder in ("module_utils", "plugin_utils"):
+        table = text.partition(f"\n`plugins/{folder}`")[2].partition("|\n\n")[0]
+        listed += [f"{folder}/{name}" for name in re.findall(r"^\| \d \| `(\w+)` \|", table, re.MULTILINE)]
+    assert sorted(listed) == sorted(
+        {package(path) for path in python_files("plugins/module_utils", "plugins/plugin_utils")}
+    )
