@@ -1,27 +1,28 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manual of the action lifeline.fleet.action_log; its code is plugins/action/action_log.py and runs on the controller."""
+"""Document the action lifeline.fleet.action_log, whose code is plugins/action/action_log.py."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: action_log
-short_description: Notes on the controller what was done to a box
+short_description: Logs on the controller what was done to a host
 version_added: 0.1.0
 description:
-  - Adds a line of JSON to a file on the controller, with the time, the box, and what happened. Many runs may write at once.
+  - Adds a line of JSON with the time, the host and the event to a file on the controller. Many runs may write at the
+    same time.
 options:
   path:
-    description: The file. It is made if it isn't there, for its owner only.
+    description: The file. It is created for its owner only if it doesn't exist.
     type: path
     required: true
   event:
-    description: What happened, in a word or two.
+    description: The event, in a word or two.
     type: str
     required: true
   values:
-    description: What else is to be known.
+    description: Further values to log.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -35,7 +36,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Note that the box was rebooted
+- name: Log the reboot
   lifeline.fleet.action_log:
     path: ~/.local/state/lifeline/reboot.log
     event: reboot

@@ -7,33 +7,33 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: disk_facts
-short_description: Tells how full each real file system of a box is, and who holds its deleted files
+short_description: Returns how full each real file system of a host is, and which processes hold deleted files
 version_added: 0.1.0
 description:
   - Returns the space and the inodes of each real file system once, with the percentages that C(df) prints.
   - A file system that is mounted more than once (bind mounts, subvolumes) is shown by one of its mounts. The root of
-    the box comes first, then the mount of the whole file system, then the shortest mount point. Of the data sets that
-    share the free space of a ZFS pool the fullest is shown.
-  - Views of the kernel, the mounts inside of containers, and what is covered by a later mount are left out. An
-    overlay is shown where it is the root of the box, as in a container, and then stands for the file system under it.
-  - Network and FUSE file systems are asked at the same time by processes of their own, so that a server that is down
-    costs at most O(timeout). Automount points are never touched.
+    the host has precedence, then the mount of the whole file system, then the shortest mount point. If data sets share
+    the free space of a ZFS pool, only the fullest is shown.
+  - Kernel file systems, mounts inside of containers, and mounts that are covered by a later mount are left out. An
+    overlay is shown only if it is the root of the host, as in a container. It then represents the file system under it.
+  - Network and FUSE file systems are queried at the same time by separate processes, so a server that is down costs at
+    most O(timeout). Automount points are never accessed.
   - With O(deleted=true) it finds the space that C(df) counts and C(du) doesn't, in files that are deleted but still
     held open, mapped, or used by a loop device or as swap.
-  - M(ansible.builtin.mount_facts) tells what is configured and mounted where, from any source and on any Unix. This
-    module tells what is full, hung, or read-only, on Linux only.
+  - M(ansible.builtin.mount_facts) returns what is configured and mounted where, from any source and on any Unix. This
+    module returns what is full, hung, or read-only, on Linux only.
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
 options:
   timeout:
     description:
-      - How many seconds all the network and FUSE file systems together have to answer. It must be more than 0.
+      - Seconds that all network and FUSE file systems together have to answer. Must be more than 0.
     type: float
     default: 5
   network:
     description:
-      - Whether to ask the network and FUSE file systems. Where not, they are listed, but their numbers are V(null).
+      - Whether to query network and FUSE file systems. If not, they are listed, but their numbers are V(null).
     type: bool
     default: true
   deleted:
@@ -44,8 +44,8 @@ options:
     default: false
 notes:
   - Without root, O(deleted=true) finds only the files that the user's own processes hold by a descriptor.
-  - Files that are only mapped are found on kernels that have C(/proc/PID/map_files). Deleted files on network and
-    FUSE file systems are never looked at.
+  - Files that are only mapped are found on kernels that have C(/proc/PID/map_files). Deleted files on network and FUSE
+    file systems are never accessed.
 seealso:
   - module: lifeline.fleet.health
   - module: lifeline.fleet.fd_facts
@@ -53,10 +53,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read the file systems of all boxes
+- name: Read the file systems of all hosts
   lifeline.fleet.disk_facts:
 
-- name: Name the file systems that are nearly full
+- name: Show the file systems that are nearly full
   ansible.builtin.debug:
     msg: "{{ item['mount'] }} is {{ item['used_percent'] }} % full"
   loop: "{{ ansible_facts['lifeline_disks']['filesystems'] | rejectattr('always_full') | selectattr('readable') }}"
@@ -64,12 +64,12 @@ EXAMPLES = r"""
     label: "{{ item['mount'] }}"
   when: item['used_percent'] is not none and item['used_percent'] > 90
 
-- name: Look for the space that du can't find
+- name: Find the space that du can't find
   lifeline.fleet.disk_facts:
     deleted: true
   become: true
 
-- name: Name the deleted files that hold more than a gigabyte, and the processes to restart
+- name: Show the deleted files that hold more than a gigabyte, and the processes to restart
   ansible.builtin.debug:
     msg: "{{ item['path'] }}: {{ item['holders'] | map(attribute='name') | unique | join(', ') }}"
   loop: "{{ ansible_facts['lifeline_disks']['deleted']['files'] | selectattr('bytes', 'gt', 1073741824) }}"
@@ -84,7 +84,7 @@ ansible_facts:
   type: dict
   contains:
     lifeline_disks:
-      description: The file systems of the box. A value is V(null) where the kernel doesn't say.
+      description: The file systems of the host. A value is V(null) if the kernel doesn't provide it.
       returned: always
       type: dict
       contains:
@@ -98,7 +98,7 @@ ansible_facts:
               type: str
               sample: /
             device:
-              description: What is mounted, as the kernel names it, such as a device, an export, or C(overlay).
+              description: The mounted object as the kernel names it, such as a device, an export, or C(overlay).
               type: str
               sample: /dev/xvda1
             type:
@@ -107,7 +107,7 @@ ansible_facts:
               sample: ext4
             kind:
               description:
-                - Where the data is. V(local) is a disk of the box, V(network) another machine, V(memory) RAM and swap,
+                - Where the data is. V(local) is a disk of the host, V(network) another machine, V(memory) RAM and swap,
                   V(overlay) a union of directories, and V(image) a file system that was filled when it was made.
               type: str
               sample: local
@@ -118,24 +118,25 @@ ansible_facts:
               sample: [rw, relatime, errors=remount-ro]
             read_only:
               description:
-                - Whether the file system can't be written to through any of its mounts. Where the options say C(rw)
-                  in C(/etc/fstab), the kernel has taken that away after an error.
+                - Whether the file system can't be written to through any of its mounts. If C(/etc/fstab) says C(rw),
+                  the kernel has made it read-only after an error.
               type: bool
               sample: false
             read_only_by_error:
-              description: Whether the kernel has made it read-only after an error, rather than whoever mounted it.
+              description: Whether the kernel has made it read-only after an error. It is not set for a mount that is
+                read-only by design.
               type: bool
               sample: false
             always_full:
-              description: Whether nothing can be added to it by design, so that its being full is no news.
+              description: Whether it is full by design, such as an image.
               type: bool
               sample: false
             readable:
-              description: Whether it was asked, and answered.
+              description: Whether it was queried and answered.
               type: bool
               sample: true
             hung:
-              description: Whether it was asked, and didn't answer within O(timeout).
+              description: Whether it was queried and didn't answer within O(timeout).
               type: bool
               sample: false
             failed:
@@ -143,11 +144,11 @@ ansible_facts:
               type: bool
               sample: false
             inodes_from_space:
-              description: Whether it makes inodes of free space, so both run out together.
+              description: Whether it creates inodes from free space, so both run out together.
               type: bool
               sample: false
             source:
-              description: Where the mount was read.
+              description: The file from which the mount was read.
               type: str
               sample: /proc/self/mountinfo
             size_bytes:
@@ -159,7 +160,7 @@ ansible_facts:
               type: int
               sample: 5928640512
             available_bytes:
-              description: Space that users can still get. It is less than nothing where root has used what is reserved.
+              description: Space that users can still get. It is negative if root has used reserved space.
               type: int
               sample: 1985646592
             reserved_bytes:
@@ -167,11 +168,11 @@ ansible_facts:
               type: int
               sample: 406614016
             used_percent:
-              description: Share that is in use of what users can have, rounded up to a whole number as C(df) does.
+              description: Share of the users' space in use, rounded up to a whole number as C(df) does.
               type: float
               sample: 75.0
             inodes_total:
-              description: Number of inodes. V(null) where the file system has no fixed number of them, as Btrfs.
+              description: Number of inodes. V(null) if the file system has no fixed number of them, like Btrfs.
               type: int
               sample: 524288
             inodes_used:
@@ -192,7 +193,7 @@ ansible_facts:
           elements: str
           sample: [/mnt/backup]
         unreadable:
-          description: Number of file systems that were asked and refused.
+          description: Number of file systems that answered with an error.
           type: int
           sample: 0
         deleted:
@@ -209,20 +210,21 @@ ansible_facts:
                   type: str
                   sample: /var/log/app/production.log
                 mount:
-                  description: Mount point of the file system that the space is missing from.
+                  description: Mount point of the file system that the file takes space on.
                   type: str
                   sample: /
                 bytes:
-                  description: Space on disk. V(null) where only a loop device holds the file, which doesn't tell.
+                  description: Space on disk. V(null) if only a loop device holds the file, because its size is then
+                    unknown.
                   type: int
                   sample: 3221225472
                 holders:
-                  description: Who holds the file. The space is free when all of them have let go.
+                  description: The holders of the file. The space is free when all of them have closed it.
                   type: list
                   elements: dict
                   contains:
                     pid:
-                      description: Number of the process. V(null) where the kernel itself is the holder.
+                      description: Number of the process. V(null) if the kernel itself is the holder.
                       type: int
                       sample: 25910
                     name:
@@ -230,7 +232,7 @@ ansible_facts:
                       type: str
                       sample: ruby
                     fd:
-                      description: The descriptor. V(null) where the file is mapped, or the kernel holds it.
+                      description: The descriptor. V(null) if the file is mapped, or the kernel holds it.
                       type: int
                       sample: 7
             total_bytes:
@@ -238,7 +240,7 @@ ansible_facts:
               type: int
               sample: 3221225472
             unreadable_processes:
-              description: Number of processes that this user may not look into.
+              description: Number of processes that this user may not read.
               type: int
               sample: 0
 """

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fd_facts
-short_description: Tells how near the box and its processes are to their limits of open descriptors
+short_description: Returns how close a host and its processes are to their limits of open descriptors
 version_added: 0.1.0
 description:
-  - Returns the descriptors that are open in the whole system against C(file-max), and the processes with the most of them against
+  - Returns the open descriptors of the whole system with C(file-max), and the processes with the most descriptors with
     their own limits.
-  - Names the processes whose own limit lies above the system's maximum. Such a limit can never protect; a leak then ends with a
-    system in which nothing, C(sshd) included, can open a file.
-  - Returns sockets by state, so that a leak of connections shows as what it is (many in V(close_wait), for one).
+  - Lists the processes whose own limit is above the system's maximum. Such a limit never takes effect. With a leak, no
+    process, not even C(sshd), can then open a file.
+  - Returns sockets by state, because a leak of connections shows as many sockets in one state, for example
+    V(close_wait).
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
 options:
   top:
     description:
-      - For how many processes the descriptors are told apart by kind, those with the most first.
-      - Processes that have used half of their own limit are returned besides, however many.
+      - The number of processes to return, those with the most descriptors first.
+      - Processes that have used half of their own limit are returned in addition.
     type: int
     default: 10
   inotify:
     description:
-      - Whether inotify instances and watches are counted. That looks at every descriptor of every process, and takes a while
-        on a box with many.
+      - Whether inotify instances and watches are counted. This reads every descriptor of every process, which takes a
+        while on a host with many descriptors.
     type: bool
     default: false
 seealso:
@@ -37,10 +38,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See who holds the most descriptors
+- name: Find the processes with the most descriptors
   lifeline.fleet.fd_facts:
 
-- name: Name processes that are about to run out
+- name: Show processes that have almost reached their limit
   ansible.builtin.debug:
     msg: "{{ item.name }} ({{ item.pid }}) has {{ item.open }} of {{ item.soft_limit }}"
   loop: "{{ ansible_facts['lifeline_fds']['processes'] | selectattr('used_percent', 'ge', 90) }}"
@@ -53,7 +54,7 @@ ansible_facts:
   type: dict
   contains:
     lifeline_fds:
-      description: The open descriptors. A value is V(null) where the kernel doesn't say, or doesn't say it to this user.
+      description: The open descriptors. A value is V(null) if the kernel doesn't provide it, or not to this user.
       returned: always
       type: dict
       contains:
@@ -62,11 +63,11 @@ ansible_facts:
           type: int
           sample: 2144
         maximum:
-          description: The most that may be (C(file-max)).
+          description: The maximum of open files (C(file-max)).
           type: int
           sample: 48226
         used_percent:
-          description: The first as a share of the second; V(null) where the maximum is the kernel's word for no limit.
+          description: C(allocated) as a share of C(maximum); V(null) if the maximum means no limit.
           type: float
           sample: 4.45
         nr_open:
@@ -87,23 +88,23 @@ ansible_facts:
               type: str
               sample: ruby
             open:
-              description: How many descriptors it has open.
+              description: The number of its open descriptors.
               type: int
               sample: 87
             soft_limit:
-              description: The most that it may have open; V(null) where it is unknown.
+              description: The most that it may have open; V(null) if it is unknown.
               type: int
               sample: 1024
             hard_limit:
-              description: The most that it may raise that to.
+              description: The limit to which it may raise C(soft_limit).
               type: int
               sample: 524288
             used_percent:
-              description: What is open as a share of the soft limit.
+              description: Open descriptors as a share of the soft limit.
               type: float
               sample: 8.5
             kinds:
-              description: How many there are of each kind; V(null) where this user may not see them.
+              description: The number of descriptors of each kind; V(null) if this user may not see them.
               type: dict
               contains:
                 file:
@@ -131,7 +132,7 @@ ansible_facts:
                   type: int
                   sample: 3
                 deleted:
-                  description: Files that were deleted and still take space. M(lifeline.fleet.disk_facts) tells how much.
+                  description: Deleted files that still take space. M(lifeline.fleet.disk_facts) shows how much.
                   type: int
                   sample: 1
                 other:
@@ -143,15 +144,15 @@ ansible_facts:
           type: int
           sample: 102
         unreadable:
-          description: For how many of them the number of descriptors, or the limit, could not be read.
+          description: The number of those whose descriptors or limit could not be read.
           type: int
           sample: 0
         limit_above_maximum:
-          description: The processes whose own soft limit lies above the system's maximum.
+          description: The processes whose own soft limit is above the system's maximum.
           type: dict
           contains:
             count:
-              description: How many they are.
+              description: Their number.
               type: int
               sample: 1
             processes:
@@ -172,7 +173,7 @@ ansible_facts:
               type: dict
               sample: {"established": 12, "close_wait": 0, "listen": 4, "time_wait": 3}
             tcp_in_use:
-              description: TCP sockets in use, those waiting to time out not among them (C(sockstat)).
+              description: TCP sockets in use, without those waiting to time out (C(sockstat)).
               type: int
               sample: 16
             tcp_orphaned:
@@ -180,7 +181,7 @@ ansible_facts:
               type: int
               sample: 0
             tcp_max_orphaned:
-              description: The most of these that there may be (C(net.ipv4.tcp_max_orphans)).
+              description: The maximum of C(tcp_orphaned) (C(net.ipv4.tcp_max_orphans)).
               type: int
               sample: 65536
             tcp_time_wait:
@@ -192,7 +193,7 @@ ansible_facts:
               type: int
               sample: 45056
             tcp_max_memory_bytes:
-              description: The most of it (C(net.ipv4.tcp_mem)).
+              description: The maximum of C(tcp_memory_bytes) (C(net.ipv4.tcp_mem)).
               type: int
               sample: 785596416
             udp:

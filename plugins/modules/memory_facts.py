@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: memory_facts
-short_description: Tells what a box's memory is used for, and how much of it is left
+short_description: Returns what a host's memory is used for, and how much of it is left
 version_added: 0.1.0
 description:
-  - Returns what C(free) and C(/proc/meminfo) tell, as bytes, with the same keys on every box.
-  - RV(ansible_facts.lifeline_memory.available_bytes) is the kernel's own estimate of what can be allocated without swapping.
-    Kernels before 3.14 give none. There it is computed from free memory, page cache and slab, and marked by
-    RV(ansible_facts.lifeline_memory.available_estimated).
-  - Where a control group (version 1 or 2) limits the box below its RAM, that limit is the real ceiling. The smallest one over
-    the group of the reading process and all its ancestors is in RV(ansible_facts.lifeline_memory.cgroup), and what the box
-    may really use is in RV(ansible_facts.lifeline_memory.limit_bytes).
+  - Returns the values of C(free) and C(/proc/meminfo) in bytes, with the same keys on every host.
+  - RV(ansible_facts.lifeline_memory.available_bytes) is the kernel's own estimate of what can be allocated without
+    swapping. Kernels before 3.14 have no such estimate. The module then computes it from free memory, page cache and
+    slab, and sets RV(ansible_facts.lifeline_memory.available_estimated).
+  - If a control group (version 1 or 2) limits the host below its RAM, that limit is the real ceiling.
+    RV(ansible_facts.lifeline_memory.cgroup) is the smallest limit of the reading process's group and all its ancestors.
+    RV(ansible_facts.lifeline_memory.limit_bytes) is the memory that the host may really use.
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
@@ -27,10 +27,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read the memory of all boxes
+- name: Read the memory of all hosts
   lifeline.fleet.memory_facts:
 
-- name: Name the boxes with less than a tenth of their memory left
+- name: Show the hosts with less than a tenth of their memory left
   ansible.builtin.debug:
     msg: "only {{ ansible_facts['lifeline_memory']['limit_available_percent'] }} % left"
   when: ansible_facts['lifeline_memory']['limit_available_percent'] < 10
@@ -44,8 +44,8 @@ ansible_facts:
   contains:
     lifeline_memory:
       description:
-        - The memory of the box. A value is V(null) where the kernel doesn't say.
-        - The source is C(/proc/meminfo) where nothing else is named. Bytes are its kilobytes times 1024.
+        - The memory of the host. A value is V(null) if the kernel doesn't provide it.
+        - The source is C(/proc/meminfo) unless another is named. Bytes are its kilobytes times 1024.
       returned: always
       type: dict
       contains:
@@ -62,7 +62,8 @@ ansible_facts:
           type: int
           sample: 6832500736
         available_estimated:
-          description: Whether RV(ignore:available_bytes) was computed here because the kernel, older than 3.14, doesn't tell it.
+          description: Whether the module computed RV(ignore:available_bytes), because kernels before 3.14 don't provide
+            it.
           type: bool
           sample: false
         available_percent:
@@ -86,7 +87,7 @@ ansible_facts:
           type: int
           sample: 389120
         anonymous_bytes:
-          description: Memory of processes that no file backs (C(AnonPages)).
+          description: Memory of processes that is not backed by a file (C(AnonPages)).
           type: int
           sample: 8939921408
         mapped_bytes:
@@ -102,7 +103,7 @@ ansible_facts:
           type: int
           sample: 0
         unevictable_bytes:
-          description: Memory that can't be reclaimed, locked memory for one (C(Unevictable)).
+          description: Memory that can't be reclaimed, such as locked memory (C(Unevictable)).
           type: int
           sample: 0
         slab_bytes:
@@ -114,7 +115,8 @@ ansible_facts:
           type: int
           sample: 83886080
         slab_unreclaimable_bytes:
-          description: The part of the slab that it doesn't give back (C(SUnreclaim)). One that only grows is a leak in the kernel.
+          description: The part of the slab that it doesn't give back (C(SUnreclaim)). If it only grows, the kernel
+            leaks memory.
           type: int
           sample: 20971520
         slab_unreclaimable_percent:
@@ -134,15 +136,16 @@ ansible_facts:
           type: int
           sample: 655360
         unaccounted_bytes:
-          description: RAM that no line of C(/proc/meminfo) explains. Drivers, balloons and leaks outside the slab show here.
+          description: RAM that no line of C(/proc/meminfo) explains. Drivers, balloons and leaks outside the slab show
+            here.
           type: int
           sample: 104857600
         commit_limit_bytes:
-          description: What may be promised to processes where the kernel doesn't overcommit (C(CommitLimit)).
+          description: The memory that may be promised to processes if the kernel doesn't overcommit (C(CommitLimit)).
           type: int
           sample: 8021061632
         committed_bytes:
-          description: What has been promised to processes (C(Committed_AS)).
+          description: The memory that has been promised to processes (C(Committed_AS)).
           type: int
           sample: 9663676416
         committed_percent:
@@ -150,11 +153,13 @@ ansible_facts:
           type: float
           sample: 75.2
         arc_reclaimable_bytes:
-          description: What ZFS gives back of its cache under pressure; V(null) without ZFS. It counts as available.
+          description: The part of ZFS's cache that ZFS gives back under pressure; V(null) without ZFS. It counts as
+            available.
           type: int
           sample: null
         overcommit_mode:
-          description: Whether the kernel promises more than it has, from C(vm.overcommit_memory). The limit binds only with V(never).
+          description: Whether the kernel promises more than it has, from C(vm.overcommit_memory). The limit binds only
+            with V(never).
           type: str
           sample: heuristic
         swap:
@@ -162,7 +167,7 @@ ansible_facts:
           type: dict
           contains:
             total_bytes:
-              description: Size of all swap (C(SwapTotal)); 0 where there is none.
+              description: Size of all swap (C(SwapTotal)); 0 if there is none.
               type: int
               sample: 0
             free_bytes:
@@ -174,7 +179,7 @@ ansible_facts:
               type: int
               sample: 0
             used_percent:
-              description: Share of swap in use; V(null) where there is none.
+              description: Share of swap in use; V(null) if there is none.
               type: float
               sample: null
             cached_bytes:
@@ -182,7 +187,7 @@ ansible_facts:
               type: int
               sample: 0
         huge_pages:
-          description: Huge pages that were set apart. They are in the total and never in what is available.
+          description: Reserved huge pages. They count in the total but never as available.
           type: dict
           contains:
             page_size_bytes:
@@ -206,11 +211,11 @@ ansible_facts:
               type: int
               sample: 0
             size_bytes:
-              description: What all of them hold.
+              description: The size of all of them.
               type: int
               sample: 0
         cgroup:
-          description: The control group that limits the box below its RAM, or V(null) where none does.
+          description: The control group that limits the host below its RAM, or V(null) if none does.
           type: dict
           contains:
             version:
@@ -226,15 +231,16 @@ ansible_facts:
               type: int
               sample: 419430400
             used_bytes:
-              description: What is charged to the group less the page cache that goes first (C(inactive_file)).
+              description: The memory charged to the group, minus the page cache that is reclaimed first
+                (C(inactive_file)).
               type: int
               sample: 52428800
             usage_bytes:
-              description: All that is charged to the group (C(memory.current), or C(memory.usage_in_bytes)).
+              description: All memory charged to the group (C(memory.current), or C(memory.usage_in_bytes)).
               type: int
               sample: 94371840
             available_bytes:
-              description: The limit less RV(ignore:used_bytes).
+              description: The limit minus RV(ignore:used_bytes).
               type: int
               sample: 367001600
             swap_limit_bytes:

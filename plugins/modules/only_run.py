@@ -1,20 +1,21 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manual of the action lifeline.fleet.only_run; its code is plugins/action/only_run.py and runs on the controller."""
+"""Document the action lifeline.fleet.only_run, whose code is plugins/action/only_run.py."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: only_run
-short_description: Tells whether another run of the same playbook has not ended yet
+short_description: Tells whether another run of the same playbook is still active
 version_added: 0.1.0
 description:
-  - Notes in a file on the controller that this run of C(ansible-playbook) is the one, unless another one that still lives is noted there.
-  - Nothing has to be given back at the end, and a run that was killed leaves nothing behind.
+  - Records this run of C(ansible-playbook) in a file on the controller, unless the file names another run that is still
+    active.
+  - The record needs no clean-up, even if the run is killed.
 options:
   path:
-    description: The file, on the controller. Runs that name the same file exclude each other.
+    description: The file on the controller. Runs with the same file exclude each other.
     type: path
     required: true
 extends_documentation_fragment:
@@ -23,31 +24,31 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - It is noted in check mode as well.
+      - It works in check mode as well.
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
 
 EXAMPLES = r"""
-- name: See whether the last run still goes on
+- name: Check whether another run is active
   lifeline.fleet.only_run:
     path: ~/.lifeline/watch.lock
   register: run
   run_once: true
 
-- name: Leave the boxes to it
+- name: End this run
   ansible.builtin.meta: end_play
   when: not run.alone
 """
 
 RETURN = r"""
 alone:
-  description: Whether no other run is noted in the file that still lives.
+  description: Whether no other run in the file is active.
   returned: always
   type: bool
   sample: true
 msg:
-  description: The same in words, with the other run's process and since when it runs.
+  description: The same in words, with the other run's pid and start time.
   returned: always
   type: str
   sample: "another run (pid 4711, since 2026-01-05T10:00:02Z) has not ended yet: this one leaves the boxes to it"

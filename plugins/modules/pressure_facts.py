@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pressure_facts
-short_description: Tells what a box waits for, as vmstat and uptime do
+short_description: Returns what a host waits for, like vmstat and uptime
 version_added: 0.1.0
 description:
-  - Returns the load against the CPUs, the kernel's pressure stall information (PSI) for CPU, memory and I/O, and the rates of
-    swapping, major faults, forks, context switches and CPU time, steal by a noisy neighbour included.
+  - Returns the load per CPU, the kernel's pressure stall information (PSI) for CPU, memory and I/O, and the rates of
+    swapping, major faults, forks, context switches and CPU time, including steal by a noisy neighbor.
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
 options:
   sample_seconds:
     description:
-      - The length of the sample that the rates are taken over. V(0) means since the box was booted, and takes no time.
+      - The length of the sample for the rates. V(0) means since boot, and takes no time.
       - At most V(60).
     type: float
     default: 1
@@ -27,11 +27,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See what the boxes are waiting for, over five seconds
+- name: Sample what the hosts are waiting for, over five seconds
   lifeline.fleet.pressure_facts:
     sample_seconds: 5
 
-- name: Name the boxes whose neighbours take their CPU
+- name: Show the hosts whose neighbors take their CPU
   ansible.builtin.debug:
     msg: "{{ ansible_facts['lifeline_pressure']['cpu_percent']['steal'] }} % of the CPU time is stolen"
   when: (ansible_facts['lifeline_pressure']['cpu_percent']['steal'] or 0) > 10
@@ -44,12 +44,12 @@ ansible_facts:
   type: dict
   contains:
     lifeline_pressure:
-      description: What the box waits for. A value is V(null) where the kernel doesn't say.
+      description: What the host waits for. A value is V(null) if the kernel doesn't provide it.
       returned: always
       type: dict
       contains:
         uptime_seconds:
-          description: Seconds since the box was booted (C(/proc/uptime)).
+          description: Seconds since boot (C(/proc/uptime)).
           type: float
           sample: 28441.94
         cpus:
@@ -93,7 +93,8 @@ ansible_facts:
           type: dict
           contains:
             cpu: &stall
-              description: Waiting for the named resource; V(null) where the kernel doesn't measure it (before 4.20, or switched off).
+              description: Waiting for the named resource; V(null) if the kernel doesn't measure it (before 4.20, or
+                switched off).
               type: dict
               contains:
                 some_avg10_percent:
@@ -109,7 +110,7 @@ ansible_facts:
                   type: float
                   sample: 0.0
                 some_total_microseconds:
-                  description: All such time since boot.
+                  description: The total of this time since boot.
                   type: int
                   sample: 1202110
                 full_avg10_percent:
@@ -125,13 +126,13 @@ ansible_facts:
                   type: float
                   sample: 0.0
                 full_total_microseconds:
-                  description: All such time since boot.
+                  description: The total of this time since boot.
                   type: int
                   sample: 0
             memory: *stall
             io: *stall
         sampled_seconds:
-          description: What the rates were taken over.
+          description: The length of the sample for the rates, in seconds.
           type: float
           sample: 1.0
         since_boot:
@@ -159,7 +160,7 @@ ansible_facts:
               type: float
               sample: 85.0
             iowait:
-              description: Nothing to do but to wait for a disk.
+              description: Idle while a task waits for a disk.
               type: float
               sample: 0.5
             irq:
@@ -171,7 +172,7 @@ ansible_facts:
               type: float
               sample: 0.1
             steal:
-              description: Time that the hypervisor gave to another machine. A noisy neighbour shows here.
+              description: Time that the hypervisor gave to another machine. A noisy neighbor shows here.
               type: float
               sample: 0.4
         swap_in_bytes_per_second:
@@ -183,7 +184,8 @@ ansible_facts:
           type: float
           sample: 0.0
         major_faults_per_second:
-          description: Pages that had to be read from a disk; many of them and no swap is a box that thrashes on its page cache.
+          description: Pages that had to be read from a disk. Many of them without swap mean that the host thrashes on
+            its page cache.
           type: float
           sample: 0.0
         forks_per_second:

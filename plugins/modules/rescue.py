@@ -1,47 +1,48 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manual of the action lifeline.fleet.rescue; its code is plugins/action/rescue.py and runs on the controller."""
+"""Document the action lifeline.fleet.rescue, whose code is plugins/action/rescue.py."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rescue
-short_description: Takes one step to rescue a critical box, and waits what comes of it
+short_description: Takes one step to rescue a critical host, and waits for it to recover
 version_added: 0.1.0
 description:
-  - Looks at a box as M(lifeline.fleet.health) does, and makes a plan of steps for what is critical, the gentlest first. It takes the
-    first step that is not among O(done), and waits until the box has recovered, or O(patience) is over.
-  - "The steps: restart a worker that uses too much memory or has no descriptors left, quietly, and then by force; start one that is
-    missing; resume one that the watchdog has given up; restart another service that holds the memory; for a full file system delete
-    apt's downloaded packages, shorten the journal, and have the service that holds deleted files open reopen them, or restart it."
-  - A step is planned only where it can work, such as the restart of a service that holds enough. What carries SSH, the network,
-    systemd, monit and fail2ban is never restarted, nor what O(spared) names.
-  - It is one round trip a look or a step, and needs no Python on the box. C(ansible-playbook lifeline.fleet.rescue) takes the evidence,
-    and one step after the other.
+  - Checks a host like M(lifeline.fleet.health), and plans steps for the critical findings, the gentlest first. It takes
+    the first step that is not in O(done), and waits until the host has recovered or O(patience) has passed.
+  - "The steps: restart a worker that uses too much memory or has no descriptors left, first gracefully, then by force;
+    start a missing worker; resume a worker that the watchdog has given up; restart another service that holds the
+    memory. For a full file system: delete apt's downloaded packages, shorten the journal, and reload or restart the
+    service that holds deleted files open."
+  - It plans a step only if the step can make enough of a difference. It never restarts units that carry SSH, the
+    network, systemd, monit and fail2ban, nor units in O(spared).
+  - Each check and each step is one round trip, and needs no Python on the host. C(ansible-playbook
+    lifeline.fleet.rescue) collects the evidence and takes one step after the other.
 options:
   evidence:
-    description: What M(lifeline.fleet.evidence) returned as C(evidence).
+    description: C(evidence) from the result of M(lifeline.fleet.evidence).
     type: dict
     required: true
   done:
-    description: The steps that have been taken, by name.
+    description: The names of the steps that have been taken.
     type: list
     elements: str
     default: []
   patience:
-    description: Seconds that the box has to recover after a step; at most 3600.
+    description: Seconds that the host has to recover after a step; at most 3600.
     type: float
     default: 180
   spared:
-    description: Patterns of units that are never restarted, because their data or others' work depends on them. Workers are restarted
-      nevertheless.
+    description: Patterns of units that are never restarted, because their data or the work of others depends on them.
+      Workers are restarted even if a pattern matches.
     type: list
     elements: str
-    default: [redis*, valkey*, mysql*, mariadb*, postgresql*, mongod*, memcached*, elasticsearch*, rabbitmq*, docker*, containerd*, podman*,
-      libvirtd*, cron*, rsyslog*, apache2*, nginx*, haproxy*]
+    default: [redis*, valkey*, mysql*, mariadb*, postgresql*, mongod*, memcached*, elasticsearch*, rabbitmq*, docker*,
+      containerd*, podman*, libvirtd*, cron*, rsyslog*, apache2*, nginx*, haproxy*]
   log:
-    description: A file on the controller to which a line of JSON is added before a step, and one that tells what came of it.
+    description: A file on the controller to which a line of JSON is added before a step, and another with its result.
     type: path
 extends_documentation_fragment:
   - lifeline.fleet.support
@@ -49,10 +50,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - The box is looked at, and the plan returned.
+      - The host is checked, and the plan is returned.
 notes:
-  - It wants root on the box.
-  - Each step is noted in the box's own log, under the name C(lifeline-rescue), as far as that works.
+  - Needs root on the host.
+  - Each step is logged on the host under the name C(lifeline-rescue), if that is possible.
 seealso:
   - module: lifeline.fleet.health
   - module: lifeline.fleet.evidence
@@ -61,50 +62,50 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look how the box is
+- name: Check the host
   lifeline.fleet.health:
-  register: looked
+  register: checked
 
-- name: Keep what it can tell
+- name: Collect evidence
   lifeline.fleet.evidence:
-    health: "{{ looked }}"
-  register: kept
+    health: "{{ checked }}"
+  register: collected
 
 - name: Take the first step
   lifeline.fleet.rescue:
-    evidence: "{{ kept.evidence }}"
+    evidence: "{{ collected.evidence }}"
     log: rescue.log
 """
 
 RETURN = r"""
 step:
-  description: The step that was taken; V(null) where there was none.
-  returned: when the box has answered
+  description: The step that was taken; V(null) if there was none.
+  returned: when the host has answered
   type: str
   sample: restart sidekiq.service
 plan:
-  description: The steps that were left before, where none was taken.
-  returned: when the box has answered
+  description: The remaining steps before this one was taken.
+  returned: when the host has answered
   type: list
   elements: str
 reasons:
-  description: Why there is no step for something that is critical.
-  returned: when the box has answered
+  description: Why there is no step for a critical finding.
+  returned: when the host has answered
   type: list
   elements: str
 recovered:
   description:
-    - Whether nothing is critical any more that a step could mend, and the worker runs anew that a step was to start anew. What has
-      passed, such as OOM kills, or passes, such as load, doesn't count.
-  returned: when the box has answered
+    - Whether no finding is critical any more that a step could fix, and a restarted worker runs as a new process.
+      Findings in the past, such as OOM kills, and temporary ones, such as load, don't count.
+  returned: when the host has answered
   type: bool
 verdict:
-  description: What health said at last; V(down) where the box didn't answer any more.
-  returned: when the box has answered
+  description: The last verdict of health; V(down) if the host no longer answered.
+  returned: when the host has answered
   type: str
 findings:
   description: The reasons for the verdict.
-  returned: when the box has answered
+  returned: when the host has answered
   type: list
   elements: dict
 said:
@@ -112,11 +113,11 @@ said:
   returned: when a step was taken
   type: str
 seconds:
-  description: How long the step took, the waiting included.
+  description: How long the step took, including the wait.
   returned: when a step was taken
   type: float
 msg:
-  description: What was done and what came of it, in a sentence.
+  description: The step and its result, in a sentence.
   returned: always
   type: str
   sample: "restart sidekiq.service: it recovered after 4.1 s: ok: 212M of 256M memory available"
