@@ -8,7 +8,8 @@ import re
 from typing import Mapping
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.escapes import OCTAL, unescape
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.joining import BEGINS, Layout, joined
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.hosts import take_hosts_off
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.joining import Layout, joined
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import KMSG, Record, prefix
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import Clock
 
@@ -40,7 +41,7 @@ def _clean(line: str) -> str:
     return line
 
 
-def _unwrap(lines: list[str]) -> list[str]:
+def unwrap(lines: list[str]) -> list[str]:
     """Return the lines without the prefixes that stand in front of nearly every one of them."""
     for wrapping in _WRAPPINGS:
         full = [line for line in lines[:2000] if line and line != "\r"]
@@ -55,18 +56,19 @@ def from_text(text: str, clock: Clock, stamps: Mapping[int, float | None] | None
     `stamps` has the time at which a log shipper read a line, by the number of the line.
     """
     found: list[Record] = []
-    lines = _unwrap([_clean(line) for line in text.split("\n")])
-    layout = Layout(lines)
+    lines = unwrap([_clean(line) for line in text.split("\n")])
+    read = [prefix(line, clock) for line in lines]
+    layout = Layout(lines, [record.prefixed for record, _position in read])
     for number, line in enumerate(lines):
+        record, position = read[number]
         if line == "--" or not line:
-            layout.before = len(line)
+            layout.before = ""
             continue
-        record, position = prefix(line, clock)
         if not record.prefixed and found:
             whole = joined(found[-1], line, layout)
             if whole is not None:
                 found[-1].text = whole
-                layout.before = len(line)
+                layout.before = line
                 continue
         if line.startswith(" ") and re.match(r" [A-Z_]{3,20}=", line):
             # The fields that follow a record of /dev/kmsg.
@@ -77,8 +79,8 @@ def from_text(text: str, clock: Clock, stamps: Mapping[int, float | None] | None
         found.append(record)
         if "." in record.text and "[" in record.text:
             _split(found, clock)
-        layout.before, layout.indent = len(line), position
-    _take_hosts_off(found)
+        layout.before, layout.indent = line, position
+    take_hosts_off(found)
     return found
 
 
@@ -97,33 +99,16 @@ def _body(line: str, position: int, record: Record) -> str:
 
 def _split(found: list[Record], clock: Clock) -> None:
     """Split the last record into one record per message, if it has several."""
-    for _message_number in range(64):
-        last = found[-1]
-        second = _SECOND.search(last.text, 1)
-        if second is None:
-            return
-        rest = last.text[second.start() :]
-        record, position = prefix(rest, clock)
-        record.text = rest[position:]
+    last = found[-1]
+    starts = [match.start() for match in _SECOND.finditer(last.text, 1)]
+    if not starts:
+        return
+    text = last.text
+    last.text = text[: starts[0]]
+    for start, end in zip(starts, [*starts[1:], len(text)]):
+        part = text[start:end]
+        record, position = prefix(part, clock)
+        record.text = part[position:]
         record.program = record.program or last.program
         record.epoch = last.epoch if record.epoch is None else record.epoch
-        last.text = last.text[: second.start()]
         found.append(record)
-
-
-def _take_hosts_off(found: list[Record]) -> None:
-    """Remove the host's name from a log with stamps but no tags: the first word, if most lines have it."""
-    tagless = [record for record in found if record.tagless]
-    words: dict[str, int] = {}
-    for record in tagless:
-        word = record.text.split(" ", 1)[0]
-        words[word] = words.get(word, 0) + 1
-    if not words:
-        return
-    word = max(words, key=lambda key: words[key])
-    if not word or BEGINS.match(word + " ") or words[word] * 10 < len(tagless) * 6:
-        return
-    for record in tagless:
-        rest = record.text[len(word) :].lstrip(" ") if record.text.startswith(word + " ") else ""
-        if rest and (len(tagless) > 1 or not rest.startswith("invoked oom-killer")):
-            record.text = rest

@@ -5,54 +5,92 @@
 from __future__ import annotations
 
 import re
+from typing import Callable
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
+
+_KILLED = re.compile(r"illed process (\d{1,10})")
+_SELECTED = re.compile(r"ill process (\d{1,10})")
+_SUMMARY = re.compile(r",pid=(\d{1,10}),uid=\d")
+_REAPED = re.compile(r"reaped process (\d{1,10})")
+_TABLE_HEAD = re.compile(r"\[\s{1,4}pid\s{1,4}\]")
+_TABLE_ROW = re.compile(r"\[\s{0,9}\d{1,10}\]\s{1,9}\d{1,10}\s{1,9}\d{1,10}\s")
 
 
 def in_order(found: list[Record]) -> list[Record]:
     """Return records oldest first. Logs are also printed newest first, as by `journalctl -r`."""
-    later = earlier = 0
-    for stamp in ("uptime", "epoch"):
-        last: float | None = None
-        for record in found:
-            value = getattr(record, stamp)
-            if value is not None:
-                if last is not None and value != last:
-                    later, earlier = later + (value > last), earlier + (value < last)
-                last = value
-        if later != earlier:
-            break
-    else:
-        later, earlier = _order_of_messages(found)
-    return found[::-1] if earlier > later else found
+    key, turned = _direction_of_stamps(found)
+    forwards = _direction_of_messages(found)
+    if key is None:
+        return found[::-1] if forwards < 0 else found
+    if not turned:
+        return found
+    if forwards <= 0:
+        return found[::-1]
+    # The newest kill comes first, but the messages of each are in their order.
+    return [record for moment in reversed(_moments(found, key)) for record in moment]
 
 
-def _kind(text: str) -> str | None:
-    """Return which message of a kill a text is."""
-    if "oom-kill:constraint" in text:
-        return "summary"
-    if "illed process " in text:
-        return "killed"
-    if "ill process " in text:
-        return "selected"
-    return "invoked" if "invoked oom-killer" in text else None
-
-
-def _order_of_messages(found: list[Record]) -> tuple[int, int]:
-    """Return how often the messages of a kill stand in their order, and how often in the reverse order."""
-    forwards = backwards = 0
-    last: str | None = None
-    last_pid: str | None = None
+def _moments(found: list[Record], key: Callable[[Record], float | None]) -> list[list[Record]]:
+    """Return the records that follow each other with the same stamp as one list; some have no stamp."""
+    moments: list[list[Record]] = []
+    last: float | None = None
     for record in found:
-        text = record.text
-        kind = _kind(text)
-        if kind is None:
+        stamp = key(record)
+        if not moments or stamp not in (None, last):
+            moments.append([])
+            last = stamp
+        moments[-1].append(record)
+    return moments
+
+
+def _uptime(record: Record) -> float | None:
+    return record.uptime
+
+
+def _epoch(record: Record) -> float | None:
+    return record.epoch
+
+
+def _direction_of_stamps(found: list[Record]) -> tuple[Callable[[Record], float | None] | None, bool]:
+    """Return the stamp that tells the order, or None, and whether the newest record comes first."""
+    for key in (_uptime, _epoch):
+        stamps = [stamp for stamp in map(key, found) if stamp is not None]
+        later = sum(one < other for one, other in zip(stamps, stamps[1:]))
+        earlier = sum(one > other for one, other in zip(stamps, stamps[1:]))
+        if later != earlier:
+            return key, earlier > later
+    return None, False
+
+
+def _direction_of_messages(found: list[Record]) -> int:
+    """Return how much more often messages follow each other in the kernel's order than in the reverse order.
+
+    Only pairs that must belong together count: messages about the same process, and the table of processes below its
+    head. A header and a kill do not: a log may begin with a kill and end with the next header.
+    """
+    balance = 0
+    last: tuple[int, str] | None = None
+    for record in found:
+        stage = _stage(record.text) if record.program is None else None
+        if stage is None:
             continue
-        match = re.search(r",pid=(\d{1,10}),uid=|ill(?:ed)? process (\d{1,10})", text)
-        pid = (match.group(1) or match.group(2)) if match else None
-        if kind == "killed" and last in ("summary", "selected", "invoked"):
-            forwards += 2 if pid == last_pid else 1
-        elif last == "killed" and kind in ("summary", "selected", "invoked"):
-            backwards += 2 if pid == last_pid else 1
-        last, last_pid = kind, pid
-    return forwards, backwards
+        if last is not None and last[1] == stage[1]:
+            balance += (stage[0] > last[0]) - (stage[0] < last[0])
+        last = stage
+    return balance
+
+
+def _stage(text: str) -> tuple[int, str] | None:
+    """Return the stage of a kill that a message is of, and what the kill is known by."""
+    if "ill" in text or "oom" in text:
+        for stage, pattern in enumerate((_SUMMARY, _SELECTED, _KILLED, _REAPED)):
+            match = pattern.search(text)
+            if match:
+                return stage, match.group(1)
+    if "[" in text:
+        if _TABLE_HEAD.match(text):
+            return 0, "table"
+        if _TABLE_ROW.match(text):
+            return 1, "table"
+    return None

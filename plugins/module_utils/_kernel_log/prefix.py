@@ -64,21 +64,22 @@ _LEVELS = r"emerg|alert|crit|err|error|warn|warning|notice|info|debug"
 _PRIORITY = r"(?:(?P<facility>%s)\.(?:%s)\s{1,3})?" % (_FACILITIES, _LEVELS)
 _DECODED = re.compile(r"(?P<facility>%s)\s{0,8}:\s{0,8}(?:%s)\s{0,8}:\s?" % (_FACILITIES, _LEVELS))
 _NO_PRIORITY = rf"(?!(?:{_FACILITIES})\.(?:{_LEVELS})\s)"
+_HOST_NAME = r"(?:[^\s\[\]{}\"]{1,255}|\[[0-9A-Fa-f.]{0,4}:[0-9A-Fa-f:.]{1,45}(?:%\w{1,16})?\])"
 _KERNEL_TAG = re.compile(
     r"(?:"
     + _NO_PRIORITY
-    + r"(?P<host>[^\s\[\]{}\"]{1,80})\s{1,3})?"
+    + rf"(?P<host>{_HOST_NAME})\s{{1,3}})?"
     + _PRIORITY
     + r"(?:(?P<tag>kernel|klogd|vmunix)(?:\[(?P<pid>\d{1,10})\])?:|kernel - \S{1,20} (?:-|\[[^\]]{0,120}\]))(?:\s|$)"
 )
 _OTHER_TAG = re.compile(
     r"(?:"
     + _NO_PRIORITY
-    + r"(?P<host>[^\s\[\]{}\"]{1,80})\s{1,3})?"
+    + rf"(?P<host>{_HOST_NAME})\s{{1,3}})?"
     + _PRIORITY
     + r"(?P<tag>[^\s\[\]:{}\"]{1,64}|\([^\s)]{1,40}\))(?:\[(?P<pid>\d{1,10})\])?:(?=\s)"
 )
-_HOST = re.compile(r"[^\s\[\]{}\"]{1,80}\s{1,3}(?=\[\s{0,12}\d{1,12}\.\d{1,9}\])")
+_HOST = re.compile(_HOST_NAME + r"\s{1,3}(?=\[\s{0,12}\d{1,12}\.\d{1,9}\])")
 _QUOTING = re.compile(r"(?:[>|]|&gt;|(?:stdout|stderr) [FP]\s|[*+-]\s|#\s|`{1,3}|\[(?:pod|container)/[^\]\s]{1,160}\])")
 _JUMP = re.compile(
     r"\bkernel(?:\[\d{1,10}\])?:\s|\[\s{0,12}\d{1,12}\.\d{3,9}(?:\s{1,12}<[\s\d.+-]{1,24}>)?\]"
@@ -87,6 +88,8 @@ _JUMP = re.compile(
     r"|(?<!\d)\d{1,3},\d{1,20},\d{1,20},[^;\s]{1,60};"
 )
 _USER_TAG = re.compile(r"[A-Za-z0-9_)@.-]\[\d{1,10}\]:\s")
+# The stamp of `dmesg --time-format iso` has a comma and six digits.
+_DMESG_ISO = re.compile(r"T\d\d:\d\d:\d\d,\d{6}[+-]\d\d:?\d\d$")
 _BLANKS = (" ", "\t", "\xa0")
 _MOST_PIECES, _MOST_STAMPS = 16, 2
 _MORE, _DONE = "more", "done"
@@ -272,6 +275,9 @@ class _Scanner:
         self._skip(":")
         while self.line[self.position : self.position + 1] == " ":
             self.position += 1
+        if _DMESG_ISO.search(self.line, 0, end) and not _KERNEL_TAG.match(self.line, self.position):
+            # dmesg writes neither a host nor a tag. A name in front of a colon, as in "tmux: server", is a command's.
+            return _MORE if self._uptime_or_delta_follows() else _DONE
         if self.stamps < _MOST_STAMPS and (DATE.match(self.line, self.position) or ISO.match(self.line, self.position)):
             return _MORE
         return None

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.lines import LONGEST_LINE, from_text
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.blocks import items
+from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.lines import LONGEST_LINE, from_text, unwrap
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.order import in_order
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.shippers import (
@@ -29,6 +30,7 @@ _MSG_LINE = re.compile(r'\s{0,40}"msg"\s?:\s?(".{0,4096}")\s{0,8},?\s{0,8}\}?')
 _TIME_LINE = re.compile(r'\s{0,40}"time"\s?:\s{0,8}"?(\d{1,12}\.\d{1,9}|\d{4}-[^"]{10,40})"?')
 _PRI_LINE = re.compile(r'\s{0,40}"pri"\s?:\s{0,8}(\d{1,6})')
 _FACILITY_LINE = re.compile(r'\s{0,40}"fac(?:ility)?"\s?:\s{0,8}"?(\w{1,12})')
+_NEXT = ("},{", "}, {")
 
 
 def records(text: str, clock: Clock | None = None) -> list[Record]:
@@ -44,6 +46,9 @@ def records(text: str, clock: Clock | None = None) -> list[Record]:
 def _lines(text: str) -> list[str]:
     r"""Return the lines of a log, also of one inside a string with its line breaks escaped as `\\n`."""
     lines = text.split("\n")
+    if "MESSAGE" in text:
+        # A line may close one object and open the next one.
+        lines = [part for line in unwrap(lines) for part in (("}", "{") if line.strip() in _NEXT else (line,))]
     if "\\n" not in text:
         return lines
     return [
@@ -71,7 +76,12 @@ class _Parser:
 
     def parse(self, lines: list[str]) -> list[Record]:
         """Return the records of lines."""
-        for line in lines:
+        for item in items(lines) if any("MESSAGE" in line for line in lines) else lines:
+            if not isinstance(item, str):
+                self._flush()
+                self.found.extend(from_json(item, self.clock, from_text))
+                continue
+            line = item
             json_like = '"' in line and len(line) < LONGEST_LINE
             if not (json_like and (self._dmesg_member(line) or self._object(line))):
                 self.plain.append(line)

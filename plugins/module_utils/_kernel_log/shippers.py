@@ -17,7 +17,7 @@ FromText = Callable[[str, Clock], List[Record]]
 
 _MESSAGE_KEYS = ("MESSAGE", "msg", "message", "log", "line", "text", "Message", "textPayload", "body")
 _TIME_KEYS = ("@timestamp", "timestamp", "time", "ts", "date")
-_JOURNAL_KEYS = ("MESSAGE", "_TRANSPORT", "__REALTIME_TIMESTAMP")
+JOURNAL_KEYS = ("MESSAGE", "_TRANSPORT", "__REALTIME_TIMESTAMP")
 _DEEPEST = 4
 
 
@@ -76,7 +76,7 @@ def shipped_at(entry: object, clock: Clock) -> float | None:
 
 def shipped_line(entry: object) -> str | None:
     """Return the line that a log shipper wrapped in JSON, or None if the object is anything else."""
-    if not isinstance(entry, dict) or any(key in entry for key in (*_JOURNAL_KEYS, "dmesg", "pri", "fac")):
+    if not isinstance(entry, dict) or any(key in entry for key in (*JOURNAL_KEYS, "dmesg", "pri", "fac")):
         return None
     if "msg" in entry and not isinstance(entry.get("time"), str):
         return None
@@ -90,7 +90,7 @@ def from_json(entry: object, clock: Clock, from_text: FromText) -> list[Record]:
         return []
     if isinstance(entry.get("dmesg"), list):
         return [record for item in entry["dmesg"] for record in from_json(item, clock, from_text)]
-    if any(key in entry for key in _JOURNAL_KEYS):
+    if any(key in entry for key in JOURNAL_KEYS):
         return _from_journal(entry)
     return _from_shipper(entry, clock, from_text)
 

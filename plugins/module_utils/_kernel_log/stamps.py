@@ -102,18 +102,25 @@ _ZONES = {
     "AEST": 10,
     "AEDT": 11,
 }
+# The end of a zone, of a year, and of AM or PM. A host's name may follow the time and begin like any of them: Z-1,
+# PM.example, 2019-web1, 2001:db8::1.
+_END = r"(?=\s|[\],\"']|:(?:\s|$)|$)"
 ISO = re.compile(
     r"(?:(?P<weekday>[^\W\d_]{2,9}\.?,?)\s)?(?P<year>\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]"
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,9})?"
-    r"(?:\s?(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)|\s(?P<zone2>[A-Z]{3,5})(?=\s|$))?"
+    r"(?:\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)" + _END + r"|\s(?P<zone2>[A-Z]{3,5})(?=\s|$))?"
 )
+_HOST_AND_TAG = r"\s{1,3}\S{1,255}\s{1,3}(?:kernel|[^\s:\[\]]{1,64}\[\d{1,10}\]):"
+# "2019" in "Nov 18 11:06:40 2019 kernel:" is a host's name: in front of a year stands a weekday, or behind it a host.
 DATE = re.compile(
-    r"(?:[^\W\d_]{1,9}\.?,?\s{1,3})?"
+    r"(?:(?P<weekday>[^\W\d_]{1,9}\.?,?)\s{1,3})?"
     r"(?:(?P<name>[^\W\d_]{3,10}\.?|\d{1,2}\s?[月월])\s{1,3}(?P<day>\d{1,2})[日일]?"
     r"|(?P<day2>\d{1,2})\.?\s{1,3}(?P<name2>[^\W\d_]{3,10}\.?)),?"
-    r"\s{1,3}(?:(?P<year>(?:19"
-    r"|20)\d\d)\s{1,3})?(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,9})?"
-    r"(?:\s(?P<half>[AP]M)\b)?(?:\s(?P<zone>[A-Z]{3,5}|[+-]\d\d)(?=\s\d{4}\b))?(?:\s(?P<year2>(?:19|20)\d\d)\b)?"
+    r"\s{1,3}(?:(?P<year>(?:19|20)\d\d)\s{1,3})?"
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?P<fraction>[.,]\d{1,9})?"
+    r"(?:\s(?P<half>[AP]M)" + _END + r")?"
+    r"(?:\s(?P<zone>[A-Z]{3,5}|[+-]\d\d)(?=\s(?:19|20)\d\d(?:\s|\]|$)))?"
+    r"(?:\s(?P<year2>(?:19|20)\d\d)" + _END + r"(?(weekday)|(?=[\]]|$|" + _HOST_AND_TAG + r")))?"
 )
 
 

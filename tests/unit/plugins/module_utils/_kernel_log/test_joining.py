@@ -10,12 +10,11 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.joining
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 
 
-def join(text, line, width=200, **layout):
-    last = Record(text)
-    shape = Layout(["x" * width])
+def join(text, line, width=300, **layout):
+    shape = Layout(["x" * width], [True])
     for key, value in layout.items():
         setattr(shape, key, value)
-    return joined(last, line, shape)
+    return joined(Record(text), line, shape)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +35,38 @@ def test_a_message_that_was_broken_at_a_blank(text, line, whole):
     assert join(text, line) == whole
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "whole"),
+    [
+        ("Worker-31 invoked", "oom-killer: gfp_mask=0x0", "Worker-31 invoked oom-killer: gfp_mask=0x0"),
+        ("", "oom-kill:constraint=CONSTRAINT_NONE", "oom-kill:constraint=CONSTRAINT_NONE"),
+        ("Killed process 7 (Web", "Content) total-vm:9kB", "Killed process 7 (Web Content) total-vm:9kB"),
+        ("[ 7] 1001 7 500000 40000 0 0", "100 ruby", "[ 7] 1001 7 500000 40000 0 0 100 ruby"),
+        ("Worker-", "31 invoked oom-killer", "Worker-31 invoked oom-killer"),
+    ],
+)
+def test_a_message_that_a_mail_program_broke(text, line, whole):
+    assert join(text, line, mail_width=72, before="x" * 70) == whole
+
+
+def test_prose_behind_a_kill_without_sizes():
+    assert join("Killed process 7 (x)", "(see above) it hung", mail_width=72, before="x" * 70) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "prefixed", "width"),
+    [
+        (["a" * 40 + " bbbbbb", "c" * 30 + " ddd", "e" * 44 + " f"], [True, False, True], 47),
+        (["a" * 40 + " bbbbbb", "short", "e" * 20 + " ffff", "short"], [True, False, True, False], 0),
+        (["a" * 40 + " bbbbbb", "c" * 30 + " ddd"], [True, True], 0),
+        (["a" * 40 + " bbbbbb", "c" * 30 + " ddd"], [False, False], 0),
+        ([], [], 0),
+    ],
+)
+def test_the_width_of_a_mail(lines, prefixed, width):
+    assert Layout(lines, prefixed).mail_width == width
+
+
 def test_a_name_with_a_line_break():
     assert join("Killed process 7 (line", "        break) total-vm:9kB", indent=8) == (
         "Killed process 7 (line\nbreak) total-vm:9kB"
@@ -47,7 +78,9 @@ def test_a_message_of_several_lines():
 
 
 def test_a_message_that_a_terminal_broke_at_its_width():
-    assert join("a" * 70 + "anon-rs", "s:8kB", width=80, wrapped=True, before=80, indent=3).endswith("anon-rss:8kB")
+    assert join("a" * 70 + "anon-rs", "s:8kB", width=80, wrapped=True, before="x" * 80, indent=3).endswith(
+        "anon-rss:8kB"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.order import in_order
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 
@@ -32,6 +34,34 @@ def test_the_messages_of_a_kill_decide_if_there_is_no_stamp():
     killed = "Killed process 7 (x) total-vm:9kB"
     assert texts([Record(killed), Record(selected)]) == [selected, killed]
     assert texts([Record(selected), Record(killed)]) == [selected, killed]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Killed process 7 (x)", "b invoked oom-killer: x", "Killed process 8 (y)", "c invoked oom-killer: x"],
+        ["Killed process 7 (x)", "oom_reaper: reaped process 7 (x)", "b invoked oom-killer: x"],
+        ["[ pid ]   uid  tgid name", "[    7]     0     7 9 x", "Killed process 7 (x)"],
+        ["oom-kill:constraint=CONSTRAINT_NONE,task=x,pid=7,uid=0", "Killed process 7 (x)"],
+    ],
+)
+def test_messages_of_one_second(texts):
+    assert [record.text for record in in_order([Record(text, epoch=5.0) for text in texts])] == texts
+    if "reaped" in "".join(texts) or "pid" in texts[0]:
+        assert [record.text for record in in_order([Record(text, epoch=5.0) for text in texts[::-1]])] == texts
+
+
+def test_the_newest_kill_first_with_its_messages_in_order():
+    selected, killed = "Kill process {} (x) score 9", "Killed process {} (x)"
+    records = [Record(text.format(number), float(number)) for number in (3, 2, 1) for text in (selected, killed)]
+    assert [record.text for record in in_order(records)] == [
+        text.format(number) for number in (1, 2, 3) for text in (selected, killed)
+    ]
+
+
+def test_programs_do_not_tell_the_order():
+    quoted = [Record("Killed process 7 (x)", program="npd"), Record("Kill process 7 (x) score 9", program="npd")]
+    assert in_order(quoted) == quoted
 
 
 def test_no_records():

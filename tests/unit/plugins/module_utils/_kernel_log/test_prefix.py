@@ -46,6 +46,11 @@ def read(line):
         ("Fri Nov 20 22:20:29 2026 kern.err kernel: [   12.500000] ", 12.5, 1795213229),
         ("> > [   12.500000] ", 12.5, None),
         ("percona # [   12.500000] ", 12.5, None),
+        ("Nov 20 22:20:29 2001:db8:0:215::133 kernel: [   12.500000] ", 12.5, 1795213229),
+        ("Nov 20 22:20:29 [2001:db8::1] kernel: [   12.500000] ", 12.5, 1795213229),
+        ("Nov 20 22:20:29 2019-web1 kernel: ", None, 1795213229),
+        ("2026-11-20T22:20:29,000000+00:00 ", None, 1795213229),
+        ("2026-11-20T22:20:29,000000+0000 ", None, 1795213229),
     ],
 )
 def test_a_kernels_prefix(front, uptime, epoch):
@@ -75,6 +80,11 @@ def test_a_programs_prefix(front, program):
 )
 def test_the_task_that_the_kernel_names(front, caller):
     assert read(front + MESSAGE)[0].caller == caller
+
+
+def test_a_name_with_a_colon_is_no_tag_in_a_log_of_dmesg():
+    record, rest = read("2026-11-20T22:20:29,000000+00:00 tmux: server invoked oom-killer: x")
+    assert (rest, record.program) == ("tmux: server invoked oom-killer: x", None)
 
 
 def test_a_host_in_capitals_is_no_zone():
