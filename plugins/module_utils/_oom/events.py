@@ -15,10 +15,17 @@ import re
 from itertools import takewhile
 from typing import Iterable, TypedDict
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape_or_none
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.escapes import readable
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom.joiner import runs
-from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import CONSTRAINTS, Row, Summary, Victim
+from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import (
+    CONSTRAINTS,
+    Row,
+    Selected,
+    Summary,
+    Victim,
+)
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom.runs import Killed, Run
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.cgroup_units import unit_of
 
@@ -33,6 +40,9 @@ class Event(TypedDict):
     name: str | None
     uid: int | None
     score: int | None
+    chosen_pid: int | None
+    chosen_name: str | None
+    chosen_score: int | None
     oom_score_adj: int | None
     total_vm_bytes: int | None
     anon_rss_bytes: int | None
@@ -85,7 +95,8 @@ def _event(run: Run, killed: Killed, source: str | None) -> Event:
     stamped = killed.record if killed.record.uptime is not None or killed.record.epoch is not None else run.record
     invoker = _invoker(run)
     name = _name(run, victim, own, row)
-    task_memcg = _task_memcg(run, own)
+    task_memcg = escape_or_none(_task_memcg(run, own))
+    chosen = _chosen(run, victim, row)
     constraint, memcg = _constraint(run, killed.why)
     in_memcg = constraint == "memcg"
     return {
@@ -93,18 +104,21 @@ def _event(run: Run, killed: Killed, source: str | None) -> Event:
         "uptime_seconds": stamped.uptime,
         "killer": "kernel",
         "pid": victim.pid,
-        "name": None if name is None else readable(name),
+        "name": _printable(name),
         "uid": _first(victim.uid, own.uid if own else None, row.uid if row else None),
         "score": _first(victim.score, _score(run, victim, row)),
-        "oom_score_adj": _first(victim.oom_score_adj, _adjustment(run, row) if row else None),
+        "chosen_pid": chosen.pid if chosen else None,
+        "chosen_name": _printable(chosen.name) if chosen else None,
+        "chosen_score": chosen.score if chosen else None,
+        "oom_score_adj": _first(victim.oom_score_adj, _adjustment(run, row, victim.name) if row else None),
         "total_vm_bytes": victim.total_vm_bytes,
         "anon_rss_bytes": victim.anon_rss_bytes,
         "file_rss_bytes": victim.file_rss_bytes,
         "shmem_rss_bytes": victim.shmem_rss_bytes,
         "pgtables_bytes": victim.pgtables_bytes,
-        "invoker": None if invoker is None else readable(invoker),
+        "invoker": _printable(invoker),
         "constraint": constraint,
-        "memcg": memcg if in_memcg else None,
+        "memcg": escape_or_none(memcg) if in_memcg else None,
         "task_memcg": task_memcg,
         "oom_group": True if run.group and run.victims and victim.pid == run.victims[0].victim.pid else None,
         "unit": unit_of(task_memcg),
@@ -112,6 +126,11 @@ def _event(run: Run, killed: Killed, source: str | None) -> Event:
         "usage_bytes": run.usage if in_memcg else None,
         "source": source,
     }
+
+
+def _printable(name: str | None) -> str | None:
+    """Return a name as one line that a terminal prints as it is."""
+    return None if name is None else escape_or_none(readable(name))
 
 
 def _first(*values: int | None) -> int | None:
@@ -143,17 +162,33 @@ def _name(run: Run, victim: Victim, own: Summary | None, row: Row | None) -> str
 
 
 def _task_memcg(run: Run, own: Summary | None) -> str | None:
-    if own:
+    if own is None and run.summary:
+        return None
+    if own is None:
+        others = (run.limit_memcg, run.stats_memcg, run.group_memcg)
+        whole = (other for other in others if run.task_memcg and _is_cut(run.task_memcg, other))
+        return next(whole, run.task_memcg)
+    if own.cut_task_memcg is None:
         return own.task_memcg
-    return run.task_memcg if not run.summary else None
+    return _whole(own.cut_task_memcg, run.task_memcg, run.group_memcg, run.stats_memcg)
+
+
+def _whole(cut: str | None, *paths: str | None) -> str | None:
+    """Return the path that begins like one that was cut, or None if no message has it."""
+    return next((path for path in paths if cut and path and path.startswith(cut)), None)
 
 
 def _score(run: Run, victim: Victim, row: Row | None) -> int | None:
     """Return the score of the process that was chosen, unless its child died in its place."""
+    return None if run.selected is None or _chosen(run, victim, row) else run.selected.score
+
+
+def _chosen(run: Run, victim: Victim, row: Row | None) -> Selected | None:
+    """Return the process that was chosen if another one died, such as its child."""
     chosen = run.selected
-    if chosen is None or chosen.pid != victim.pid and not _is_thread(run, chosen.pid, victim.pid, row):
+    if chosen is None or chosen.pid == victim.pid or _is_thread(run, chosen.pid, victim.pid, row):
         return None
-    return chosen.score
+    return chosen
 
 
 def _is_thread(run: Run, chosen: int, pid: int, row: Row | None) -> bool:
@@ -170,9 +205,10 @@ def _columns(run: Run) -> list[str] | None:
     return run.columns[2:] if run.columns and run.columns[:2] == ["uid", "tgid"] else None
 
 
-def _adjustment(run: Run, row: Row) -> int | None:
-    """Return oom_score_adj from a row of the table of processes."""
-    values = row.rest.split()
+def _adjustment(run: Run, row: Row, name: str | None) -> int | None:
+    """Return oom_score_adj from a row of the table of processes; the name of the process is at the row's end."""
+    rest = row.rest.rstrip()
+    values = (rest[: -len(name)] if name and rest.endswith(" " + name) else rest).split()
     columns = _columns(run)
     if columns:
         if "oom_score_adj" not in columns:
@@ -200,11 +236,12 @@ def _row_name(run: Run, row: Row) -> str | None:
 def _constraint(run: Run, why: str | None) -> tuple[str, str | None]:
     """Return which memory had run out, and the cgroup whose limit was hit."""
     summary = run.summary
-    memcg = (summary.memcg if summary else None) or run.limit_memcg
+    memcg = _memcg(run)
+    limited = run.limit_memcg or run.cut_limit_memcg or summary and (summary.memcg or summary.cut_memcg)
     why = why or (run.selected.why if run.selected else None) or ""
     told = summary.constraint if summary else None
-    if why.startswith("memory cgroup") or memcg or told == "CONSTRAINT_MEMCG":
-        return "memcg", memcg or run.stats_memcg
+    if why.startswith("memory cgroup") or limited or told == "CONSTRAINT_MEMCG":
+        return "memcg", memcg
     if told and told != "CONSTRAINT_NONE":
         return CONSTRAINTS[told], None
     if "mpol_bind" in why:
@@ -214,5 +251,23 @@ def _constraint(run: Run, why: str | None) -> tuple[str, str | None]:
     if why or told or summary and summary.whole_system:
         return "system", None
     if run.memcg_traced:
-        return "memcg", run.stats_memcg
+        return "memcg", memcg
     return "system" if run.system else "unknown", None
+
+
+def _memcg(run: Run) -> str | None:
+    """Return the cgroup whose limit was hit, from whichever message has its path whole."""
+    summary, stats = run.summary, run.stats_memcg
+    if summary and summary.memcg:
+        return summary.memcg
+    if summary and summary.cut_memcg:
+        return _whole(summary.cut_memcg, run.limit_memcg, stats)
+    cut = run.cut_limit_memcg
+    if cut and _is_cut(cut, stats):
+        return stats
+    return run.limit_memcg or (None if cut else stats)
+
+
+def _is_cut(path: str, other: str | None) -> bool:
+    """Return whether another path shows that a path was cut: it begins alike, and does not go on with a slash."""
+    return other is not None and other.startswith(path) and other[len(path) : len(path) + 1] not in ("", "/")

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable, NamedTuple
+from itertools import islice
+from typing import Iterable, Iterator, NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import messages, report
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import (
+    GROUP,
     INVOKED,
     KILLED,
+    LONGEST_SUMMARY,
     SELECTED,
     SKIPPED,
     SUMMARY,
@@ -32,7 +35,7 @@ _WORDS = (
     "killable processes",
     "panic_on_oom",
 )
-_MOST_KILLS = 1000  # in one record
+_MOST_MESSAGES = 1000  # of one kind in one record
 _MOST_PARTS = 4  # of one summary
 
 
@@ -64,32 +67,33 @@ class Joiner:
     def feed(self, index: int, record: Record) -> None:
         """Take one record; `index` counts them."""
         self._report.continue_path(record.text)
+        believed = record.program is None
         relevant = any(word in record.text for word in _WORDS)
         if self._open_summary is not None:
             self._continue_summary(self._open_summary, record)
-        elif not relevant:
-            self._report.table_row(record.text)
+        elif not relevant and believed:
+            self._report.table_row(index, record)
         if not relevant:
             return
-        believed = record.program is None
         if believed:
             self._report.read(index, record)
         found = _messages(record.text)
+        speaker = messages.Speaker(record)
         for message in found:
-            self._take(index, record, message, believed)
+            self._take(index, record, message, speaker)
         if believed and not found:
             self._after(record.text)
 
-    def _take(self, index: int, record: Record, message: _Message, believed: bool) -> None:
+    def _take(self, index: int, record: Record, message: _Message, speaker: messages.Speaker) -> None:
         if message.kind == "invoked":
-            if believed and messages.invoked_by_kernel(record, message.start):
+            if record.program is None and messages.invoked_by_kernel(record, message.start):
                 self._invoked(index, record, message.match)
             return
-        why, real = messages.by_kernel(record, message.start)
+        why, real = speaker.reason(message.start)
         if not real:
             return
         if message.kind == "summary":
-            self._summary(index, record, message.start)
+            self._summary(index, record, message)
         elif message.kind == "selected":
             self._selected(index, record, message.match, why)
         else:
@@ -99,6 +103,7 @@ class Joiner:
 
     def _invoked(self, index: int, record: Record, match: re.Match[str]) -> None:
         last = self.runs.last
+        self.runs.forget_rows()
         run = self.runs.new(index, record)
         run.header = True
         if match.group().startswith(" "):
@@ -106,8 +111,8 @@ class Joiner:
         if last is not None and _is_bare_header(last) and not apart(last.record, record, 1):
             last.interrupted = True
 
-    def _summary(self, index: int, record: Record, start: int) -> None:
-        facts = messages.summary(record.text, start)
+    def _summary(self, index: int, record: Record, message: _Message) -> None:
+        facts = messages.summary(record.text, message.start, message.end)
         run = next(
             (
                 run
@@ -116,15 +121,15 @@ class Joiner:
             ),
             None,
         )
-        run = run or self.runs.new(index, record)
+        run = run or self.runs.begin(index, record)
         run.summary = facts
         if facts.pid is None:
-            self._open_summary = _OpenSummary(run, record.text[start:], 0)
+            self._open_summary = _OpenSummary(run, record.text[message.start : message.start + LONGEST_SUMMARY], 0)
 
     def _continue_summary(self, part: _OpenSummary, record: Record) -> None:
         """Take the rest of a summary that the kernel split: it follows as a record with a prefix of its own."""
         body = record.text
-        joined = part.text.rstrip() + body
+        joined = part.text.rstrip() + body[:LONGEST_SUMMARY]
         if part.parts >= _MOST_PARTS or re.search("illed process|invoked oom-killer|oom-kill:", body):
             self._open_summary = None
         elif SUMMARY_TAIL.search(body) or body.startswith((",", "/")):
@@ -141,7 +146,7 @@ class Joiner:
             for run in self.runs.waiting(index, record)
             if run.selected is None and (run.summary is None or run.summary.pid in (None, pid))
         ]
-        run = choose(waiting, pid, record) or self.runs.new(index, record)
+        run = choose(waiting, pid, record) or self.runs.begin(index, record)
         run.selected = Selected(pid, name, int(match.group(5)), why)
 
     def _killed(self, index: int, record: Record, victim: Victim, why: str | None) -> None:
@@ -150,7 +155,7 @@ class Joiner:
             # The kernel kills the whole group, and the first victim once more.
             return
         if run is None:
-            run = self.runs.new(index, record)
+            run = self.runs.begin(index, record)
         if victim.name is None and run.summary and run.summary.pid == victim.pid:
             victim = victim._replace(name=run.summary.name)
         run.victims.append(Killed(victim, record, why))
@@ -165,8 +170,8 @@ class Joiner:
         last = self.runs.last
         if last is not None and last.group and last.reaches(index, record):
             return last
-        # A run whose summary names another process waits for that one.
-        free = [run for run in waiting if run.named_pid is None]
+        # A run whose summary names another process waits for that one. Kernel 5.0 may kill its child instead.
+        free = [run for run in waiting if run.named_pid is None or run.selected and run is last]
         selecting = [run for run in free if run.selected]
         return selecting[0] if selecting else choose(free, pid, record)
 
@@ -185,6 +190,8 @@ class Joiner:
             return
         if "oom.group set" in text and "going to be killed" in text:
             last.group = True
+            match = GROUP.search(text)
+            last.group_memcg = match.group(1) if match else None
         elif "is already exiting" in text:
             match = SKIPPED.search(text)
             if match:
@@ -210,19 +217,19 @@ def _messages(text: str) -> list[_Message]:
     """Return the messages of a kill in a text, in their order."""
     found: list[_Message] = []
     if "illed process " in text:
-        matches = list(KILLED.finditer(text))
-        ends = [match.start() for match in matches[1:]] + [len(text)]
-        found += [_Message(match.start(), "killed", match, end) for match, end in zip(matches[:_MOST_KILLS], ends)]
+        found += _all("killed", KILLED.finditer(text), len(text))
     if "ill process " in text:
-        found += _all("selected", SELECTED.finditer(text))
+        found += _all("selected", SELECTED.finditer(text), len(text))
     if "oom-kill" in text:
-        found += _all("invoked", INVOKED.finditer(text))
-        found += _all("summary", SUMMARY.finditer(text))
+        found += _all("invoked", INVOKED.finditer(text), len(text))
+        found += _all("summary", SUMMARY.finditer(text), len(text))
     return sorted(found, key=lambda message: message.start)
 
 
-def _all(kind: str, matches: Iterable[re.Match[str]]) -> list[_Message]:
-    return [_Message(match.start(), kind, match, 0) for match in matches]
+def _all(kind: str, matches: Iterator[re.Match[str]], end: int) -> list[_Message]:
+    found = list(islice(matches, _MOST_MESSAGES + 1))
+    ends = [match.start() for match in found[1:]] + [end]
+    return [_Message(match.start(), kind, match, end) for match, end in zip(found[:_MOST_MESSAGES], ends)]
 
 
 def runs(found: Iterable[Record]) -> list[Run]:

@@ -18,7 +18,7 @@ _SCORE = re.compile(r"\) score (\d{1,10})")
 _UID = re.compile(r"\bUID:? ?(\d{1,10})\b")
 _REST = re.compile(r"oom_reaper:|\bKill process \d|invoked oom-killer|oom-kill:constraint|\[ {0,6}\d{1,10}\.\d{6}\]")
 _WHY = re.compile(
-    r"((?:Memory cgroup )?out of memory(?: in UB \d{1,10}| \([a-z_]{1,40}\))?"
+    r"((?:Memory cgroup )?out of memory(?: in UB \S{1,40}| \([a-z_]{1,40}\))?"
     r"|No available memory(?: \(MPOL_BIND\)| in cpuset))\s?:\s{0,3}$",
     re.IGNORECASE,
 )
@@ -35,6 +35,7 @@ TASK_IN = re.compile(r"\bTask in (/[^\n]{0,1000})")
 LIMIT_OF = re.compile(r"killed as a result of limit of (/[^\n]{0,1000})")
 USAGE = re.compile(r"(?<![\w+])memory: usage (\d{1,20})kB, limit (\d{1,20})kB")
 STATS_FOR = re.compile(r"\bMemory cgroup stats for (/[^\n]{0,1000}?)(?::\s|:$)")
+GROUP = re.compile(r"\bTasks in (/[^\n]{1,1000}) are going to be killed")
 COLUMNS = re.compile(r"\[ {1,4}pid {1,4}\]\s{1,8}(uid\s[^\n]{1,160}name)")
 _ROW = re.compile(r"\[\s{0,9}(\d{1,10})\]\s{1,9}(\d{1,10})\s{1,9}(\d{1,10})\s{1,12}(\d{1,15}\s[^\n]{0,200})")
 COMM = re.compile(
@@ -61,19 +62,29 @@ CONSTRAINTS = {
 }
 # How many characters a name may have: 15 bytes, each written as an escape.
 _LONGEST_NAME = 60
+# A line is cut at a pager's width with one of these at its end.
+_CUT_MARKS = (">", "\u2026", "...")
+LONGEST_SUMMARY = 9000
+_LONGEST_FRONT = 300
+_LONGEST_TAG = 16
 _NO_SIZES = " .\t\r\"'`,;|"
 
 
 class Summary(NamedTuple):
-    """What the line `oom-kill:constraint=...` says; None if it does not say it."""
+    """What the line `oom-kill:constraint=...` says; None if it does not say it.
 
-    constraint: str | None
-    memcg: str | None
-    task_memcg: str | None
-    whole_system: bool
+    `cut_memcg` and `cut_task_memcg` are beginnings of paths, if the line ends inside them.
+    """
+
+    constraint: str | None = None
+    memcg: str | None = None
+    task_memcg: str | None = None
+    whole_system: bool = False
     pid: int | None = None
     name: str | None = None
     uid: int | None = None
+    cut_memcg: str | None = None
+    cut_task_memcg: str | None = None
 
 
 class Selected(NamedTuple):
@@ -119,9 +130,19 @@ class Row(NamedTuple):
 
 def cgroup_path(text: str) -> str | None:
     """Return a cgroup's path as far as it goes, or None if a pager cut it."""
+    path = _path(text)
+    return None if not path or path.endswith(_CUT_MARKS) else path
+
+
+def cut_path(text: str) -> str | None:
+    """Return the beginning of a path that was cut, without the mark of a pager, or None if there is none."""
+    path = _path(text).rstrip(".>\u2026")
+    return path if path.startswith("/") else None
+
+
+def _path(text: str) -> str:
     end = _PATH_END.search(text)
-    path = (text[: end.start()] if end else text).rstrip()
-    return None if not path or path.endswith(">") else path
+    return (text[: end.start()] if end else text).rstrip()
 
 
 def _last(matches: Iterable[re.Match[str]]) -> re.Match[str] | None:
@@ -131,44 +152,49 @@ def _last(matches: Iterable[re.Match[str]]) -> re.Match[str] | None:
     return found
 
 
-def summary(text: str, start: int) -> Summary:
-    """Parse the line `oom-kill:constraint=...` that begins at a place of a text.
+def summary(text: str, start: int, end: int | None = None) -> Summary:
+    """Parse the line `oom-kill:constraint=...` between two places of a text.
 
     The victim's name may contain anything, so the line is read from its end.
     """
     match = SUMMARY.match(text, start)
     constraint = match.group(1) if match and match.group(1) in CONSTRAINTS else None
-    body = text[start : start + 9000]
-    end = _last(_SUMMARY_END.finditer(body))
-    if end is None:
-        memcg, _task_memcg = _cgroups(body, False)
-        return Summary(constraint, memcg, None, ",global_oom" in body)
+    body = text[start : min(start + LONGEST_SUMMARY, len(text) if end is None else end)]
+    tail = _last(_SUMMARY_END.finditer(body))
+    if tail is None:
+        return _cut_summary(constraint, body)
     # The name is everything behind the first ",task=" after the paths.
     first = body.find(",task=")
     head = body[:first]
-    memcg, task_memcg = _cgroups(head, True)
+    memcg, task_memcg = _cgroups(head)
     return Summary(
         constraint=constraint,
-        memcg=memcg,
+        memcg=None if memcg is None else cgroup_path(memcg),
         task_memcg=task_memcg,
         whole_system=",global_oom" in head,
-        pid=int(end.group(2)),
-        name=body[first + len(",task=") : end.start(2) - len(",pid=")],
-        uid=int(end.group(3)),
+        pid=int(tail.group(2)),
+        name=body[first + len(",task=") : tail.start(2) - len(",pid=")],
+        uid=int(tail.group(3)),
     )
 
 
-def _cgroups(head: str, complete: bool) -> tuple[str | None, str | None]:
-    """Return the cgroup whose limit was hit and the victim's; None for one that is not told or that the line cuts."""
+def _cut_summary(constraint: str | None, body: str) -> Summary:
+    """Parse a line that ends before its end."""
+    memcg, task_memcg = _cgroups(body)
+    told = Summary(constraint, whole_system=",global_oom" in body)
+    if task_memcg is None:
+        return told._replace(cut_memcg=None if memcg is None else cut_path(memcg))
+    path, ended, _name = task_memcg.partition(",task=")
+    if ended:
+        return told._replace(memcg=memcg, task_memcg=path)
+    return told._replace(memcg=memcg, cut_task_memcg=cut_path(path))
+
+
+def _cgroups(head: str) -> tuple[str | None, str | None]:
+    """Return the cgroup whose limit was hit and the victim's, None for one that is not told."""
     _before, told, rest = head.partition(",oom_memcg=")
     memcg, task_told, task_memcg = (rest if told else head).partition(",task_memcg=")
-    if not told:
-        limited = None
-    elif task_told:
-        limited = memcg
-    else:
-        limited = cgroup_path(memcg) if complete else None
-    return limited, task_memcg if task_told and complete else None
+    return memcg if told else None, task_memcg if task_told else None
 
 
 def killed(text: str, match: re.Match[str], end: int) -> Victim | None:
@@ -249,26 +275,48 @@ def is_row(text: str) -> bool:
     return _ROW.search(text, 0, 200) is not None
 
 
-def by_kernel(record: Record, start: int) -> tuple[str | None, bool]:
-    """Return why the kernel killed, and whether the kernel itself says so.
+class Speaker:
+    """Tell for the messages of a record, in their order, why the kernel killed and whether the kernel itself says so.
 
-    Text in front of the message, as a program's tag, shows that a program quotes the kernel.
+    Text in front of a message, such as a program's tag, shows that a program quotes the kernel.
     """
-    if record.program is not None:
-        return None, False
-    front = record.text[:start]
-    front = front[front.rfind("\n") + 1 :]
-    reason = None
-    why = _WHY.search(front, max(0, len(front) - 80))
-    if why:
-        front, reason = front[: why.start()], why.group(1).lower()
-    front = front.strip(" \t>|`*\"'")
-    if not front:
-        return reason, True
-    if _TAG_AT_END.search(front) or _TAG.search(front) and not _UPTIME_AT_END.search(front[-40:]):
-        return reason, False
-    told_by_program = record.prefixed and _WORD.match(front) and not _KERNELS_WORD.match(front)
-    return reason, not told_by_program
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self._line = 0  # where the line of the last message begins
+        self._looked = 0  # up to where that line was searched for a tag
+        self._tag_end: int | None = None
+
+    def reason(self, start: int) -> tuple[str | None, bool]:
+        """Return the reason in front of a message that begins at `start`, and whether the kernel gives it."""
+        record, text = self.record, self.record.text
+        if record.program is not None:
+            return None, False
+        tagged = self._is_tagged(start)
+        front = text[max(self._line, start - _LONGEST_FRONT) : start]
+        reason = None
+        why = _WHY.search(front, max(0, len(front) - 80))
+        if why:
+            front, reason = front[: why.start()], why.group(1).lower()
+        front = front.strip(" \t>|`*\"'")
+        if not front:
+            return reason, True
+        if _TAG_AT_END.search(front[-80:]) or tagged and not _UPTIME_AT_END.search(front[-40:]):
+            return reason, False
+        told_by_program = record.prefixed and _WORD.match(front) and not _KERNELS_WORD.match(front)
+        return reason, not told_by_program
+
+    def _is_tagged(self, start: int) -> bool:
+        """Return whether a program's tag stands in front of a place, in its line."""
+        text = self.record.text
+        line = text.rfind("\n", self._looked, start) + 1
+        if line:
+            self._line, self._tag_end = line, None
+        if self._tag_end is None:
+            match = _TAG.search(text, max(self._line, self._looked - _LONGEST_TAG), start)
+            self._tag_end = match.end() if match else None
+        self._looked = max(self._looked, start)
+        return self._tag_end is not None and self._tag_end <= start
 
 
 def invoker_name(text: str, end: int) -> str:
@@ -276,7 +324,7 @@ def invoker_name(text: str, end: int) -> str:
 
     A name has at most 15 bytes.
     """
-    before = text[:end]
+    before = text[max(0, end - _LONGEST_FRONT) : end]
     if len(before) <= 15 or len(re.sub(r"\\x[0-9a-f]{2}", "x", before)) <= 15:
         return before
     before = before[before.rfind("\n") + 1 :]

@@ -18,6 +18,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages impor
     TRACE,
     USAGE,
     cgroup_path,
+    cut_path,
     is_row,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom.runs import Run, Runs
@@ -51,7 +52,7 @@ class Report:
         last = self.runs.last
         if "Mem-Info" in text and last is not None and last.waits and last.header:
             last.system = True
-        self.table_row(text)
+        self.table_row(index, record)
 
     def _announce(self, index: int, record: Record) -> None:
         """Note that the next record is to have a path, if a message ends in front of one."""
@@ -62,11 +63,10 @@ class Report:
             self.runs.current(index, record).memcg_traced = True
             self._open_path = "limit_memcg"
 
-    def table_row(self, text: str) -> None:
-        """Take a text that begins with a row of the table of processes."""
-        last = self.runs.last
-        if last is not None and last.waits and "[" in text and is_row(text):
-            last.add_row(text)
+    def table_row(self, index: int, record: Record) -> None:
+        """Take a record that begins with a row of the table of processes."""
+        if "[" in record.text and is_row(record.text):
+            self.runs.add_row(index, record)
 
 
 def _running_task(run: Run, match: re.Match[str]) -> None:
@@ -91,6 +91,7 @@ def _task_in(run: Run, match: re.Match[str]) -> None:
 
 def _limit_of(run: Run, match: re.Match[str]) -> None:
     run.limit_memcg = cgroup_path(match.group(1))
+    run.cut_limit_memcg = cut_path(match.group(1))
     run.traced = run.memcg_traced = True
 
 

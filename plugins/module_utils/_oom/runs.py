@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import islice
+
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.prefix import Record
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages import Row, Selected, Summary, Victim, rows
 
 _SECONDS_OF_A_KILL = 300  # a slow console may take as long for one report
 _RECORDS_OF_A_KILL = 60000
+_RECORDS_OUT_OF_ORDER = 5000
 _MOST_ROWS = 60000
 _LATEST = 8  # how many runs may be under way at once
 
@@ -40,8 +44,11 @@ class Run:
     - `comm`, `traced`: the name of the task that was running, and whether a line of the report shows that it ran the
       OOM killer
     - `system`, `memcg_traced`: whether a line shows that all memory, or that of a cgroup, had run out
-    - `task_memcg`, `limit_memcg`, `stats_memcg`, `usage`, `limit`: the cgroups, their bytes in use, and their limit
-    - `columns`, `rows`: the head of the table of processes, and the texts with its rows
+    - `task_memcg`, `limit_memcg`, `stats_memcg`, `group_memcg`: cgroups of the victim, of the limit, of the statistics,
+      and of the group that is killed; `cut_limit_memcg` is the beginning of a path
+    - `usage`, `limit`: the bytes in use, and their limit
+    - `columns`, `rows`: the head of the table of processes, and its rows by the process
+    - `thread_rows`: of each process, the first row that one of its threads has
     - `summary`, `selected`, `victims`: the process that the kernel chose, and those that it killed
     - `group`: whether a whole cgroup is killed
     - `skipped`: whether the run ended without a kill
@@ -61,10 +68,13 @@ class Run:
         "task_memcg",
         "limit_memcg",
         "stats_memcg",
+        "group_memcg",
+        "cut_limit_memcg",
         "usage",
         "limit",
         "columns",
         "rows",
+        "thread_rows",
         "summary",
         "selected",
         "victims",
@@ -84,10 +94,13 @@ class Run:
         self.task_memcg: str | None = None
         self.limit_memcg: str | None = None
         self.stats_memcg: str | None = None
+        self.group_memcg: str | None = None
+        self.cut_limit_memcg: str | None = None
         self.usage: int | None = None
         self.limit: int | None = None
         self.columns: list[str] | None = None
-        self.rows: list[str] = []
+        self.rows: dict[int, Row] = {}
+        self.thread_rows: dict[int, Row] = {}
         self.summary: Summary | None = None
         self.selected: Selected | None = None
         self.victims: list[Killed] = []
@@ -113,28 +126,22 @@ class Run:
         """Return whether a message may belong to this run: not too many records or seconds later."""
         return abs(index - self.index) <= _RECORDS_OF_A_KILL and not apart(self.record, record, _SECONDS_OF_A_KILL)
 
-    def add_row(self, text: str) -> None:
-        """Add a text with rows of the table of processes."""
-        if len(self.rows) < _MOST_ROWS:
-            self.rows.append(text)
+    def add_rows(self, text: str) -> None:
+        """Add the rows of the table of processes in a text."""
+        for row in rows(text):
+            if len(self.rows) >= _MOST_ROWS:
+                return
+            self.rows.setdefault(row.pid, row)
+            self.thread_rows.setdefault(row.tgid, row)
 
     def row(self, pid: int) -> Row | None:
         """Return the row of a process, else a row of one of its threads, or None."""
-        found = None
-        number = str(pid)
-        for text in self.rows:
-            if number not in text:
-                continue
-            for row in rows(text):
-                if row.pid == pid:
-                    return row
-                if row.tgid == pid and found is None:
-                    found = row
-        return found
+        return self.rows.get(pid) or self.thread_rows.get(pid)
 
     def has_thread(self, thread: int, pid: int) -> bool:
         """Return whether the table has a row for a thread of a process."""
-        return any(row.pid == thread and row.tgid == pid for text in self.rows for row in rows(text))
+        row = self.rows.get(thread)
+        return row is not None and row.tgid == pid
 
 
 class Runs:
@@ -142,6 +149,9 @@ class Runs:
 
     def __init__(self) -> None:
         self.all: list[Run] = []
+        # The rows of a table whose head the log has lost, until the message that the table belongs to.
+        self._loose: list[str] = []
+        self._loose_end: tuple[int, Record] | None = None
 
     @property
     def last(self) -> Run | None:
@@ -159,7 +169,30 @@ class Runs:
         last = self.last
         if last is not None and last.waits and last.selected is None and last.reaches(index, record):
             return last
+        self.forget_rows()
         return self.new(index, record)
+
+    def begin(self, index: int, record: Record) -> Run:
+        """Begin a run with a message about its victim; rows of a table just before the message are the run's."""
+        run = self.new(index, record)
+        if self._loose_end is not None and run.reaches(*self._loose_end):
+            for text in self._loose:
+                run.add_rows(text)
+        self.forget_rows()
+        return run
+
+    def add_row(self, index: int, record: Record) -> None:
+        """Add a row of the table of processes to the run that it belongs to."""
+        last = self.last
+        if last is not None and last.waits and last.reaches(index, record):
+            last.add_rows(record.text)
+        elif len(self._loose) < _MOST_ROWS:
+            self._loose.append(record.text)
+            self._loose_end = index, record
+
+    def forget_rows(self) -> None:
+        """Forget the rows of a table without a head."""
+        self._loose, self._loose_end = [], None
 
     def waiting(self, index: int, record: Record) -> list[Run]:
         """Return the runs whose kill a message may be, latest first."""
@@ -169,20 +202,24 @@ class Runs:
 
     def adopt(self) -> None:
         """Move kills without a report to the report of the same process: messages do arrive out of order."""
-        reports: dict[int, list[Run]] = {}
+        reports: dict[int, deque[Run]] = {}
         for run in self.all:
             if run.waits:
                 for pid in {run.named_pid, run.selected.pid if run.selected else None}:
                     if pid is not None:
-                        reports.setdefault(pid, []).append(run)
+                        reports.setdefault(pid, deque()).append(run)
         for run in self.all:
-            if not run.victims or run.header or run.summary or run.selected:
-                continue
-            first = run.victims[0]
-            for report in reports.get(first.victim.pid, ()):
-                if report.waits and abs(report.index - run.index) < 5000 and not apart(report.record, first.record, 60):
-                    report.victims, run.victims = run.victims, []
-                    break
+            if run.victims and not (run.header or run.summary or run.selected):
+                self._adopt(run, reports.get(run.victims[0].victim.pid, deque()))
+
+    def _adopt(self, run: Run, reports: deque[Run]) -> None:
+        while reports and (not reports[0].waits or reports[0].index < run.index - _RECORDS_OUT_OF_ORDER):
+            reports.popleft()
+        for report in islice(reports, _LATEST):
+            near = report.index - run.index <= _RECORDS_OUT_OF_ORDER and not apart(report.record, run.record, 60)
+            if report.waits and near:
+                report.victims, run.victims = run.victims, []
+                return
 
 
 def choose(waiting: list[Run], pid: int, record: Record) -> Run | None:

@@ -69,11 +69,11 @@ def test_a_killed_process(text, expected):
         ),
         (
             HEAD + "MEMCG,oom_memcg=/a/b",
-            messages.Summary("CONSTRAINT_MEMCG", None, None, False),
+            messages.Summary("CONSTRAINT_MEMCG", cut_memcg="/a/b"),
         ),
         (
             HEAD + "MEMCG,oom_memcg=/a,task_memcg=/b",
-            messages.Summary("CONSTRAINT_MEMCG", "/a", None, False),
+            messages.Summary("CONSTRAINT_MEMCG", "/a", cut_task_memcg="/b"),
         ),
         (HEAD + "NEW,global_oom", messages.Summary(None, None, None, True)),
         ("oom-kill:constraint=", messages.Summary(None, None, None, False)),
@@ -89,6 +89,13 @@ def test_a_summary(text, expected):
 )
 def test_a_cgroups_path(text, path):
     assert messages.cgroup_path(text) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("/a/b>", "/a/b"), ("/a/b…", "/a/b"), ("/a/b...", "/a/b"), ("/a/b", "/a/b"), ("", None)]
+)
+def test_the_beginning_of_a_path_that_was_cut(text, path):
+    assert messages.cut_path(text) == path
 
 
 def test_rows_of_the_table():
@@ -113,7 +120,19 @@ def test_rows_of_the_table():
 )
 def test_the_reason_and_whether_the_kernel_gives_it(front, program, expected):
     record = Record(front + "Killed process 7 (x)", program=program)
-    assert messages.by_kernel(record, len(front)) == expected
+    assert messages.Speaker(record).reason(len(front)) == expected
+
+
+def test_a_tag_is_for_its_line_only():
+    lines = [
+        "Killed process 1 (x)",
+        "npd[7]: saw Killed process 2 (x) and Killed process 3 (x)",
+        "Killed process 4 (x)",
+    ]
+    text = "\n".join(lines)
+    speaker = messages.Speaker(Record(text))
+    starts = [match.start() for match in messages.KILLED.finditer(text)]
+    assert [speaker.reason(start)[1] for start in starts] == [True, False, False, True]
 
 
 @pytest.mark.parametrize(

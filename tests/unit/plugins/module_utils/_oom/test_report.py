@@ -67,4 +67,4 @@ def test_memory_is_shown_for_page_allocation_failures_as_well():
 
 def test_rows_without_a_report_belong_to_no_run():
     assert read("[ 7] 2 7 5 5 x") is None
-    assert read("x cpuset=/ mems_allowed=0", "[ 7] 2 7 5 5 x").rows == ["[ 7] 2 7 5 5 x"]
+    assert list(read("x cpuset=/ mems_allowed=0", "[ 7] 2 7 5 5 x").rows) == [7]

@@ -13,6 +13,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._oom.runs import Ki
 
 def run(uptime=1.0, **facts):
     made = Run(0, Record("x", uptime))
+    for text in facts.pop("rows", ()):
+        made.add_rows(text)
     for key, value in facts.items():
         setattr(made, key, value)
     return made
@@ -99,6 +101,19 @@ def test_a_kill_in_front_of_its_report_is_moved_there():
     runs.adopt()
     assert [killed.victim.pid for killed in report.victims] == [7]
     assert kill.victims == []
+
+
+def test_rows_without_a_head_belong_to_the_next_victim():
+    runs = Runs()
+    runs.add_row(0, Record("[ 7] 2 7 5 5 x", 1.0))
+    assert runs.begin(1, Record("", 1.0)).row(7).uid == 2
+    assert runs.begin(2, Record("", 1.0)).row(7) is None
+
+
+def test_rows_of_long_ago_belong_to_no_victim():
+    runs = Runs()
+    runs.add_row(0, Record("[ 7] 2 7 5 5 x", 1.0))
+    assert runs.begin(1, Record("", 1000.0)).row(7) is None
 
 
 def test_a_kill_of_another_minute_is_not_moved():
