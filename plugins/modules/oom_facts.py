@@ -114,7 +114,9 @@ ansible_facts:
               returned: success
               sample: 25910
             name:
-              description: Name of the process that was killed, at most 15 bytes, chosen by the process itself.
+              description:
+                - Name of the process that was killed, at most 15 bytes, chosen by the process itself.
+                - In this and all other names and paths, control characters are escaped as in V(\x0a).
               type: str
               returned: success
               sample: ruby
@@ -130,6 +132,24 @@ ansible_facts:
               type: int
               returned: success
               sample: 979
+            chosen_pid:
+              description:
+                - Number of the process that the kernel scored and chose, if another one died in its place, such as a
+                  child of it. Kernels before 5.1 do so.
+                - V(null) if the process that was chosen is the one that died, or a thread of it.
+              type: int
+              returned: success
+              sample: null
+            chosen_name:
+              description: Name of the process that was chosen, if another one died in its place.
+              type: str
+              returned: success
+              sample: null
+            chosen_score:
+              description: Score of the process that was chosen, if another one died in its place.
+              type: int
+              returned: success
+              sample: null
             oom_score_adj:
               description: The victim's adjustment of the score, from -1000 to 1000.
               type: int

@@ -11,6 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 
 if TYPE_CHECKING:
+    from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomSource
     from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import UtcOffset
     from ansible_collections.lifeline.fleet.plugins.module_utils._oom.events import Event
     from ansible_collections.lifeline.fleet.plugins.module_utils._oom.userspace import OtherKill
@@ -75,7 +76,7 @@ def parse(
     max_events: int = 50,
     workers: Iterable[str] = DEFAULT_WORKERS,
     unread: Mapping[str, str] | None = None,
-) -> dict[str, object]:
+) -> Oom:
     """Return the facts `lifeline_oom`.
 
     - `logs`: the names of the sources that are logs, by default those of `LOGS` that are there
@@ -106,9 +107,9 @@ def parse(
     }
 
 
-def _sources(sources: Mapping[str, str], names: list[str], unread: Mapping[str, str]) -> list[dict[str, object]]:
+def _sources(sources: Mapping[str, str], names: list[str], unread: Mapping[str, str]) -> list[OomSource]:
     """Return which logs were read, and why others were not."""
-    reports: list[dict[str, object]] = [
+    reports: list[OomSource] = [
         {"name": name, "readable": name in sources, "reason": unread.get(name)} for name in names
     ]
     reports += [{"name": name, "readable": False, "reason": unread[name]} for name in sorted(set(unread) - set(names))]
