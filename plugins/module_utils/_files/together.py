@@ -12,7 +12,7 @@ import tempfile
 from typing import Dict, List, Optional, Sequence, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands
-from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic, trusted
 
 
 class FilesError(Exception):
@@ -23,7 +23,8 @@ class File:
     """A file as it is and as it will be.
 
     `command` checks the new content: each `%s` in it becomes the path of a file with it. `secret` content is not shown
-    in the diff. Raises FilesError if the path is relative or the present file cannot be read.
+    in the diff. Raises FilesError if the path is relative, if another user could redirect what is written
+    there, or if the present file cannot be read.
     """
 
     def __init__(
@@ -40,8 +41,11 @@ class File:
         self._status: Optional[os.stat_result] = None
         if not os.path.isabs(path):
             raise FilesError(f"{path!r} is a relative path; give an absolute one")
+        reason = trusted.distrust(path)
+        if reason:
+            raise FilesError(f"{path} is not safe to write: {reason}; use a folder that belongs to root alone")
         try:
-            with open(path, "rb") as stream:
+            with trusted.open_regular(path) as stream:
                 self.present, self._status = stream.read(), os.fstat(stream.fileno())
         except FileNotFoundError:
             pass

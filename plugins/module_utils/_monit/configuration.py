@@ -12,10 +12,14 @@ import tempfile
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands
-from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic, trusted
 
 _NAME = re.compile(r"[\w.@-]+\Z")
 _MODE = 0o600
+_WRITTEN = re.compile(
+    r"^\s*set\s+(?:log(?:file)?|(?:id|state|pid)(?:file)?|httpd\s+unixsocket|eventqueue\s+basedir)\s+[\"']?([^\s\"']+)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 class ConfigurationError(Exception):
@@ -41,6 +45,16 @@ class Configuration:
 
     def __init__(self, commands: Commands, options: Options) -> None:
         self._commands, self._options = commands, options
+        for path in (
+            options.control_file,
+            os.path.join(options.directory, "check"),
+            *_own_files(options.control or ""),
+        ):
+            reason = trusted.distrust(path)
+            if reason:
+                raise ConfigurationError(
+                    f"{path} is not safe to write: {reason}; use a folder that belongs to root alone"
+                )
         self._prefix = os.path.join(options.directory, options.owner + "-")
         checks = {self._path(check["name"]): check["text"].rstrip("\n") + "\n" for check in options.checks}
         if len(checks) < len(options.checks):
@@ -130,6 +144,11 @@ class Configuration:
             }
             for path in self.changed
         ]
+
+
+def _own_files(control: str) -> List[str]:
+    """Return the files that monit itself writes, by the text of its control file."""
+    return [path for path in _WRITTEN.findall(control) if os.path.isabs(path)]
 
 
 def _write(path: str, text: str) -> None:

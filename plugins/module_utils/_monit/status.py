@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Dict, Optional, Sequence, TypedDict
 from xml.etree import ElementTree
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape_or_none
+
 KINDS = ("filesystem", "directory", "file", "process", "host", "system", "fifo", "program", "network")
 MONITORED = ("no", "yes", "initializing", "waiting")
 
@@ -60,7 +62,8 @@ def _check(service: ElementTree.Element) -> Check:
         "monitored": _index(_text(service, "monitor"), MONITORED),
         "waits": _text(service, "pendingaction") not in (None, "0"),
         "ok": _text(service, "status") == "0",
-        "message": _text(service, "status_message") or _text(service, "program/output"),
+        # Output of programs has names that users chose.
+        "message": escape_or_none(_text(service, "status_message") or _text(service, "program/output")),
         "pid": _number(service, "pid"),
         "memory_total_bytes": None if kilobytes is None else kilobytes * 1024,
     }

@@ -96,8 +96,26 @@ def test_the_same_content_with_another_mode_is_a_change(tmp_path):
 def test_a_relative_path_and_a_folder_are_refused(tmp_path):
     with pytest.raises(FilesError, match="'etc/x' is a relative path; give an absolute one"):
         File("etc/x", "")
-    with pytest.raises(FilesError, match=f"{tmp_path} cannot be read: Is a directory"):
+    with pytest.raises(FilesError, match=f"^{tmp_path} cannot be read: not a regular file$"):
         File(str(tmp_path), "")
+
+
+def test_a_fifo_is_refused_and_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(FilesError, match=f"^{tmp_path}/a cannot be read: not a regular file$"):
+        File(str(tmp_path / "a"), "")
+
+
+def test_a_folder_that_another_user_can_change_is_refused(tmp_path):
+    (tmp_path / "app").mkdir()
+    os.chmod(tmp_path / "app", 0o777)
+    with pytest.raises(FilesError) as raised:
+        File(str(tmp_path / "app/config.yml"), "")
+    assert str(raised.value) == (
+        f"{tmp_path}/app/config.yml is not safe to write: every user can write to {tmp_path}/app; "
+        "use a folder that belongs to root alone"
+    )
+    assert os.listdir(tmp_path / "app") == []
 
 
 def test_a_program_is_asked_about_the_new_content_under_the_same_name(host, tmp_path):

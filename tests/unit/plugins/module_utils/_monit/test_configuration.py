@@ -144,6 +144,30 @@ def test_other_warnings_are_returned_and_readable(configuration, host):
     assert config.readable(warning) == "check a, line 1: Every is deprecated"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "set log {0}/shared/log",
+        "set idfile {0}/shared/id",
+        'SET STATEFILE "{0}/shared/state"',
+        "set httpd unixsocket {0}/shared/socket",
+        "set eventqueue basedir {0}/shared/events slots 100",
+    ],
+)
+def test_a_file_that_monit_would_write_where_others_can_is_refused(configuration, etc, statement):
+    (etc / "shared").mkdir()
+    os.chmod(etc / "shared", 0o1777)
+    with pytest.raises(ConfigurationError, match=f"is not safe to write: every user can write to {etc}/shared; use a"):
+        configuration({}, control=statement.format(etc) + "\n")
+    configuration({}, control="set log syslog\n" + statement.format(etc).replace("/shared", ""))
+
+
+def test_a_folder_of_checks_that_others_can_write_to_is_refused(configuration, etc):
+    os.chmod(etc / "lifeline.d", 0o777)
+    with pytest.raises(ConfigurationError, match=f"^{etc}/lifeline.d/check is not safe to write: every user can write"):
+        configuration({"a": PROCESS})
+
+
 @pytest.mark.parametrize("name", ["a b", "", "a/b", "a\n"])
 def test_a_name_that_cannot_be_a_file_is_refused(configuration, name):
     with pytest.raises(ConfigurationError) as raised:
