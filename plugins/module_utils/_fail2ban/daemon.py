@@ -10,11 +10,14 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config, control_socket
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic, trusted
 
 # Both are reserved for documentation, so no client has them.
 PROBES = ("192.0.2.254", "2001:db8::fe")
 _RULE_SECONDS = 5
+_MOST_BYTES_OF_LOG = 1 << 20
 
 Jail = Dict[str, Any]
 Result = TypeVar("Result")
@@ -122,10 +125,13 @@ class Daemon:
     def _log_errors(self) -> str:
         """Return the last errors of fail2ban's log, if it has one in a file."""
         try:
-            with open(str(self._tell("get", "logtarget")), encoding="utf-8", errors="replace") as log:
-                lines = [line.strip() for line in log if " ERROR " in line]
+            with trusted.open_regular(str(self._tell("get", "logtarget"))) as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - _MOST_BYTES_OF_LOG))
+                text = log.read(_MOST_BYTES_OF_LOG).decode("utf-8", "replace")
         except (OSError, control_socket.Refusal):
             return ""
+        # Names of users that tried to log in are in the log.
+        lines = [escape(line.strip()) for line in text.split("\n") if " ERROR " in line]
         return ". Its log says: " + " | ".join(lines[-5:]) if lines else ""
 
     # --- jails ------------------------------------------------------------------------------------------------------
@@ -187,8 +193,7 @@ class Daemon:
 
     def _remember(self, looked: Optional[float]) -> None:
         """Note that the configuration was proved as it was at the time `looked`."""
-        with open(self._mark, "w", encoding="ascii"):
-            pass
+        atomic.replace(self._mark, "", durable=False)
         if looked is not None:
             os.utime(self._mark, (looked, looked))
 

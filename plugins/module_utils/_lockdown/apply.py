@@ -30,7 +30,10 @@ class LockdownError(Exception):
 
 def take_lock(path: str = LOCK, seconds: float = _LOCK_SECONDS) -> IO[str]:
     """Return the open lock file of this host. The lock ends with the process. Raises LockdownError."""
-    stream = open(path, "w")  # noqa: SIM115 - it stays open until the end of the run
+    # Not readable for others: a user that can open the file could hold the lock for ever.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)
+    stream = open(descriptor, "w")  # noqa: SIM115 - it stays open until the end of the run
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -33,7 +33,10 @@ class Busy(Exception):
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
     """Hold the lock that only one run at a time can hold; the restore script takes it as well. Raises Busy."""
-    with open(restore_units.LOCK, "w") as stream:
+    # Not readable for others: a user that can open the file could hold the lock for ever.
+    descriptor = os.open(restore_units.LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "w") as stream:
+        os.fchmod(descriptor, 0o600)
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

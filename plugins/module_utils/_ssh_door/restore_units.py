@@ -22,6 +22,7 @@ _RESTORE = r"""#!/bin/sh
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd @STATE@ 2> /dev/null || exit 0
 # A run that changes SSH holds the lock already.
+umask 077
 if [ "${1:-}" != locked ]; then
     exec 9> @LOCK@
     flock -w 20 9

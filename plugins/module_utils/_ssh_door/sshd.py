@@ -13,7 +13,7 @@ import tempfile
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
-from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic, trusted
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import sshd_config
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import DoorError
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.session import Session
@@ -21,6 +21,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.session i
 # These would move the listening socket, or change what the following lines apply to.
 _REFUSED = {"port", "listenaddress", "addressfamily", "match", "include"}
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*\Z")
+_MOST_BYTES_OF_KEYS = 1 << 20
 _PRIVILEGE_SEPARATION = "/run/sshd"
 
 Values = Dict[str, List[str]]
@@ -64,8 +65,10 @@ class Sshd:
         settings: Mapping[str, object],
         session: Optional[Session],
         read: Callable[[str], Optional[str]] = atomic.read_text,
+        read_keys: Optional[Callable[[str], Optional[str]]] = None,
     ) -> None:
         self._commands, self._session, self._read = commands, session, read
+        self._read_keys = read_keys or read_regular
         self._program = commands.find("sshd")
         self.settings = lines(settings)
         self.present = {path: read(path) for path in (sshd_config.MAIN, sshd_config.DROP_IN)}
@@ -108,7 +111,7 @@ class Sshd:
     def _check_login(self) -> None:
         if self._session is None or not self.settings:
             return
-        reason = sshd_config.login_refused(self.values, user(self._session, self._read), self._read)
+        reason = sshd_config.login_refused(self.values, user(self._session, self._read), self._read_keys)
         if reason:
             raise DoorError(f"settings: these would lock out the user of this connection: {reason}")
 
@@ -158,6 +161,18 @@ class Sshd:
         session = self._session
         client = f"user={session.user},host={session.address},addr={session.address}"
         return ["-C", f"{client},laddr={session.server_address},lport={session.server_port}"]
+
+
+def read_regular(path: str) -> Optional[str]:
+    """Return the beginning of a file that belongs to a user, None if it is not a regular file or cannot be read.
+
+    The user may have put a FIFO there, which would block, or a file without an end.
+    """
+    try:
+        with trusted.open_regular(path) as stream:
+            return stream.read(_MOST_BYTES_OF_KEYS).decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
 
 
 def _make_privilege_separation_folder() -> None:

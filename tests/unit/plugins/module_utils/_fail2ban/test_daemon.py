@@ -201,13 +201,13 @@ def test_check_mode_tells_fail2ban_nothing(fail2ban):
 
 def test_a_ban_without_a_rule_is_an_error_and_the_probes_are_freed(fail2ban, tmp_path):
     (tmp_path / "run/lifeline").unlink()
-    (tmp_path / "fail2ban.log").write_text("2026-11-28 09:00:00,1 fail2ban.utils [7]: ERROR 7f -- failed\nINFO fine\n")
+    (tmp_path / "fail2ban.log").write_text("2026-11-28 09:00:00,1 fail2ban.utils [7]: ERROR \x1b[2Jfailed\nINFO fine\n")
     fail2ban.rules = False
     with pytest.raises(DaemonError) as raised:
         fail2ban.run()
     assert str(raised.value) == (
         "after 0 s jail sshd bans 192.0.2.254, 2001:db8::fe, and nftables has no rule for that. Its log says: "
-        "2026-11-28 09:00:00,1 fail2ban.utils [7]: ERROR 7f -- failed"
+        r"2026-11-28 09:00:00,1 fail2ban.utils [7]: ERROR \x1b[2Jfailed"
     )
     assert fail2ban.told == PROBED
     assert not (tmp_path / "run/lifeline").exists()

@@ -180,4 +180,6 @@ def test_the_lock_is_held_by_one_run_at_a_time(tmp_path):
     with apply.take_lock(path, 0), pytest.raises(LockdownError) as raised:
         apply.take_lock(path, 0)
     assert str(raised.value) == "another run has held the lock on this host for more than 0 s; nothing was touched"
+    os.chmod(path, 0o644)
     apply.take_lock(path, 0).close()
+    assert os.stat(path).st_mode & 0o777 == 0o600

@@ -154,6 +154,25 @@ def test_the_mark_is_noted_without_new_space(place):
     assert int(ssh_door_change.noted("mark")) == 1234567
 
 
+def test_other_users_cannot_open_the_lock(place):
+    old = place.folder / "lock"
+    old.write_text("")
+    os.chmod(old, 0o644)
+    with ssh_door_change.lock():
+        assert os.stat(old).st_mode & 0o777 == 0o600
+    old.unlink()
+    place.armed()
+    place.restore()
+    assert os.stat(old).st_mode & 0o777 == 0o600
+
+
+def test_a_lock_that_is_a_link_is_not_followed(place):
+    (place.folder / "lock").symlink_to(place.folder / "target")
+    with pytest.raises(OSError), ssh_door_change.lock():
+        pass
+    assert not (place.folder / "target").exists()
+
+
 def test_the_lock_is_held_by_one_run_at_a_time(place):
     with ssh_door_change.lock(), pytest.raises(ssh_door_change.Busy), ssh_door_change.lock():
         pass

@@ -188,3 +188,20 @@ def test_a_login_that_would_no_longer_work_is_refused_only_with_settings(host, e
 def test_a_user_without_an_entry_is_taken_to_have_a_password(shadow, password):
     user = sshd.user(SESSION, {"/etc/shadow": shadow}.get)
     assert (user.password, user.name, user.uid, user.address) == (password, ME, os.getuid(), "fe80::7")
+
+
+def test_a_file_of_keys_is_read_and_everything_else_is_not(tmp_path):
+    (tmp_path / "keys").write_bytes(b"ssh-ed25519 AAAA \xff\n")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    assert sshd.read_regular(str(tmp_path / "keys")) == "ssh-ed25519 AAAA \udcff\n"
+    for name in ("fifo", "endless", "", "none"):
+        assert sshd.read_regular(str(tmp_path / name)) is None
+
+
+def test_a_fifo_in_place_of_keys_does_not_block(host, etc, staged, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    values = EFFECTIVE.replace("authorizedkeysfile none", f"authorizedkeysfile {tmp_path}/fifo")
+    host.answer("/usr/sbin/sshd -T", out=values.replace("passwordauthentication yes", "passwordauthentication no"))
+    with pytest.raises(DoorError, match=f"there is no key in {tmp_path}/fifo"):
+        sshd.Sshd(host.commands, {"PasswordAuthentication": False}, SESSION).plan()
