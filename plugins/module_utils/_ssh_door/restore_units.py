@@ -56,7 +56,38 @@ mv armed restored
 sync
 """
 
-_RESTORE_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
+# Rights that none of the units needs are taken away. PrivateTmp is not here, as it orders a unit after others.
+_SANDBOX = """NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK
+IPAddressDeny=any
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+UMask=0077
+"""
+
+# /etc is one path: a rename from one path of this list to another copies the file, which fails on a full disk.
+_RESTORE_RIGHTS = """ReadWritePaths=/etc /run
+CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_FOWNER CAP_NET_ADMIN
+"""
+
+_RESTORE_SERVICE = (
+    """# Written by role lifeline.fleet.ssh_lifeline.
 # No ordering against other units: a reload of sshd would wait for this unit, which waits for the reload.
 [Unit]
 Description=Restore how SSH was reached before changes that were not confirmed
@@ -67,8 +98,12 @@ ConditionPathExists=@STATE@/armed
 Type=oneshot
 ExecStart=@RESTORE@
 """
+    + _RESTORE_RIGHTS
+    + _SANDBOX
+)
 
-_BOOT_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
+_BOOT_SERVICE = (
+    """# Written by role lifeline.fleet.ssh_lifeline.
 [Unit]
 Description=Restore how SSH was reached before changes that were not confirmed before this boot
 DefaultDependencies=no
@@ -80,12 +115,17 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 ExecStart=@RESTORE@
-
+"""
+    + _RESTORE_RIGHTS
+    + _SANDBOX
+    + """
 [Install]
 WantedBy=sysinit.target
 """
+)
 
-_FIREWALL_SERVICE = """# Written by role lifeline.fleet.ssh_lifeline.
+_FIREWALL_SERVICE = (
+    """# Written by role lifeline.fleet.ssh_lifeline.
 [Unit]
 Description=Drop connections to SSH from addresses outside the allow-list
 DefaultDependencies=no
@@ -104,10 +144,15 @@ RemainAfterExit=yes
 ExecStart=@NFT@ -f @STATE@/firewall.nft
 ExecReload=@NFT@ -f @STATE@/firewall.nft
 ExecStop=-@NFT@ delete table inet lifeline
+CapabilityBoundingSet=CAP_NET_ADMIN
+"""
+    + _SANDBOX
+    + """SystemCallFilter=~@privileged @resources
 
 [Install]
 WantedBy=sysinit.target nftables.service
 """
+)
 
 
 def files(nft: Optional[str]) -> Dict[str, Tuple[str, int]]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -26,7 +27,7 @@ def test_without_nft_there_is_a_way_to_restore_and_no_firewall_unit():
 @pytest.mark.parametrize("path", sorted(restore_units.files("/sbin/nft")))
 def test_every_place_is_filled(path):
     text, mode = restore_units.files("/sbin/nft")[path]
-    assert "@" not in text
+    assert not re.search("@[A-Z_]+@", text)
     assert mode == (0o755 if text.startswith("#!") else 0o644)
 
 
@@ -50,6 +51,24 @@ def test_a_boot_restores_before_the_network_the_firewall_and_sshd():
 def test_the_unit_of_the_timer_is_ordered_against_nothing():
     restore = directives(restore_units.RESTORE_UNIT)
     assert restore["DefaultDependencies"] == "no" and not {"Before", "After"} & set(restore)
+
+
+@pytest.mark.parametrize("unit", [restore_units.RESTORE_UNIT, restore_units.BOOT_UNIT, restore_units.FIREWALL_UNIT])
+def test_each_unit_gives_up_the_rights_that_it_does_not_need(unit):
+    found = directives(unit)
+    assert found["NoNewPrivileges"] == found["PrivateDevices"] == found["ProtectHome"] == "yes"
+    assert found["ProtectSystem"] == "strict"
+    # It would order the unit after systemd-tmpfiles-setup.service.
+    assert "PrivateTmp" not in found
+    capabilities = set(found["CapabilityBoundingSet"].split())
+    assert "CAP_NET_ADMIN" in capabilities and not capabilities & {"CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_CHOWN"}
+
+
+def test_files_are_renamed_within_one_path_that_can_be_written():
+    paths = directives(restore_units.RESTORE_UNIT)["ReadWritePaths"].split()
+    for path in (restore_units.STATE, "/etc/ssh/sshd_config"):
+        assert [one for one in paths if path.startswith(one + "/")] == ["/etc"]
+    assert any(restore_units.LOCK.startswith(one + "/") for one in paths)
 
 
 def test_the_table_is_loaded_before_the_network_and_again_after_a_flush():
