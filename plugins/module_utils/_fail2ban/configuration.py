@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban.config import Command
-from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import sshd_config
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import sshd, sshd_config
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.session import Session
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import units
 
@@ -62,9 +62,10 @@ class Options(NamedTuple):
 def ssh_ports(commands: Commands, session: Optional[Session], warn: Callable[[str], None]) -> List[int]:
     """Return where sshd listens: by its own configuration, by its socket unit, and by this connection."""
     ports = set()
-    sshd = commands.find("sshd")
-    if sshd:
-        answer = commands.run(sshd, "-T")
+    program = commands.find("sshd")
+    if program:
+        sshd.make_privilege_separation_folder()
+        answer = commands.run(program, "-T")
         if answer[0]:
             warn(f"sshd -T failed, so the ports of jails may be incomplete: {words(answer)}")
         else:

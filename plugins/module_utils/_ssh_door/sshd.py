@@ -123,7 +123,7 @@ class Sshd:
         name: str = sshd_config.MAIN,
     ) -> Values:
         """Return what sshd makes of all files for this connection. `only` cuts each text to the part that counts."""
-        _make_privilege_separation_folder()
+        make_privilege_separation_folder()
         stage = tempfile.mkdtemp(prefix="sshd.", dir=self._commands.tmpdir)
         folder, path = os.path.join(stage, "sshd_config.d"), os.path.join(stage, "sshd_config")
         try:
@@ -175,8 +175,9 @@ def read_regular(path: str) -> Optional[str]:
         return None
 
 
-def _make_privilege_separation_folder() -> None:
-    # If sshd is started by a socket, systemd removes it after each connection; sshd needs it to check its files.
+def make_privilege_separation_folder() -> None:
+    """Make the folder that sshd needs even to check its configuration."""
+    # If sshd is started by a socket, systemd removes it after each connection.
     if not os.path.isdir(_PRIVILEGE_SEPARATION):
         os.mkdir(_PRIVILEGE_SEPARATION, 0o755)
 

@@ -294,6 +294,16 @@ def test_it_monitors_after_a_reboot(boxes):
     boxes.each(boot)
 
 
+def test_a_folder_of_another_user_is_never_written_to(plain):
+    plain.run("install -d -o nobody /srv/app && ln -s /etc/nologin /srv/app/config.yml")
+    try:
+        answer = plain.module("config_files", {"files": [{"path": "/srv/app/config.yml", "content": "x"}]})
+        assert "/srv/app/config.yml is not safe to write: /srv/app belongs to user nobody" in answer["msg"]
+        assert plain.run("ls /etc/nologin 2> /dev/null || :") == ""
+    finally:
+        plain.run("rm -r /srv/app")
+
+
 def test_a_full_disk_damages_no_file(plain):
     """Write two files of which the second doesn't fit on the disk: neither is written."""
     plain.run("mkdir -p /srv/full && mount -t tmpfs -o size=64k tmpfs /srv/full && echo old > /srv/full/first")

@@ -136,6 +136,11 @@ def test_concurrent_runs_wait_for_each_other(host, lockdown):
     assert host.run("systemctl is-active lab-lock").stdout.strip() != "active"
 
 
+def test_no_user_but_root_can_hold_the_lock(host, lockdown):
+    assert not lockdown()["failed"]
+    assert host.run("runuser -u nobody -- flock -n /run/lifeline-service_lockdown.lock true").rc != 0
+
+
 def test_a_user_with_sudo_can_run_it(lockdown, unit):
     assert not lockdown(way=SUDO)["failed"]
     said = lockdown(way=SUDO, stopped=[{"name": "ssh"}])["msg"]

@@ -223,13 +223,15 @@ SOCKET = "Listen=0.0.0.0:2022 (Stream)\nListen=/run/x (Stream)\nListen=[::]:53 (
     ],
 )
 def test_the_ports_of_sshd_are_those_of_its_configuration_its_socket_and_the_connection(
-    host, sshd, state, session, ports
+    host, sshd, state, session, ports, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(configuration.sshd, "_PRIVILEGE_SEPARATION", str(tmp_path / "run-sshd"))
     host.install("sshd", "systemctl")
     host.answer("/usr/sbin/sshd -T", sshd[1], sshd[0], sshd[2])
     host.answer("/usr/sbin/systemctl show", out=SOCKET % state)
     warnings = []
     assert configuration.ssh_ports(host.commands, session, warnings.append) == ports
+    assert (tmp_path / "run-sshd").is_dir()
     assert warnings == (
         ["sshd -T failed, so the ports of jails may be incomplete: Missing privilege separation directory"]
         if sshd[0]
