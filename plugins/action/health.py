@@ -103,12 +103,13 @@ class ActionModule(FleetAction):
             sources, unread = health_answer.read(answer["stdout"], answer["stderr"])
         facts = probe_facts.parse(sources, window, expected)
         table = probe_facts.process_table(sources)
-        result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds, "unread": unread}
+        result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds}
         with Recorder(self._task, self._templar, task_vars) as recorder:
             past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
             judged = verdict.judge(
                 facts, table, probe_facts.watchdog(sources), thresholds, workers, window, past.foresee
             )
+            judged["unread"] = [*unread, *judged["unread"]]
             if recorder:
                 past.record(judged)
                 result["forecasts"] = past.forecasts

@@ -83,6 +83,18 @@ def test_check_mode_reads_as_well(health):
     assert result["ansible_facts"]["lifeline_disks"]["filesystems"]
 
 
+def test_parts_that_the_probe_could_not_read_are_returned(health, tmp_path, monkeypatch):
+    stat = tmp_path / "bin" / "stat"
+    stat.parent.mkdir()
+    # More answers than file systems.
+    stat.write_text("#!/bin/sh\nyes error | head -n 99\n")
+    stat.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stat.parent}:{os.environ['PATH']}")
+    _code, _output, result = health()
+    assert "local file systems" in result["unread"]
+    assert "not read: local file systems" in result["msg"]
+
+
 def test_each_layer_of_the_inventory_names_only_what_differs(health):
     _code, _output, result = health(
         {
