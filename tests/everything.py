@@ -161,7 +161,7 @@ class Run:
         return running.returncode
 
     def beat(self):
-        """Say now and then what runs and how far it is, so that a long silence never means that nothing happens."""
+        """Print regularly what runs and how far it is."""
         while not self.over.wait(HEARTBEAT_SECONDS):
             running = [
                 f"{step.name} ({step.stage + ', ' if step.stage else ''}{_clock(time.monotonic() - step.began)})"

@@ -80,6 +80,6 @@ class LookupModule(SettingsLookup):
             {
                 "settings": settings,
                 "jails": fail2ban_settings.jails(jails),
-                "ignore": fail2ban_settings.somebody(ignore),
+                "ignore": fail2ban_settings.without_everyone(ignore),
             }
         ]

@@ -14,7 +14,7 @@ description:
   - Before anything is replaced, a copy of the whole configuration is put together with the new files and checked with
     C(fail2ban-client -t) and with fail2ban's own code, which refuses wrong regular expressions and times that the
     test accepts. Each jail must come out as it was asked for.
-  - No jail bans the loopback, O(ignore), or the address of this connection, whoever wrote the jail.
+  - No jail, not even a foreign one, bans the loopback, O(ignore), or the address of this connection.
   - If a package of O(packages) is missing, only the addresses that must never be banned are written, because fail2ban
     starts as soon as it is installed and must know them by then. Install the packages then, and run the module again.
   - The running daemon is left alone. M(lifeline.fleet.fail2ban_daemon) has it read the files.
@@ -144,7 +144,7 @@ def main():
         if not missing:
             texts = configuration.validated()
         elif module.check_mode:
-            # What will stand there in the end.
+            # The contents after the change.
             texts = configuration.texts(configuration.jails)
         else:
             texts = configuration.guard()

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: listener_facts
-short_description: Tells what listens where, for whom, since when, and what memory that takes
+short_description: Returns what listens where, for which process, since when, and how much memory that takes
 version_added: 0.1.0
 description:
-  - Returns every socket of TCP that listens and every socket of UDP that takes packets from anybody, with the process, the systemd unit and
-    the package behind it.
-  - Compared with O(expected), what the box is for, it names the services that nobody asked for, with their size. A daemon that runs only
-    because its package was installed is found that way.
-  - Only root may see whose socket it is. For other users the process, unit and package are V(null), and C(unreadable) says of how many.
+  - Returns every listening TCP socket and every UDP socket that accepts packets from any address, with its process,
+    systemd unit and package.
+  - Compares them with O(expected), and returns unexpected services with their size. This finds daemons that run only
+    because their package was installed.
+  - Only root may see the process of a socket. For other users the process, unit and package are V(null), and
+    C(unreadable) is the number of such sockets.
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
 options:
   expected:
     description:
-      - What may listen. A port such as V(tcp/22), a systemd unit such as V(ssh.service), or the name of a process such as V(sshd).
-      - Units and names may hold the wildcards C(*), C(?) and C([...]).
-      - Without it nothing is compared. An empty list expects nothing.
+      - The services that may listen. A port such as V(tcp/22), a systemd unit such as V(ssh.service), or the name of a
+        process such as V(sshd).
+      - Units and names may contain the wildcards C(*), C(?) and C([...]).
+      - Without this option nothing is compared. With an empty list every service is unexpected.
     type: list
     elements: str
 seealso:
@@ -33,7 +35,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Find what listens and should not
+- name: Find unexpected listening services
   lifeline.fleet.listener_facts:
     expected:
       - ssh.service
@@ -66,7 +68,8 @@ ansible_facts:
               type: str
               sample: tcp
             address:
-              description: The address that it listens on. C(::) takes IPv4 as well, unless the program or the kernel's settings refuse it.
+              description: The address that it listens on. C(::) takes IPv4 as well, unless the program or the kernel's
+                settings refuse it.
               type: str
               sample: 0.0.0.0
             port:
@@ -111,8 +114,8 @@ ansible_facts:
               sample: 3600.5
             memory_bytes:
               description:
-                - The resident set size of the process and of all below it in the same unit. Pages that they share are counted for each of
-                  them.
+                - The resident set size of the process and of all below it in the same unit. Pages that they share are
+                  counted for each of them.
               type: int
               sample: 104857600
             cache_bytes:
@@ -133,7 +136,8 @@ ansible_facts:
           sample: 0
         unexpected:
           description:
-            - What O(expected) doesn't have, as one for each unit, those that hold the most memory first; V(null) without that option.
+            - What O(expected) doesn't have, as one for each unit, those that hold the most memory first; V(null)
+              without that option.
           type: list
           elements: dict
           contains:

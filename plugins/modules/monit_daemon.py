@@ -39,7 +39,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Have monit watch the worker
+- name: Monitor the worker with monit
   lifeline.fleet.monit_daemon:
     checks: [crawler]
 """

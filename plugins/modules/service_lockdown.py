@@ -55,7 +55,7 @@ options:
         type: str
         required: true
       masked:
-        description: Whether to mask it, so that it cannot even be started by hand. Defaults to O(masked).
+        description: Whether to mask it, so it cannot even be started by hand. Defaults to O(masked).
         type: bool
       state:
         description: V(absent) removes an entry of an earlier layer of the inventory.

@@ -59,7 +59,7 @@ class AnyFacts(TypedDict, total=False):
 
 
 class WatchdogNote(TypedDict):
-    """What the watchdog has noted of a worker since boot."""
+    """The watchdog's record of a worker since boot."""
 
     restarts: int
     given_up: bool
@@ -103,7 +103,7 @@ class Finding(TypedDict):
 
 
 class Forecast(TypedDict):
-    """What will be used up, and when."""
+    """A resource that will be used up, and when."""
 
     check: str
     metric: str

@@ -182,7 +182,7 @@ class Disks(TypedDict):
 
 
 class FdHolder(TypedDict):
-    """A process with many descriptors. `kinds` counts them by kind, if somebody looked."""
+    """A process with many descriptors. `kinds` counts them by kind, if they were read."""
 
     pid: int
     name: str

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module throughput_info does: check its options, count the rows, and judge the hours."""
+"""Check the options of throughput_info, count the rows, and judge the hours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Options(connection.Options):
 
 
 class Question(NamedTuple):
-    """What the options ask for, parsed."""
+    """The parsed options."""
 
     table: row_count.Table
     time_zone: tzinfo
@@ -42,7 +42,7 @@ class Question(NamedTuple):
 
 
 class Result(throughput.Judged):
-    """What the module returns, but for `message`, which it returns as `msg`."""
+    """The module's result; `message` is returned as `msg`."""
 
     hours: List[row_count.Hour]
     current: row_count.Current

@@ -40,7 +40,7 @@ _NO_FIGURES: FileSystemSpace = {
 
 
 class Space(NamedTuple):
-    """What a file system says of itself, in bytes and inodes; None is what it does not know."""
+    """The size and use of a file system, in bytes and inodes; None for a value that it does not know."""
 
     total: Optional[int]
     free: Optional[int]
@@ -86,7 +86,7 @@ def parse_statfs(text: Optional[str], points: Iterable[str]) -> Dict[str, _Answe
             continued.setdefault(first, []).append(rest.split("\n"))
     for rests in continued.values():
         rests.sort(key=len, reverse=True)
-        # Only somebody who wants to confuse the parser has so many mount points of this kind.
+        # So many mount points of this kind can only be an attempt to confuse the parser.
         del rests[_MOST_CONTINUED:]
     answers: Dict[str, _Answer] = {}
     lines = (text or "").split("\n")
@@ -198,7 +198,7 @@ def _each_space_once(shown: _Shown) -> _Shown:
         shown = [
             (group, answer) for group, answer in shown if group[0] is root[0] or not _is_under(root, group[0], answer)
         ]
-    # Of the data sets that share a pool's free space, only the fullest tells how full the pool is.
+    # Data sets share the free space of their pool, so only the fullest shows how full the pool is.
     fullest: Dict[Tuple[str, Optional[int]], Space] = {}
     for group, answer in shown:
         pool = _pool(group[0], answer)

@@ -99,7 +99,7 @@ def _sshd(found: Findings, table: Table, accepting: bool) -> None:
             subject=_SSHD,
         )
     if not accepting and _is_gone(table):
-        found.hold("sshd_missing", 1, "no sshd waits for connections: nobody else can log in", subject=_SSHD)
+        found.hold("sshd_missing", 1, "no sshd waits for connections: no new login is possible", subject=_SSHD)
 
 
 def _is_gone(table: Table) -> bool:

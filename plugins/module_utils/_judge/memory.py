@@ -13,7 +13,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds i
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 
 _MIB = 1 << 20
-# A swap is in use, rather than full of pages that nobody asks for, if more than this is read back from it.
+# Swap is in active use if more than this is read back from it. Otherwise it only holds unused pages.
 _SWAP_IN = _MIB
 
 

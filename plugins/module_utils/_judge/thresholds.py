@@ -47,7 +47,7 @@ class Check:
 
     @property
     def allowed(self) -> str:
-        """What a threshold may be, in words."""
+        """Return in words which values a threshold may have."""
         return "a number of percent, 0 or more" if self.unit == "%" else "a number, 0 or more"
 
 

@@ -18,7 +18,7 @@ Record = Dict[str, Any]
 
 
 class Steps(NamedTuple):
-    """What is done to one unit. `masked` says whether it is masked already."""
+    """The steps for one unit. `masked` says whether it is masked already."""
 
     stop: bool
     links: Dict[str, str]
@@ -34,7 +34,7 @@ class Steps(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a lockdown does: steps for each unit, cron jobs to put aside, and the texts of guard files by path."""
+    """The steps of a lockdown for each unit, cron jobs to put aside, and the texts of guard files by path."""
 
     units: Dict[str, Steps]
     jobs: List[str]
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 
 
 class Summary:
-    """What changes, a sentence for each unit or file, with the state before and after it."""
+    """The changes, one sentence per unit or file, with the state before and after it."""
 
     def __init__(self) -> None:
         self.changes: List[str] = []

@@ -19,7 +19,7 @@ Thresholds = Dict[str, Dict[str, Optional[float]]]
 
 
 class Settings(TypedDict):
-    """What the exporter judges the host by, and how often (`interval`, in seconds) and how patiently it reads it."""
+    """The exporter's settings: how it judges the host, and its interval and timeout in seconds."""
 
     thresholds: Thresholds
     workers: List[Worker]

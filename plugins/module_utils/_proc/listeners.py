@@ -27,7 +27,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units impo
 TABLES = ("tcp", "tcp6", "udp", "udp6")
 SOURCES = tuple("/proc/net/" + name for name in TABLES)
 
-# What listens on any host that can be logged in to, has a clock and is watched: units, or names of processes.
+# Units and processes that listen on any host with logins, time synchronization and monitoring.
 ON_ANY_BOX = (
     "ssh.service",
     "ssh.socket",
@@ -144,7 +144,7 @@ def holder_of(table: Table, pids: Collection[int]) -> Optional[int]:
 
 
 class _Known:
-    """What is known of the processes that hold sockets."""
+    """The known facts about the processes that hold sockets."""
 
     def __init__(self, sources: Sources, table: Table) -> None:
         self.sources = sources

@@ -110,7 +110,7 @@ def parse(sources: Sources) -> Memory:
 
 
 class _Limit(NamedTuple):
-    """What may be used, how much of it is left, and whether that is the host's RAM or a control group's limit."""
+    """The usable memory, how much of it is left, and whether the limit is the RAM or a control group's."""
 
     limit: Optional[int]
     available: Optional[int]

@@ -27,7 +27,7 @@ _PRESSURE = re.compile(
 
 
 class _Counters(NamedTuple):
-    """What the kernel has counted since the boot, and what runs at the moment."""
+    """The kernel's counters since boot, and the tasks that run at the moment."""
 
     uptime: Optional[float]
     cpu: Dict[str, int]

@@ -21,11 +21,11 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgr
 
 SOURCES = clock.SOURCES + page_size.SOURCES
 
-# What the table of all processes is made of, a file each; cheap even with thousands of them.
+# The files that are read of every process, which is cheap even with thousands of processes.
 TABLE_FILES = ("stat", "oom_score_adj", "limits", "cmdline")
 # A user can give a process a command line of megabytes; the other files are smaller than this.
 READ_LIMIT = 4096
-# What else is read of the processes that were chosen.
+# Further files that are read of the chosen processes.
 DETAIL_FILES = ("status", "cgroup", "oom_score", "smaps_rollup")
 
 _PATH = re.compile(r"^/proc/([0-9]{1,10})/stat\Z")

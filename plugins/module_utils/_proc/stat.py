@@ -20,7 +20,7 @@ _FIELDS = re.compile(
 
 
 class Stat(NamedTuple):
-    """What the kernel says of a process in one line; times are in ticks."""
+    """The values of /proc/PID/stat; times are in ticks."""
 
     name: str
     state: str

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module sidekiq_info does: check its options, read Sidekiq once or twice, and return the module's result."""
+"""Check the options of sidekiq_info, read Sidekiq once or twice, and build the module's result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Options(redis.Options, total=False):
 
 
 class Result(TypedDict):
-    """What the module returns."""
+    """The module's result."""
 
     asked: str
     sidekiq: state.State

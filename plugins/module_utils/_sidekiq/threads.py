@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the number of threads into an application's sidekiq.yml, with the rights of whoever can change that file."""
+"""Write the number of threads into an application's sidekiq.yml, with the rights of a user that may change the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST = 1 << 20
 
 
 class Outcome(NamedTuple):
-    """What was done: the text before (None without a file) and after, and why the file was left alone, if it was."""
+    """The result: the text before (None without a file) and after, and the reason if the file was left alone."""
 
     before: Optional[str]
     after: Optional[str]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What sidekiq-watchdog has recorded of a host's workers since boot: one file per worker, with lines `key value`."""
+"""Read the records of sidekiq-watchdog about the workers since boot: one file per worker, with lines `key value`."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Unit = Dict[str, str]
 
 
 class Options(NamedTuple):
-    """What the user asked for."""
+    """The user's options."""
 
     allowed: Sequence[str]
     settings: Mapping[str, object]

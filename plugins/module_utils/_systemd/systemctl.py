@@ -55,7 +55,7 @@ class Systemd:
         return [line.split()[0] for line in self.call(*argv, check=False)[1].splitlines() if line.split()]
 
     def reload(self) -> None:
-        """Have systemd read its files again."""
+        """Make systemd read its files again."""
         self.call("daemon-reload")
 
     def stop(self, unit_ids: Sequence[str], seconds: float) -> List[str]:

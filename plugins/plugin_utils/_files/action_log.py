@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was done to which box and what came of it: a file of JSON lines on the controller, that many runs may write at once."""
+"""Log actions on hosts and their results to a file of JSON lines on the controller. Many runs may write at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Sett
 
 
 def append(path, box, event, values):
-    """Add a line: time, box, event, and V(values). It is one write to the end of the file: lines don't mix. Raises SettingsError."""
+    """Append a line with the time, the host, the event and `values`. Raises SettingsError.
+
+    It is a single write to the end of the file, so lines of several runs don't mix.
+    """
     line = json.dumps(
         {"time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "box": box, "event": event, **values}
     )

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON in a file of the controller's: there as a whole or not at all, and set aside where it is damaged."""
+"""Write and read a JSON file on the controller: replaced as a whole, and set aside if it is damaged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomi
 
 
 def write(path, value):
-    """Put V(value) into the file, for its owner only. Raises SettingsError."""
+    """Write a value to the file, for its owner only. Raises SettingsError."""
     try:
         atomic.replace(path, json.dumps(value), mode=0o600, folder_mode=0o700)
     except OSError as error:
@@ -21,9 +21,10 @@ def write(path, value):
 
 
 def read(path, check):
-    """What is in the file, or None where there is none; and what became of it where V(check) raises ValueError of what is in it.
+    """Return the value in the file, None if there is no file, and a remark if the file was damaged.
 
-    A damaged file gets another name and is kept. Raises SettingsError where the file can't be read.
+    `check` raises ValueError for a wrong value. A damaged file is kept under another name. Raises SettingsError if the
+    file can't be read.
     """
     try:
         with open(path, encoding="utf-8") as stream:

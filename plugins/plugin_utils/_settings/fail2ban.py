@@ -222,6 +222,6 @@ def networks(place: str, entries: object) -> list[str]:
     return found
 
 
-def somebody(entries: Iterable[str]) -> list[str]:
+def without_everyone(entries: Iterable[str]) -> list[str]:
     """Return addresses and networks without those of all addresses, with which no address could be banned."""
     return [entry for entry in entries if ipaddress.ip_network(entry).prefixlen > 0]

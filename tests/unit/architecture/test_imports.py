@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may import whom: the boundary between the hosts and the controller, and the floors of the packages."""
+"""Check the imports: the boundary between the hosts and the controller, and the floors of the packages."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _circle(graph):
     while True:
         leaves = {name for name, targets in left.items() if not targets & left.keys()}
         if not leaves:
-            # What imports a circle remains as well: take away what nothing imports.
+            # Nodes that only import a circle remain as well: remove nodes that nothing imports.
             while roots := left.keys() - {target for targets in left.values() for target in targets}:
                 left = {name: targets for name, targets in left.items() if name not in roots}
             return sorted(left)

@@ -10,7 +10,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
 
 
 class Failed(Exception):
-    """What the module's fail_json ends with."""
+    """The exception of a stubbed fail_json."""
 
 
 class Module:

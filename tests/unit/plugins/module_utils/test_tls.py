@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is trusted, and which certificate is shown."""
+"""Test which authorities TLS trusts, and which certificate it presents."""
 
 from __future__ import annotations
 

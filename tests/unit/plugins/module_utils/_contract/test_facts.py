@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the parsers and the verdict make of recorded hosts has the declared shape, to the leaf."""
+"""Test that facts and verdicts of recorded hosts have the declared shape in every key."""
 
 from __future__ import annotations
 

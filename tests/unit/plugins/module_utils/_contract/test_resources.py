@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the parsers make of extreme sources has the declared shape."""
+"""Test that parsers return the declared shape for extreme sources."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What throughput_info checks and returns, with a stand-in for the database."""
+"""Test the checks and results of throughput_info with a stand-in for the database."""
 
 from __future__ import annotations
 

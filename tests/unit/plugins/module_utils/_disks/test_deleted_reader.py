@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleted files of this machine that somebody holds, without those on mounts that may hang."""
+"""Test the search for deleted files that processes of this machine hold, except on mounts that may hang."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ before = sorted(waited_for())
 text = statfs.read(mounts, 60, waiting=before)
 json.dump([text, before == sorted(waited_for()) == sorted(mount.id for mount in mounts)], sys.stdout)
 """
-# A process can still be killed until the server has taken its question, so that it may need more than one attempt.
+# A process can still be killed until the server has read its request, so this may need more than one attempt.
 ASK = """
 import os, signal, sys
 def state_of(pid):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What workers use, and whether they work."""
+"""Test the readings of workers: what they use, and whether they work."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the verdict does not speak about."""
+"""Test the list of parts that could not be read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is planned for each unit, and how it is described."""
+"""Test the planned steps for each unit, and their descriptions."""
 
 from __future__ import annotations
 

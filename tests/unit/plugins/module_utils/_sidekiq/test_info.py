@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What sidekiq_info checks, reads and returns. The server answers by Redis' protocol; tests/servers asks real ones."""
+"""Test the checks and results of sidekiq_info with a simulated Redis; tests/servers uses real ones."""
 
 from __future__ import annotations
 

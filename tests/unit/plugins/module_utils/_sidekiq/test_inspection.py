@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is found out about a worker on a host: its user, its command and its version of Sidekiq."""
+"""Test how the user, the command and the Sidekiq version of a worker are found."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What sshd's configuration means, and which users it would refuse."""
+"""Test the meaning of sshd's configuration, and which users it would reject."""
 
 from __future__ import annotations
 

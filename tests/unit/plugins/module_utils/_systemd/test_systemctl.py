@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What systemctl is called with, and how long a unit may take to stop."""
+"""Test the arguments of systemctl, and how long a unit may take to stop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import sys
 
 
 class Failed(Exception):
-    """What fail_json ends the module with."""
+    """The exception of a stubbed fail_json."""
 
 
 class Host:

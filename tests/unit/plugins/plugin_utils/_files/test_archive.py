@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The archive is there as a whole or not at all, and nobody else's to read."""
+"""Test that an archive is written as a whole or not at all, and readable by its owner only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventory says of fail2ban: what is taken, and what is refused, in which words."""
+"""Test which fail2ban settings are accepted, and the messages for those that are refused."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_wrong_jail_is_named_with_its_key_its_value_and_what_is_allowed(keys, 
 
 
 def test_who_lets_in_everybody_still_bans():
-    assert fail2ban_settings.somebody(["0.0.0.0/0", "192.0.2.0/24", "::/0", "2001:db8::1"]) == [
+    assert fail2ban_settings.without_everyone(["0.0.0.0/0", "192.0.2.0/24", "::/0", "2001:db8::1"]) == [
         "192.0.2.0/24",
         "2001:db8::1",
     ]
