@@ -50,7 +50,7 @@ class ConfigurationError(Exception):
 
 
 class Options(NamedTuple):
-    """What the user asked for. `jails` are dictionaries of a name and settings."""
+    """The user's options. `jails` are dictionaries of a name and settings."""
 
     directory: str
     daemon: Settings

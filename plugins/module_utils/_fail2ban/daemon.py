@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have the running fail2ban follow its configuration, and prove that an address it bans cannot connect."""
+"""Make the running fail2ban follow its configuration, and prove that a banned address cannot connect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DaemonError(Exception):
 
 
 class Options(NamedTuple):
-    """What the user asked for. `jails` are dictionaries of a name and settings, `timeout` is in seconds."""
+    """The user's options. `jails` are dictionaries of a name and settings, `timeout` is in seconds."""
 
     directory: str
     socket: str
@@ -279,12 +279,12 @@ class Daemon:
         return ""
 
     def _restore(self, name: str, known: Sequence[str]) -> None:
-        """Have a jail put its rules into nftables again."""
+        """Make a jail load its rules into nftables again."""
         self._reload("--restart", name)
         self._wait(lambda: (self._lack(name, known), None))
 
     def _probe(self, name: str) -> None:
-        """Have a jail ban addresses that no client has, check the rules, and free them again. Raises DaemonError."""
+        """Make a jail ban addresses that no client has, check the rules, and unban them. Raises DaemonError."""
         probes = [probe for probe in PROBES if ":" not in probe or os.path.exists("/proc/net/if_inet6")]
         try:
             for address in probes:

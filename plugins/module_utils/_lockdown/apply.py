@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out a lockdown, or revert it. How the host was is written down before anything is touched."""
+"""Carry out a lockdown, or revert it. The previous state is recorded before anything is changed."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class ConfigurationError(Exception):
 
 
 class Options(NamedTuple):
-    """What the user asked for: a text of the control file, None to leave it, and checks with a name and a text."""
+    """The user's options: the text of the control file, None to leave it, and checks with a name and a text."""
 
     control_file: str
     control: Optional[str]
@@ -79,7 +79,7 @@ class Configuration:
         return self._present[path] is not None and os.stat(path).st_mode & 0o777 != _MODE
 
     def validate(self, monit: str) -> List[str]:
-        """Have monit parse everything that it would read; return its warnings. Raises ConfigurationError."""
+        """Make monit parse everything that it would read; return its warnings. Raises ConfigurationError."""
         options = self._options
         control = self._wanted.get(options.control_file) or atomic.read_text(options.control_file)
         if control is None:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have the running monit read its configuration and monitor its checks, and wait until it reports so."""
+"""Make the running monit read its configuration and monitor its checks, and wait until it reports so."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DaemonError(Exception):
 
 
 class Options(NamedTuple):
-    """What the user asked for: the control file, the checks that must be monitored, and seconds to wait for them."""
+    """The user's options: the control file, the checks that must be monitored, and seconds to wait for them."""
 
     control_file: str
     checks: Sequence[str]

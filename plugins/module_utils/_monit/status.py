@@ -26,7 +26,7 @@ class Check(TypedDict):
 
 
 class Status(TypedDict):
-    """What monit reports. `incarnation` is when it last read its configuration, in seconds since 1970."""
+    """The report of monit. `incarnation` is when it last read its configuration, in seconds since 1970."""
 
     version: Optional[str]
     incarnation: int

@@ -15,7 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._oom.userspace impo
 
 # The sources that hold messages of the running kernel only, whose stamps count from this boot.
 _RUNNING = ("dmesg", "kmsg")
-# Of the kills of one process number, only the latest ones are compared.
+# Only the latest kills with the same process number are compared.
 _LATEST = 64
 _SAME_UPTIME_SECONDS = 0.011
 _DAY = 86400

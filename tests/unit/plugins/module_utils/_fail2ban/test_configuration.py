@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What fail2ban is asked about the new files, what is refused, and that the operator is never banned.
+"""Test how new files are validated with fail2ban, refused files, and that the operator is never banned.
 
 The answers are those of fail2ban 1.0.2.
 """

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is given to `monit -t`, what is refused, and which files are written; the messages are those of monit 5.33."""
+"""Test the input of `monit -t`, refused configurations, and the written files; the messages are those of monit 5.33."""
 
 from __future__ import annotations
 
