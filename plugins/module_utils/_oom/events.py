@@ -166,11 +166,12 @@ def _task_memcg(run: Run, own: Summary | None) -> str | None:
         return None
     if own is None:
         others = (run.limit_memcg, run.stats_memcg, run.group_memcg)
-        whole = (other for other in others if run.task_memcg and _is_cut(run.task_memcg, other))
-        return next(whole, run.task_memcg)
-    if own.cut_task_memcg is None:
-        return own.task_memcg
-    return _whole(own.cut_task_memcg, run.task_memcg, run.group_memcg, run.stats_memcg)
+        if run.task_memcg is None:
+            return _whole(run.cut_task_memcg, *others)
+        return next((other for other in others if _is_cut(run.task_memcg, other)), run.task_memcg)
+    if own.cut_task_memcg:
+        return _whole(own.cut_task_memcg, run.task_memcg, run.group_memcg, run.stats_memcg)
+    return own.task_memcg or (run.group_memcg if own.pid is None else None)
 
 
 def _whole(cut: str | None, *paths: str | None) -> str | None:
@@ -261,11 +262,21 @@ def _memcg(run: Run) -> str | None:
     if summary and summary.memcg:
         return summary.memcg
     if summary and summary.cut_memcg:
-        return _whole(summary.cut_memcg, run.limit_memcg, stats)
+        return _whole_limit(run, summary.cut_memcg)
     cut = run.cut_limit_memcg
-    if cut and _is_cut(cut, stats):
-        return stats
-    return run.limit_memcg or (None if cut else stats)
+    if cut and (run.limit_memcg is None or _is_cut(cut, run.task_memcg) or _is_cut(cut, stats)):
+        return _whole_limit(run, cut)
+    return run.limit_memcg or stats
+
+
+def _whole_limit(run: Run, cut: str) -> str | None:
+    """Return the path of the cgroup whose limit was hit, which begins like one that was cut.
+
+    The victim's cgroup is that one or below it, so it is known if only a name is missing.
+    """
+    below = [path for path in (run.task_memcg, run.group_memcg) if path and "/" not in path[len(cut) :]]
+    limit = run.limit_memcg if run.limit_memcg != cut else None
+    return _whole(cut, limit, run.stats_memcg, *below)
 
 
 def _is_cut(path: str, other: str | None) -> bool:

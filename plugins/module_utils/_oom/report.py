@@ -23,6 +23,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._oom.messages impor
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom.runs import Run, Runs
 
+# The words behind the path, if the line was cut inside them.
+_CUT_WORDS = re.compile(r" (?:k|ki|kil|kill|kille|killed(?: a| as| as a)?)?$")
 _UNLIMITED = 1 << 52  # kB; cgroup v1 shows "no limit" as almost 2**63 bytes
 
 
@@ -84,8 +86,9 @@ def _trace(run: Run, match: re.Match[str]) -> None:
 
 
 def _task_in(run: Run, match: re.Match[str]) -> None:
-    task, killed, _limit = match.group(1).partition(" killed as a result of limit of ")
-    run.task_memcg = task if killed else cgroup_path(task.split(" killed as a ")[0])
+    task, _killed, _limit = match.group(1).partition(" killed as a ")
+    task = _CUT_WORDS.sub("", task)
+    run.task_memcg, run.cut_task_memcg = cgroup_path(task), cut_path(task)
     run.traced = True
 
 

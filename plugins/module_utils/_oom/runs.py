@@ -45,7 +45,7 @@ class Run:
       OOM killer
     - `system`, `memcg_traced`: whether a line shows that all memory, or that of a cgroup, had run out
     - `task_memcg`, `limit_memcg`, `stats_memcg`, `group_memcg`: cgroups of the victim, of the limit, of the statistics,
-      and of the group that is killed; `cut_limit_memcg` is the beginning of a path
+      and of the group that is killed; `cut_task_memcg` and `cut_limit_memcg` are beginnings
     - `usage`, `limit`: the bytes in use, and their limit
     - `columns`, `rows`: the head of the table of processes, and its rows by the process
     - `thread_rows`: of each process, the first row that one of its threads has
@@ -69,6 +69,7 @@ class Run:
         "limit_memcg",
         "stats_memcg",
         "group_memcg",
+        "cut_task_memcg",
         "cut_limit_memcg",
         "usage",
         "limit",
@@ -95,6 +96,7 @@ class Run:
         self.limit_memcg: str | None = None
         self.stats_memcg: str | None = None
         self.group_memcg: str | None = None
+        self.cut_task_memcg: str | None = None
         self.cut_limit_memcg: str | None = None
         self.usage: int | None = None
         self.limit: int | None = None
@@ -113,9 +115,7 @@ class Run:
     @property
     def reported(self) -> bool:
         """Whether anything of a report was read."""
-        return bool(
-            self.header or self.summary or self.selected or self.traced or self.limit_memcg is not None or self.rows
-        )
+        return bool(self.header or self.summary or self.selected or self.traced or self.memcg_traced or self.rows)
 
     @property
     def named_pid(self) -> int | None:

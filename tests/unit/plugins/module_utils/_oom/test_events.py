@@ -81,6 +81,71 @@ def test_which_memory_had_run_out(texts, constraint):
     assert one(*texts)["constraint"] == constraint
 
 
+SUMMARY = (
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/a/pod1.slice/ctr.scope,"
+    "task_memcg=/a/pod1.slice/ctr.scope,task=x,pid=7,uid=9"
+)
+TASK_IN = "Task in /a/pod1.slice/ctr.scope killed as a result of limit of /a/pod1.slice/ctr.scope"
+STATS = "Memory cgroup stats for /a/pod1.slice/ctr.scope:"
+GROUP = "Tasks in /a/pod1.slice/ctr.scope are going to be killed due to memory.oom.group set"
+
+
+@pytest.mark.parametrize("mark", ["", ">", "…"])
+@pytest.mark.parametrize(
+    ("cut", "others", "memcg", "task_memcg"),
+    [
+        (SUMMARY[:75], [STATS], "/a/pod1.slice/ctr.scope", None),
+        (SUMMARY[:110], [STATS], "/a/pod1.slice/ctr.scope", "/a/pod1.slice/ctr.scope"),
+        (SUMMARY[:110], [], "/a/pod1.slice/ctr.scope", None),
+        (SUMMARY[:75], [], None, None),
+        (SUMMARY[:50], [], None, None),
+        (TASK_IN[:30], [STATS], "/a/pod1.slice/ctr.scope", "/a/pod1.slice/ctr.scope"),
+        (TASK_IN[:-4], [STATS], "/a/pod1.slice/ctr.scope", "/a/pod1.slice/ctr.scope"),
+        (TASK_IN[:-4], [], "/a/pod1.slice/ctr.scope", "/a/pod1.slice/ctr.scope"),
+        (TASK_IN[:-14], [], None, "/a/pod1.slice/ctr.scope"),
+    ],
+)
+def test_a_path_that_was_cut_is_completed(cut, others, memcg, task_memcg, mark):
+    event = one(HEADER, *others, cut + mark, "Memory cgroup out of memory: " + KILLED)
+    assert (event["constraint"], event["memcg"], event["task_memcg"]) == ("memcg", memcg, task_memcg)
+
+
+def test_a_groups_path_completes_those_that_were_cut():
+    event = one(HEADER, SUMMARY[:83], "Memory cgroup out of memory: " + KILLED, GROUP)
+    assert (event["memcg"], event["task_memcg"]) == ("/a/pod1.slice/ctr.scope", "/a/pod1.slice/ctr.scope")
+    # The limit may be that of any cgroup above.
+    event = one(HEADER, SUMMARY[:70], "Memory cgroup out of memory: " + KILLED, GROUP)
+    assert (event["memcg"], event["task_memcg"]) == (None, "/a/pod1.slice/ctr.scope")
+
+
+def test_the_process_that_was_chosen_if_another_one_died():
+    keys = ("score", "chosen_pid", "chosen_name", "chosen_score")
+    event = one(SELECTED % 6, KILLED)
+    assert [event[key] for key in keys] == [None, 6, "x", 9]
+    event = one(SELECTED % 7, KILLED)
+    assert [event[key] for key in keys] == [9, None, None, None]
+    event = one(HEADER, HEAD, ROW % (7, 7), ROW % (8, 7), SELECTED % 8, KILLED)
+    assert [event[key] for key in keys] == [9, None, None, None]
+
+
+def test_kernel_5_0_names_the_process_that_was_chosen_in_its_summary():
+    event = one(HEADER, SUMMARY.replace("pid=7", "pid=6"), SELECTED % 6, KILLED)
+    assert (event["pid"], event["chosen_pid"], event["uid"], event["task_memcg"]) == (7, 6, None, None)
+
+
+@pytest.mark.parametrize("unsafe", ["\n", "\x1b", "\x7f", "\x9b", "\u2028"])
+def test_control_characters_are_escaped(unsafe):
+    texts = [
+        f"a{unsafe}b invoked oom-killer: gfp_mask=0x0",
+        f"Kill process 6 (a{unsafe}b) score 9",
+        f"Memory cgroup out of memory: Killed process 7 (a{unsafe}b) total-vm:9kB, anon-rss:8kB",
+    ]
+    event = one(*texts)
+    texts = [event[key] for key in ("name", "invoker", "chosen_name") if event[key] is not None]
+    assert len(texts) > 1
+    assert all(text.isprintable() for text in texts)
+
+
 def test_the_limit_is_told_for_a_cgroup_only():
     usage = "memory: usage 2kB, limit 4kB, failcnt 1"
     event = one(HEADER, usage, "Memory cgroup out of memory: " + KILLED)

@@ -87,6 +87,27 @@ def test_shapes_of_every_kernel_era(name):
         assert tuple(event) == oom_events.KEYS
 
 
+PASTED = json.loads(read("pasted", "pasted.json"))
+
+
+@pytest.mark.parametrize("name", sorted(PASTED))
+def test_logs_as_people_pasted_them(name):
+    facts = parse(read("pasted", name + ".log"))
+    expected = PASTED[name]
+    events = sorted((in_kb(event) for event in facts["events"]), key=lambda event: event["pid"])
+    assert [event["pid"] for event in events] == sorted(item["pid"] for item in expected["events"])
+    for event, item in zip(events, sorted(expected["events"], key=lambda item: item["pid"])):
+        assert {key: event[key] for key in item} == item
+    assert len(facts["other_kills"]) == expected["other_kills"]
+    for key in ("worker_killed", "invocations_without_kill"):
+        assert facts[key] == expected.get(key, facts[key])
+
+
+def test_a_host_with_an_address_for_a_name_is_found_within_the_last_day():
+    text = read("pasted", "ipv6-host.log")
+    assert parse(text, since=1795000000 - 86400)["kills_in_log"] == 1
+
+
 def each_line(change):
     return lambda text: "".join(change(line) + "\n" for line in text.rstrip("\n").split("\n"))
 
