@@ -69,7 +69,7 @@ def _direction_of_messages(found: list[Record]) -> int:
     Only pairs that must belong together count: messages about the same process, and the table of processes below its
     head. A header and a kill do not: a log may begin with a kill and end with the next header.
     """
-    balance = 0
+    balance = adjacent = 0
     last: tuple[int, str] | None = None
     for record in found:
         stage = _stage(record.text) if record.program is None else None
@@ -77,8 +77,11 @@ def _direction_of_messages(found: list[Record]) -> int:
             continue
         if last is not None and last[1] == stage[1]:
             balance += (stage[0] > last[0]) - (stage[0] < last[0])
+        elif last is not None and "table" not in (last[1], stage[1]):
+            adjacent += (stage[0] > last[0]) - (stage[0] < last[0])
         last = stage
-    return balance
+    # A child may be killed in place of the process that was chosen: then only the order of the two messages is left.
+    return balance or adjacent
 
 
 def _stage(text: str) -> tuple[int, str] | None:
@@ -88,6 +91,8 @@ def _stage(text: str) -> tuple[int, str] | None:
             match = pattern.search(text)
             if match:
                 return stage, match.group(1)
+        if "oom-kill:constraint" in text:
+            return 0, ""
     if "[" in text:
         if _TABLE_HEAD.match(text):
             return 0, "table"

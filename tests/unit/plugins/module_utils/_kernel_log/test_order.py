@@ -51,6 +51,13 @@ def test_messages_of_one_second(texts):
         assert [record.text for record in in_order([Record(text, epoch=5.0) for text in texts[::-1]])] == texts
 
 
+@pytest.mark.parametrize("first", ["Kill process 7 (x) score 9", "oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/a/b"])
+def test_the_kill_of_a_child_and_a_line_that_was_cut(first):
+    records = [Record(first), Record("Killed process 8 (y)")]
+    assert in_order(records) == records
+    assert in_order(records[::-1]) == records
+
+
 def test_the_newest_kill_first_with_its_messages_in_order():
     selected, killed = "Kill process {} (x) score 9", "Killed process {} (x)"
     records = [Record(text.format(number), float(number)) for number in (3, 2, 1) for text in (selected, killed)]
