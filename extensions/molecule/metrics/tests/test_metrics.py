@@ -135,7 +135,8 @@ def test_huge_command_lines_of_a_user_do_not_stop_the_exporter(boxes):
 
     def look(box):
         box.run(f"cat > /run/huge.py <<'end'{HUGE}end")
-        properties = "-p User=nobody -p RuntimeDirectory=huge"
+        # Arguments may take a quarter of the stack's limit, which a user can raise.
+        properties = "-p User=nobody -p RuntimeDirectory=huge -p LimitSTACK=infinity"
         box.run(f"systemd-run --quiet --unit=huge {properties} python3 /run/huge.py")
         try:
             box.wait("ls /run/huge/started")
