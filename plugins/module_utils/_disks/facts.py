@@ -20,7 +20,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo imp
 
 SOURCES = mountinfo.SOURCES
 
-_LINE = re.compile(r"(?:(?P<failure>hung|error)|(?P<figures>(?:\S{1,20} ){6}\S{1,20})) (?P<point>/.*)\Z")
+_LINE = re.compile(r"(?:(?P<failure>hung|error|denied)|(?P<figures>(?:\S{1,20} ){6}\S{1,20})) (?P<point>/.*)\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,20}\Z")
 # These make inodes of free space, so both run out together.
 _INODES_FROM_SPACE = ("xfs", "zfs", "btrfs", "bcachefs", "9p", "ntfs", "ntfs3")
@@ -57,7 +57,7 @@ def parse(sources: Sources) -> Disks:
     """Return the facts about file systems.
 
     The source `statfs` has a line for each mount that was asked: fragment size, block size, blocks, free blocks, free
-    blocks for users, inodes, free inodes, and the mount point; or `hung` or `error`, and the mount point.
+    blocks for users, inodes, free inodes, and the mount point; or `hung`, `error` or `denied`, and the mount point.
     """
     groups = mounts.file_systems(mountinfo.parse(sources.get(SOURCES[0])))
     answers = parse_statfs(sources.get("statfs"), [group[0].point for group in groups])
@@ -72,13 +72,13 @@ def parse(sources: Sources) -> Disks:
     return {
         "filesystems": [_facts(group, answer) for group, answer in shown],
         "hung": [escape(group[0].point) for group, answer in shown if answer == "hung"],
-        "unreadable": sum(1 for _group, answer in shown if answer == "error"),
+        "unreadable": sum(1 for _group, answer in shown if answer in ("error", "denied")),
         "deleted": None,
     }
 
 
 def parse_statfs(text: Optional[str], points: Iterable[str]) -> Dict[str, _Answer]:
-    """Return what each mount point answered, if it is in the text: a Space, or one of the words hung and error."""
+    """Return what each mount point answered, if it is in the text: a Space, or one of the words hung, error and denied."""
     continued: Dict[str, List[List[str]]] = {}
     for point in points:
         first, newline, rest = point.partition("\n")

@@ -47,6 +47,8 @@ def mount_waited_for(text: str) -> Optional[int]:
 def _ask(mount: Mount) -> str:
     try:
         found = os.statvfs(mountinfo.path_bytes(mount.raw))
+    except PermissionError:
+        return "denied"
     except (OSError, ValueError):
         return "error"
     space = (found.f_frsize, found.f_bsize, found.f_blocks, found.f_bfree, found.f_bavail)

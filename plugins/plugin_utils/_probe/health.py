@@ -119,7 +119,8 @@ mark statfs; set -f; set --;
 for m in $e; do case $m in *\\*) m=$(printf %b "$m");; esac; set -- "$@" "$m"; done; set +f;
 case $# in 0);; *)
   if s=$(stat -f -c "@STATFS@" "$@"); then printf "%s\n" "$s";
-  else for m; do stat -f -c "@STATFS@" "$m" || echo error; done; fi;;
+  else for m; do stat -f -c "@STATFS@" "$m" ||
+    case $(stat -f "$m" 2>&1) in *ermission?denied) echo denied;; *) echo error;; esac; done; fi;;
 esac;
 """
 
@@ -130,7 +131,8 @@ case $q in ?*)
   while [ $# -gt 0 ]; do
     n=$((n + 1));
     case $k in *" lifeline:$1 "*) echo "$n hung";; *)
-      stat -f -c "lifeline:$1 $n @STATFS@" "$(printf %b "$2")" < /dev/null | cat & j=$! ; a="$a $j:$n";; esac;
+      stat -f -c "lifeline:$1 $n @STATFS@" "$(printf %b "$2")" 2>&1 < /dev/null |
+        sed -e "s/^stat: .*ermission denied/$n denied/" -e q & j=$! ; a="$a $j:$n";; esac;
     shift 2;
   done;
   n=0;

@@ -40,7 +40,7 @@ _FILE = re.compile(
 )
 _LINE = re.compile(r"(/proc/(?:\d{1,10}/(?:limits|cgroup)|net/[a-z0-9]{1,8})):(.*)")
 _FIGURES = re.compile(r"-?\d{1,20}(?: -?\d{1,20}){6}")
-_GUARDED = re.compile(rf"(?:lifeline:\S+ )?(\d{{1,6}}) (hung|{_FIGURES.pattern})")
+_GUARDED = re.compile(rf"(?:lifeline:\S+ )?(\d{{1,6}}) (hung|denied|{_FIGURES.pattern})")
 _FOLDER = re.compile(r"/proc/(\d{1,10})/fd:")
 _SOCKET = re.compile(r" -> socket:\[(\d{1,20})\]")
 _COMMAND = re.compile(r"/proc/(\d{1,10})/cmdline")
@@ -133,7 +133,11 @@ def _commands(text: str) -> dict[str, str]:
 def _statfs(parts: dict[str, str], unread: list[str]) -> str:
     """Return what each mount answered, with its name behind it."""
     names = parts.get("mounts", "").split()
-    answers = [line if _FIGURES.fullmatch(line) else "error" for line in parts.get("statfs", "").splitlines() if line]
+    answers = [
+        line if line == "denied" or _FIGURES.fullmatch(line) else "error"
+        for line in parts.get("statfs", "").splitlines()
+        if line
+    ]
     if len(answers) != len(names):
         unread.append("local file systems")
         answers, names = [], []

@@ -115,6 +115,7 @@ def test_the_percentage_is_rounded_as_df_does(used, available, percent):
         ("4096 4096 100 50 40 10 5 /\n", True, False),
         ("hung /\n", False, True),
         ("error /\n", False, False),
+        ("denied /\n", False, False),
         ("", False, False),
         ("4096 4096 ? 50 40 10 5 /\n", False, False),
         ("0 0 100 50 40 10 5 /\n", False, False),
@@ -124,6 +125,11 @@ def test_the_percentage_is_rounded_as_df_does(used, available, percent):
 def test_what_a_mount_can_answer(statfs, readable, hung):
     disk = root(statfs)
     assert (disk["readable"], disk["hung"], disk["size_bytes"]) == (readable, hung, 409600 if readable else None)
+
+
+@pytest.mark.parametrize("word, failed", [("error", True), ("denied", False), ("hung", False)])
+def test_a_mount_that_the_login_may_not_ask_has_not_failed(word, failed):
+    assert root(f"{word} /\n")["failed"] == failed
 
 
 def test_the_block_size_stands_in_for_a_fragment_size_that_is_missing():

@@ -102,13 +102,14 @@ def test_parts_out_of_order_are_text():
 
 def test_file_systems_have_the_names_that_the_kernel_says():
     before = (
-        part("mounts", " / /a\\040b\\012c\n")
-        + part("statfs", "4096 4096 9 8 7 6 5\n4096 4096 1 1 1 1 1\n")
-        + part("guarded.mounts", " 0:45 /net 0:46 /hung 0:47 /mute\n")
-        + part("guarded", "lifeline:0:45 1 4096 4096 2 2 2 2 2\n2 hung\n7 hung\nnoise\n")
+        part("mounts", " / /a\\040b\\012c /private\n")
+        + part("statfs", "4096 4096 9 8 7 6 5\n4096 4096 1 1 1 1 1\ndenied\n")
+        + part("guarded.mounts", " 0:45 /net 0:46 /hung 0:47 /mute 0:48 /alices\n")
+        + part("guarded", "lifeline:0:45 1 4096 4096 2 2 2 2 2\n2 hung\n7 hung\nnoise\n4 denied\n")
     )
     assert health_answer.sources(answer(before=before))["statfs"] == (
-        "4096 4096 9 8 7 6 5 /\n4096 4096 1 1 1 1 1 /a b\nc\n4096 4096 2 2 2 2 2 /net\nhung /hung\nerror /mute\n"
+        "4096 4096 9 8 7 6 5 /\n4096 4096 1 1 1 1 1 /a b\nc\ndenied /private\n"
+        "4096 4096 2 2 2 2 2 /net\nhung /hung\nerror /mute\ndenied /alices\n"
     )
 
 
