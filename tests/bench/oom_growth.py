@@ -32,7 +32,7 @@ PIECES = (
 )
 ENDS = ("", "\n", "\n        ")
 MOST_GROWTH = 2.5
-LINE, LOG = 1 << 15, 1 << 18
+LINE, LOG = 1 << 14, 1 << 15
 
 
 def seconds(text: str) -> float:
@@ -43,11 +43,11 @@ def seconds(text: str) -> float:
 
 
 def growth(text: str) -> tuple[float, float]:
-    """Return how much longer twice the text takes, and the seconds that it takes; at best of up to 12 runs."""
+    """Return how much longer twice the text takes, and the seconds that it takes; at best of up to 10 runs."""
     once = twice = float("inf")
-    for run in range(12):
+    for run in range(10):
         once, twice = min(once, seconds(text)), min(twice, seconds(text * 2))
-        if run > 1 and twice <= MOST_GROWTH * once:
+        if run and twice <= MOST_GROWTH * once:
             break
     return twice / max(once, 1e-4), twice
 
