@@ -7,11 +7,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Iterable, Mapping
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape_or_none
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, clock, container
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 
 if TYPE_CHECKING:
-    from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomSource
+    from ansible_collections.lifeline.fleet.plugins.module_utils._contract import programs as contract
+    from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomEvent, OomSource
     from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.stamps import UtcOffset
     from ansible_collections.lifeline.fleet.plugins.module_utils._oom.events import Event
     from ansible_collections.lifeline.fleet.plugins.module_utils._oom.userspace import OtherKill
@@ -96,14 +98,39 @@ def parse(
     newest = [event for _number, event in sorted(enumerate(events), key=_newest_first)]
     limit = max(0, max_events)
     return {
-        "events": [{**event, "time": timestamp(event["time"])} for event in newest[:limit]],
-        "other_kills": [{**event, "time": timestamp(event["time"])} for event in other_kills[:limit]],
+        "events": [_printable_event(event) for event in newest[:limit]],
+        "other_kills": [_printable_kill(event) for event in other_kills[:limit]],
         "kills_since_boot": _kills_since_boot(sources),
         "kills_in_log": len(newest),
         "invocations_without_kill": idle,
         "sshd_killed": any((event["name"] or "").startswith("sshd") for event in newest),
         "worker_killed": any(_hit(patterns, event) for event in newest),
         "sources": _sources(sources, names, unread or {}),
+    }
+
+
+def _printable_event(event: Event) -> OomEvent:
+    """Return an event with its time for people. Users choose the names of processes and of some control groups."""
+    return {
+        **event,
+        "time": timestamp(event["time"]),
+        "name": escape_or_none(event["name"]),
+        "invoker": escape_or_none(event["invoker"]),
+        "memcg": escape_or_none(event["memcg"]),
+        "task_memcg": escape_or_none(event["task_memcg"]),
+        "unit": escape_or_none(event["unit"]),
+    }
+
+
+def _printable_kill(event: OtherKill) -> contract.OtherKill:
+    """Return a program's kill with its time for people, and with texts that can be printed."""
+    return {
+        **event,
+        "time": timestamp(event["time"]),
+        "name": escape_or_none(event["name"]),
+        "cgroup": escape_or_none(event["cgroup"]),
+        "unit": escape_or_none(event["unit"]),
+        "reason": escape_or_none(event["reason"]),
     }
 
 

@@ -307,3 +307,14 @@ def test_nothing_read_gives_the_same_keys():
         "worker_killed": False,
         "sources": [{"name": "journal", "readable": False, "reason": "permission denied"}],
     }
+
+
+def test_names_of_kills_can_be_printed():
+    # The escape sequences that color a log are taken away before.
+    hostile = "x\x1b7\x9b\x7f"
+    kernel = f"<3>[  100.003] Out of memory: Killed process 77 ({hostile}) total-vm:1kB, anon-rss:1kB, file-rss:0kB\n"
+    other = f'Jul 29 06:26:59 web1 earlyoom[5]: sending SIGTERM to process 9 uid 5 "{hostile}": badness 900\n'
+    found = oom_facts.parse({"dmesg": kernel, "journal": other}, now=1750000000, boot_time=1749990000)
+    names = [event["name"] for event in found["events"] + found["other_kills"]]
+    assert len(names) == 2
+    assert [name for name in names if not name.isprintable() or "\\x9b\\x7f" not in name] == []
