@@ -20,7 +20,7 @@ def decode(data: bytes) -> str:
 
 
 def read(path: str, limit: Optional[int] = None) -> str:
-    """Return the text of a file, at most `limit` bytes of it. Raises OSError, and ValueError if the path holds a NUL."""
+    """Return the text of a file, at most `limit` bytes of it. Raises OSError, or ValueError for a NUL in the path."""
     with open(path, "rb", buffering=0) as stream:
         return decode(stream.read() if limit is None else stream.read(limit))
 
@@ -56,7 +56,7 @@ def process_paths(names: Sequence[str], pids: Iterable[int]) -> List[str]:
 
 
 def run(argv: Sequence[str], timeout: float = 10) -> Optional[str]:
-    """Return what a program prints in the C locale; None if it is missing, fails or takes longer than `timeout` seconds."""
+    """Return what a program prints in the C locale; None if it is missing, fails or takes over `timeout` seconds."""
     environment = dict(os.environ, LC_ALL="C", LANGUAGE="")
     try:
         # Ansible's run_command has no time limit.

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: process_facts
-short_description: Tells what chosen processes use, and what the kernel allows them
+short_description: Read what chosen processes use, and what the kernel allows them
 version_added: 0.1.0
 description:
-  - Returns memory, CPU time, descriptors, limits and OOM score of the processes that are chosen by name, pattern or number, or of those
-    with the most resident memory.
-  - A process is returned when any of O(name), O(pattern) and O(pid) finds it. O(top) bounds how many are returned, the largest
-    resident set first.
-  - Command lines can hold secrets, so they are returned only when O(command_line=true).
+  - Returns memory, CPU time, descriptors, limits and OOM score of the processes that are chosen by name, pattern or id,
+    or of those with the most resident memory.
+  - A process is returned if any of O(name), O(pattern) and O(pid) finds it. O(top) limits how many are returned, the
+    largest resident set first.
+  - Command lines can hold secrets, so they are returned only with O(command_line=true).
 extends_documentation_fragment:
   - lifeline.fleet.facts
   - lifeline.fleet.facts.attributes
@@ -26,10 +26,11 @@ options:
     default: []
   pattern:
     description:
-      - Regular expression that is searched in the command lines, arguments separated by blanks, or in the name where there is none.
+      - Regular expression that is searched in the first 4096 bytes of the command lines, with arguments separated by
+        blanks, or in the name if there is no command line.
     type: str
   pid:
-    description: Numbers of processes. One that isn't there is no error.
+    description: Ids of processes. A process that does not exist is not an error.
     type: list
     elements: int
     default: []
@@ -39,7 +40,7 @@ options:
       - By default V(10) if nothing else chooses, and without bound if something does.
     type: int
   command_line:
-    description: Whether command lines are returned.
+    description: Whether command lines are returned, up to 4096 bytes of each.
     type: bool
     default: false
   maps:
@@ -70,7 +71,7 @@ ansible_facts:
   type: dict
   contains:
     lifeline_processes:
-      description: The chosen processes. A value is V(null) where the kernel doesn't say, or doesn't say it to this user.
+      description: The chosen processes. A value is V(null) if the kernel does not tell it to this user.
       returned: always
       type: dict
       contains:
@@ -80,11 +81,11 @@ ansible_facts:
           elements: dict
           contains:
             pid:
-              description: Number of the process.
+              description: Id of the process.
               type: int
               sample: 25910
             ppid:
-              description: Number of its parent.
+              description: Id of its parent.
               type: int
               sample: 1
             name:
@@ -100,7 +101,7 @@ ansible_facts:
               type: str
               sample: crawler
             uid:
-              description: Number of its effective user (C(/proc/PID/status)).
+              description: Id of its effective user (C(/proc/PID/status)).
               type: int
               sample: 999
             unit:
@@ -112,7 +113,8 @@ ansible_facts:
               type: str
               sample: /system.slice/sidekiq.service
             state:
-              description: Its state as one letter, as C(ps) shows it; V(D) is a process that waits for I/O and can't be killed.
+              description:
+                - Its state as one letter, as C(ps) shows it. V(D) is a process that waits for I/O and cannot be killed.
               type: str
               sample: S
             nice:
@@ -132,7 +134,9 @@ ansible_facts:
               type: int
               sample: 8940122112
             pss_bytes:
-              description: Proportional set size, in which shared pages count only in part. Other users' processes need root.
+              description:
+                - Proportional set size, in which shared pages count in part. Only root can read it of other users'
+                  processes.
               type: int
               sample: 8931475456
             swap_bytes:
@@ -181,8 +185,8 @@ ansible_facts:
               sample: false
             limits:
               description:
-                - All its limits by the kernel's names with underscores, such as C(open_files), each with C(soft) and C(hard).
-                  V(null) is unlimited.
+                - All its limits by the kernel's names with underscores, such as C(open_files), each with C(soft) and
+                  C(hard). V(null) is unlimited.
               type: dict
               sample: {"address_space": {"soft": null, "hard": null}}
             maps:
@@ -261,6 +265,7 @@ _DEFAULT_TOP = 10
 
 
 def read_table():
+    """Read what the table of all processes is made of."""
     sources = _reader.read_files(page_size.SOURCES, limit=page_size.READ_LIMIT)
     _reader.read_files((path for path in proc_processes.SOURCES if path not in sources), sources)
     paths = _reader.process_paths(proc_processes.TABLE_FILES, _reader.list_pids())
@@ -268,7 +273,7 @@ def read_table():
 
 
 def describe(process, sources, users, params):
-    """One process's facts, with what was asked for besides. Read anew for each: only few were chosen."""
+    """Return one process's facts, with what else was asked for. Only few processes are chosen, so each is read now."""
     pid = process["pid"]
     _reader.read_files(_reader.process_paths(proc_processes.DETAIL_FILES, [pid]), sources)
     facts = proc_processes.details(process, sources, users)
@@ -284,16 +289,17 @@ def describe(process, sources, users, params):
 
 
 def fail_on_nonsense(module):
+    """Fail if an option has no sense."""
     params = module.params
     if params["top"] is not None and params["top"] < 1:
-        module.fail_json(msg=f"top is {params['top']}: it must be 1 or more")
+        module.fail_json(msg=f"top: too small ({params['top']}); use 1 or more")
     for pid in params["pid"]:
         if pid < 1:
-            module.fail_json(msg=f"pid holds {pid}: the number of a process is 1 or more")
+            module.fail_json(msg=f"pid: too small ({pid}); use 1 or more")
     try:
         re.compile(params["pattern"] or "")
     except re.error as error:
-        module.fail_json(msg=f"pattern is {params['pattern']!r}, which is no regular expression: {error}")
+        module.fail_json(msg=f"pattern: not a regular expression ({params['pattern']}): {error}")
 
 
 def main():

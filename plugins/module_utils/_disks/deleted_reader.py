@@ -113,7 +113,7 @@ class _Scan:
     def _add(
         self, mount: Optional[Mount], path: str, pid: int, descriptor: str, name: str, link: str, certain: bool = True
     ) -> None:
-        """Add a file, unless its mount is unknown: then it is one of the kernel's own, such as a memfd, and on no disk."""
+        """Add a file, unless its mount is unknown: then it is one of the kernel's own, such as a memfd."""
         point = self._place(mount)
         if point is None:
             return

@@ -173,7 +173,7 @@ def kind(mount: Mount) -> str:
 
 
 def is_always_full(mount: Mount) -> bool:
-    """Return whether nothing can be added to it, as to an image or to sealed memory, so its fill level means nothing."""
+    """Return whether nothing can be added to it, as to an image or to sealed memory."""
     found = kind(mount)
     return found == "image" or (found == "memory" and "ro" in mount.super_options)
 
@@ -247,7 +247,7 @@ class MountTree:
 
 
 def guarded(mounts: Sequence[Mount]) -> Set[int]:
-    """Return the ids of the mounts that may never answer: those of the network, and all that are mounted inside them."""
+    """Return the ids of the mounts that may never answer: those of the network, and all mounted inside them."""
     by_id = {mount.id: mount for mount in mounts}
     # Whether mounts inside a mount may hang, by the id of that mount.
     inside: Dict[int, bool] = {}

@@ -106,7 +106,7 @@ def _start(mount: Mount) -> Tuple[int, int]:
 
 
 def _answer(mount: Mount, pipe: int) -> None:
-    """Ask the mount, in the process that may hang. It leaves the session and its descriptors: SSH would wait for them."""
+    """Ask the mount, in the process that may hang. It leaves the session and its descriptors, as SSH waits for both."""
     os.setsid()
     os.dup2(pipe, 0)
     null = os.open(os.devnull, os.O_RDWR)

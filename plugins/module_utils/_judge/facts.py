@@ -29,7 +29,7 @@ _Part = TypeVar("_Part")
 
 
 def _without_errors(parse: Callable[[Sources], _Part], sources: Sources) -> _Part:
-    """Return what a parser makes of the sources, or of none if it raises: the verdict then says that it was not read."""
+    """Return what a parser makes of the sources, or of none if it raises; the verdict then says what was not read."""
     try:
         return parse(sources)
     except _ERRORS:

@@ -21,7 +21,7 @@ _STARTUPS = re.compile(r"\[listener\] (\d{1,9}) of (\d{1,9})-(\d{1,9}) startups"
 
 
 class Startups(NamedTuple):
-    """The connections that have not logged in yet, and sshd's MaxStartups: where it begins to drop, and where it ends."""
+    """The connections that have not logged in yet, and sshd's MaxStartups: where it begins to drop, and the end."""
 
     waiting: int
     begin: int

@@ -51,7 +51,7 @@ def _least(load: Load) -> Optional[float]:
 
 
 def _is_felt(pressure: Pressure, table: Mapping[int, Process]) -> bool:
-    """Tell whether tasks wait: by the kernel's own measure, by tasks that wait for I/O, or, without one, by the load."""
+    """Tell whether tasks wait: by the kernel's own measure, by tasks that wait for I/O, or else by the load."""
     running = [process for process in table.values() if process["state"] == "R"]
     if running and sum(process["nice"] >= _GIVES_WAY for process in running) * 2 > len(running):
         return False

@@ -26,8 +26,8 @@ _NUMBER = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*%?\s*$")
 class Check:
     """One thing that a host is watched for.
 
-    `warning` and `critical` are its defaults. The check strikes when its value reaches the threshold from below, or from
-    above if it is `falling`: less is worse.
+    `warning` and `critical` are its defaults. The check strikes when its value reaches the threshold from below, or
+    from above if it is `falling`: less is worse.
     """
 
     name: str

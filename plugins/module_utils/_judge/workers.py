@@ -12,7 +12,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Sett
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import is_percentage, parse_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
 
-# Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]" once it is up; until then it is ruby running a file of that name.
+# Once it is up, Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]"; before, it is ruby with a file of that name.
 _SIDEKIQ = re.compile(r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$))")
 
 # Less is a number without its unit; a worker would be above such a limit from the start.

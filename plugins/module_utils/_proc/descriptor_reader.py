@@ -55,7 +55,7 @@ def inotify_watches(pid: int) -> int:
 
 
 def _counter() -> Callable[[int], Optional[int]]:
-    """Choose how to count: since Linux 6.2 the size of the folder is the number, for any user; before, root lists it."""
+    """Choose how to count: since Linux 6.2, the size of the folder is the number; before, root has to list it."""
     return _count_by_size if os.stat("/proc/self/fd").st_size > 0 else _count_by_list
 
 

@@ -87,7 +87,7 @@ def has_lowered_its_limit(holder: FdHolder) -> bool:
 def fullest_by_name(holders: Iterable[FdHolder]) -> Dict[str, FdHolder]:
     """Return, for each name of a process, the one that has used the largest share of its limit.
 
-    A process without a known limit is not near it, and one that has lowered its limit below what it has open wants no more.
+    A process without a known limit is not near it. One that has lowered its limit below what it has open wants no more.
     """
     fullest: Dict[str, FdHolder] = {}
     for holder in holders:

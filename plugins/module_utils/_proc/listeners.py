@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parse what listens: sockets of TCP and UDP with their process, unit and package, into the facts `lifeline_listeners`."""
+"""Parse sockets that listen, with their process, unit and package, into the facts `lifeline_listeners`."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def inodes(sources: Sources) -> Set[str]:
 
 
 def holder_of(table: Table, pids: Collection[int]) -> Optional[int]:
-    """Return the process that a socket is for, of all that have it: the topmost, and systemd only if no other has it."""
+    """Return the process that a socket is for: the topmost that has it, and systemd only if no other has it."""
     others = {pid for pid in pids if pid != 1} or set(pids)
     topmost = {pid for pid in others if pid not in table or table[pid]["ppid"] not in others}
     return min(topmost or others, default=None)

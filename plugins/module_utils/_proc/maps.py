@@ -17,7 +17,10 @@ _ANONYMOUS = re.compile(r"^\[anon(?::.*)?\]$")
 
 
 def parse(text: str) -> List[MappedGroup]:
-    """Return groups of mappings, the largest resident set first. Their kinds are heap, stack, anonymous, file and kernel."""
+    """Return groups of mappings, the largest resident set first.
+
+    Their kinds are heap, stack, anonymous, file and kernel.
+    """
     groups: Dict[str, MappedGroup] = {}
     group = None
     for line in text.splitlines():

@@ -162,7 +162,7 @@ def _estimate_available(kilobytes: Dict[str, int], sources: Sources) -> Optional
 
 
 def _unaccounted(kilobytes: Dict[str, int]) -> Optional[int]:
-    """Return the RAM that no line of /proc/meminfo explains: drivers, balloons, a leak of the kernel outside the slab."""
+    """Return the RAM that no line of /proc/meminfo explains: drivers, balloons, a kernel leak outside the slab."""
     if "MemTotal" not in kilobytes or "AnonPages" not in kilobytes:
         return None
     return max(0, kilobytes["MemTotal"] - sum(kilobytes.get(name, 0) for name in _ACCOUNTED)) * 1024

@@ -17,7 +17,7 @@ _BYTE = re.compile(rb"\\(?:([0-7]{3})|x([0-9a-f]{2}))")
 
 
 class Mount(NamedTuple):
-    """One mount: `device` is major:minor, `raw` the mount point as the kernel escapes it, `point` as people write it."""
+    """One mount: `device` is major:minor, `raw` the mount point as the kernel escapes it, `point` as it is."""
 
     id: int
     parent: int
@@ -32,7 +32,7 @@ class Mount(NamedTuple):
 
 
 def unescape(text: str) -> str:
-    """Return a field of mountinfo as it is: the kernel escapes blanks, tabs, line breaks, backslashes and number signs."""
+    """Return a field of mountinfo as it is: the kernel escapes blanks, tabs, line breaks, backslashes and `#`."""
     return _OCTAL.sub(lambda match: chr(int(match.group(1), 8) & 0xFF), text)
 
 

@@ -14,7 +14,10 @@ class MemoryOfUnits:
     """The resident sets of each subtree of the table, for as many subtrees as are asked for."""
 
     def __init__(self, table: Table, unit_of: Callable[[int], Optional[str]]) -> None:
-        """Number the processes so that those of a subtree follow each other; `unit_of` tells the unit of one."""
+        """Walk the table, and number its processes: those of a subtree follow each other.
+
+        `unit_of` tells the unit of a process.
+        """
         self._table = table
         self._unit_of = unit_of
         # Where the subtree of a process begins and ends.
@@ -25,7 +28,7 @@ class MemoryOfUnits:
         self._walk()
 
     def of(self, pid: int, unit: Optional[str]) -> int:
-        """Return the resident sets of a process and of those below it that are in the unit, or in none that is known."""
+        """Return the resident sets of a process and of those below it that are in the unit or in no known one."""
         own = self._table[pid]["rss_bytes"]
         if pid not in self._spans:
             # It is its own ancestor, which only a forged table can say.

@@ -12,7 +12,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import esc
 # The control group of systemd itself tells where its tree begins: in a container, that need not be the root.
 SOURCES = ("/proc/1/cgroup",)
 
-# systemd's tree is that of version 2, or one of its own beside those of version 1. If there are both, it may use either.
+# systemd's tree is that of version 2, or one of its own beside those of version 1; it may use either if both exist.
 _HIERARCHIES = ("", "name=systemd")
 _INIT = "/init.scope"
 _UNIT = re.compile(r"\.(service|scope|socket|mount|swap)$")

@@ -116,7 +116,7 @@ def stream_addresses(properties: Dict[str, str]) -> List[str]:
 
 
 def parse_units(text: str) -> List[Unit]:
-    """Return the units that `systemctl show --property=PROPERTIES` printed. A block without a unit's name is left out."""
+    """Return the units that `systemctl show --property=PROPERTIES` printed, without blocks that have no name."""
     found = []
     for properties in parse_show(text):
         if "Id" in properties:

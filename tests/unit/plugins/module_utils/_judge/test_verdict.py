@@ -28,7 +28,7 @@ def judge(sources, layer=None, declared=None, memory=None, window=DAY, expected=
 
 
 def changed(sources, path, pattern, replacement):
-    """The sources with one text changed; that the pattern is there to be changed is asserted."""
+    """Return the sources with one text changed, and assert that the pattern is in it."""
     text, count = re.subn(pattern, replacement, sources[path], flags=re.MULTILINE)
     assert count
     return dict(sources, **{path: text})
@@ -247,7 +247,7 @@ KILL = (
 
 
 def booted_ago(sources, seconds):
-    """The box was booted that long ago, and its first process has been there since."""
+    """Return sources of a host that was booted that long ago."""
     table = {
         path: re.sub(r"(?<=\) )(\S+( \S+){18}) \d+", r"\1 0", text)
         for path, text in sources.items()

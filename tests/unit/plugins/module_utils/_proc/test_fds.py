@@ -135,7 +135,7 @@ def test_the_same_keys_on_every_box():
 
 @pytest.fixture
 def holder():
-    """A real process with descriptors of known kinds."""
+    """Start a process with descriptors of known kinds."""
     program = (
         "import os, select, socket, sys\n"
         "kept = [socket.socket() for _ in range(7)] + [os.pipe() for _ in range(2)] + [select.epoll()]\n"
