@@ -23,7 +23,7 @@ options:
   top:
     description:
       - The number of processes to return, those with the most descriptors first.
-      - Processes that have used half of their own limit are returned in addition.
+      - Up to 50 other processes that have used half of their own limit are returned in addition.
     type: int
     default: 10
   inotify:
@@ -75,7 +75,7 @@ ansible_facts:
           type: int
           sample: 1048576
         processes:
-          description: The processes with the most open descriptors, and all that have used half of their own limit.
+          description: The processes with the most open descriptors, and those that have used half of their own limit.
           type: list
           elements: dict
           contains:
