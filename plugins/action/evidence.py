@@ -14,6 +14,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import Flee
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log, archive
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import evidence, evidence_script, shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 # No part is begun in the last seconds of the deadline: the one that runs then needs time to end.
 _LAST = 30
@@ -35,13 +36,17 @@ class ActionModule(FleetAction):
         sources, named = self._take(options, looked)
         result = {
             "changed": False,
-            "evidence": evidence.read(sources, named, looked.get("workers", ())),
+            "evidence": evidence.read(sources, named, looked.get("workers", ()), self._with_pidfile(task_vars)),
             "archive": None,
             "msg": "evidence was read, and no archive is written in check mode",
         }
         if not self._task.check_mode:
             result.update(self._keep(options, box, looked, sources, named))
         return result
+
+    def _with_pidfile(self, task_vars: dict[str, Any]) -> list[str]:
+        """Return the names of the workers that a file of their own user's tells the process of."""
+        return [worker.name for worker in box_settings.workers(self._templar, task_vars) if worker.pidfile]
 
     def _take(self, options: dict[str, Any], looked: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
         """Return the probe's sources and the other parts, by name."""

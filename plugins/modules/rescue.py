@@ -35,8 +35,8 @@ options:
     type: float
     default: 180
   spared:
-    description: Patterns of units that are never restarted, because their data or the work of others depends on them.
-      Workers are restarted even if a pattern matches.
+    description: Patterns of units that are never touched, because their data or the work of others depends on them.
+      They hold for workers as well.
     type: list
     elements: str
     default: [redis*, valkey*, mysql*, mariadb*, postgresql*, mongod*, memcached*, elasticsearch*, rabbitmq*, docker*,

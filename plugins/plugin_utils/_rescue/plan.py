@@ -1,21 +1,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what is wrong with a box to what may be done about it: steps, the gentlest first, each only where it can work.
+"""Make a plan for a host from what is wrong with it: steps, the gentlest first, each only where it can help.
 
-A step is one command for the box's shell, in one line without single quotes, that needs little memory. Nothing here runs one.
+Nothing here runs a step. `commands.py` has what a step runs.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, Finding, WorkerReading
 from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import protection
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import matches
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.evidence import Evidence
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import commands
 
-# What is never restarted, besides what the lockdown protects: its data may not survive, or somebody else's work depends on it.
+# Never restarted, besides what the lockdown protects: their data may not survive, or other work depends on them.
 SPARED = (
     "redis*",
     "valkey*",
@@ -37,52 +41,49 @@ SPARED = (
     "haproxy*",
 )
 
-# What passes by itself, or has passed: no step mends it, and none waits for it.
+# Findings that pass by themselves, or have passed: no step mends them, and none waits for them.
 PASSING = ("oom_kills", "load_per_cpu", "steal_percent", "sshd_killed", "sshd_drops_percent", "io_pressure_percent")
 
 # A full swap is critical only together with one of these: restarting a worker for the swap alone cures nothing.
 _MEMORY = ("memory_available_percent", "memory_pressure_percent", "memory_committed_percent")
-# What the journal keeps, and what a folder must hold to be worth a step.
-_JOURNAL_KEPT = 64 << 20
+# Bytes that a folder, or a service's deleted files, must hold to be worth a step.
 _WORTH = 8 << 20
 
 _CACHES = (
-    ("/var/cache/apt/archives", 0, "delete the packages that apt has downloaded", "apt-get -qq clean"),
-    (
-        "/var/log/journal",
-        _JOURNAL_KEPT,
-        "shorten the journal to 64 MB",
-        f"journalctl --quiet --vacuum-size={_JOURNAL_KEPT}",
-    ),
+    ("/var/cache/apt/archives", 0, "delete the packages that apt has downloaded", commands.CLEAN_PACKAGES),
+    ("/var/log/journal", commands.JOURNAL_KEPT, "shorten the journal to 64 MB", commands.SHORTEN_JOURNAL),
 )
 
-# What systemd itself calls a service. It goes into a shell's words.
-_SERVICE = re.compile(r"[A-Za-z0-9:_.\\@-]+\.service$")
-# From version 5 on Sidekiq becomes quiet by TSTP; USR1 is what it was before. To others these signals mean other things.
-_SIDEKIQ = re.compile(r"sidekiq (\d+)\.")
+# Sidekiq takes no new jobs after TSTP, before version 5 after USR1. To other programs these signals mean other things.
+_SIDEKIQ = re.compile(r"sidekiq (\d{1,4})\.")
+
+
+class Looked(TypedDict):
+    """What a plan needs of what `health` returned."""
+
+    findings: list[Finding]
+    workers: list[WorkerReading]
+    ansible_facts: Facts
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do. V(name) tells it from the others of a box; V(anew) is the worker that it must have started anew, if any."""
+    """One thing to do. `name` tells it from the others of a host; `anew` is the worker that it must have restarted."""
 
     name: str
     command: str
     anew: str | None = None
 
 
-def recovered(findings):
-    """Whether nothing is critical any more that a step could mend."""
+def recovered(findings: Sequence[Finding]) -> bool:
+    """Return whether nothing is critical any more that a step could mend."""
     return not [
         finding for finding in findings if finding["severity"] == "critical" and finding["check"] not in PASSING
     ]
 
 
-def plan(looked, evidence, spared=SPARED):
-    """The steps for a box, and for what is critical and gets none, why: two lists.
-
-    V(looked) is what health returned, V(evidence) what C(_evidence.read) made of the box, V(spared) patterns of units.
-    """
+def plan(looked: Looked, evidence: Evidence, spared: Sequence[str] = SPARED) -> tuple[list[Step], list[str]]:
+    """Return the steps for a host, and the reasons why something critical gets none. `spared` are patterns of units."""
     plans = _Plan(looked, evidence, spared)
     for finding in looked["findings"]:
         if finding["severity"] == "critical":
@@ -91,56 +92,52 @@ def plan(looked, evidence, spared=SPARED):
 
 
 class _Plan:
-    def __init__(self, looked, evidence, spared):
+    def __init__(self, looked: Looked, evidence: Evidence, spared: Sequence[str]) -> None:
         self._workers = {worker["name"]: worker for worker in looked["workers"]}
         self._facts = looked["ansible_facts"]
         self._processes = {int(pid): process for pid, process in evidence["processes"].items()}
-        self._services = evidence["services"]
-        self._watched = evidence["watched"]
-        self._deleted = evidence["deleted"]
-        self._space = evidence["space"]
-        self._titles = evidence["titles"]
-        self._worker_units = evidence["workers"]
+        self._evidence = evidence
         self._spared = spared
-        self.steps, self.reasons = {}, []
+        self.steps: dict[str, Step] = {}
+        self.reasons: list[str] = []
 
-    def mend(self, finding):
-        check = finding["check"]
+    def mend(self, finding: Finding) -> None:
+        check, subject = finding["check"], finding["subject"] or ""
         before, told = len(self.steps), len(self.reasons)
         if check in _MEMORY:
             self._memory(finding)
         elif check == "worker_memory_percent":
-            self._worker(finding["subject"])
+            self._worker(subject)
         elif check == "workers_missing":
-            self._start(finding["subject"])
+            self._start(subject)
         elif check == "workers_given_up":
-            self._resume(finding["subject"])
+            self._resume(subject)
         elif check == "process_fds_used_percent":
-            self._descriptors(finding["subject"])
+            self._descriptors(subject)
         elif check == "disk_used_percent":
-            self._disk(finding)
+            self._disk(subject)
         elif check in PASSING:
             self._refuse(f"{finding['message']}: that is past, or passes")
         if len(self.steps) == before and len(self.reasons) == told and not self._mended(finding):
             self._refuse(f"{finding['message']}: nothing that may be done here would mend it")
 
-    def _mended(self, finding):
-        """Whether the steps that another finding has led to mend this one as well."""
+    def _mended(self, finding: Finding) -> bool:
+        """Return whether the steps for another finding mend this one as well."""
         return finding["check"] in (*_MEMORY, "worker_memory_percent", "process_fds_used_percent") and bool(self.steps)
 
-    def _add(self, name, command, anew=None):
+    def _add(self, name: str, command: str, anew: str | None = None) -> None:
         self.steps.setdefault(name, Step(name, command, anew))
 
-    def _refuse(self, reason):
+    def _refuse(self, reason: str) -> None:
         if reason not in self.reasons:
             self.reasons.append(reason)
 
-    def _memory(self, finding):
-        """Who holds enough to make a difference: first the workers, then the service that holds most."""
-        memory = self._facts["lifeline_memory"]
-        needed = 0
-        if finding["check"] == "memory_available_percent" and memory["limit_bytes"]:
-            needed = (finding["threshold"] - finding["value"]) / 100 * memory["limit_bytes"]
+    def _memory(self, finding: Finding) -> None:
+        """Restart workers that hold enough to make a difference, then the service that holds most."""
+        limit = self._facts["lifeline_memory"]["limit_bytes"]
+        needed = 0.0
+        if finding["check"] == "memory_available_percent" and limit:
+            needed = (finding["threshold"] - finding["value"]) / 100 * limit
         running = sorted(
             (worker for worker in self._workers.values() if worker["pids"]),
             key=lambda worker: -(worker["rss_bytes"] or 0),
@@ -148,68 +145,75 @@ class _Plan:
         for worker in running:
             if (worker["rss_bytes"] or 0) > needed:
                 self._worker(worker["name"])
-        held = {}
+        held: dict[str, int] = {}
         for process in self._processes.values():
             held[process["unit"]] = held.get(process["unit"], 0) + (process["rss_bytes"] or 0)
         for unit, size in sorted(held.items(), key=lambda one: -one[1]):
-            # Who is short of memory for other reasons than this service gains nothing by its restart.
-            if size <= max(needed, (memory["limit_bytes"] or 0) / 4):
+            # If memory is short for other reasons than this service, a restart of it gains nothing.
+            if size <= max(needed, (limit or 0) / 4):
                 break
-            if unit not in self._worker_units:
+            if unit not in self._evidence["workers"]:
                 self._restart_service(unit, f"holds {format_size(size)}")
 
-    def _worker(self, name):
+    def _worker(self, name: str) -> None:
         """Restart a worker: quietly, then at once."""
         worker = self._workers.get(name)
         if worker is None or not worker["pids"]:
             return
         units = self._units_of(name)
         if not units:
-            if name in self._watched:
-                self._add(f"have monit restart {name}", f"monit restart {shlex.quote(name)}", anew=name)
-            else:
-                self._refuse(
-                    f"{name} (pid {', '.join(map(str, worker['pids']))}) belongs to no service that could be restarted, and monit doesn't know it"
-                )
+            self._by_monit("restart", name, worker["pids"])
             return
-        pids = " ".join(map(str, worker["pids"]))
-        self._add(f"restart {units}", self._quiet(worker["pids"]) + f"systemctl --no-block restart {units}", anew=name)
-        # Jobs in progress are lost. A stop that still waits for them would hold up another.
-        self._add(
-            f"kill and start {units}",
-            f"kill -KILL {pids}; systemctl kill --signal KILL {units}; systemctl reset-failed {units}; systemctl --no-block start {units}",
-            anew=name,
-        )
+        shown = " ".join(units)
+        quiet = self._quiet(worker["pids"])
+        restart = (commands.restart_worker(unit, worker["pids"], quiet, _is_named(unit, name)) for unit in units)
+        self._add(f"restart {shown}", "; ".join(restart), anew=name)
+        kill = (commands.kill_worker(unit, worker["pids"], _is_named(unit, name)) for unit in units)
+        self._add(f"kill and start {shown}", "; ".join(kill), anew=name)
 
-    def _quiet(self, pids):
-        signals = {}
+    def _quiet(self, pids: Sequence[int]) -> list[tuple[str, list[int]]]:
+        """Return the signals that make Sidekiq refuse new jobs, and its processes.
+
+        A TERM on the heels of the TSTP kills Sidekiq 6.4 and the jobs in progress: it reads both signals as one.
+        """
+        signals: dict[str, list[int]] = {}
         for pid in pids:
-            found = _SIDEKIQ.match(self._titles.get(str(pid), ""))
+            found = _SIDEKIQ.match(self._evidence["titles"].get(str(pid), ""))
             if found:
-                signals.setdefault("TSTP" if int(found.group(1)) >= 5 else "USR1", []).append(str(pid))
-        # A TERM on the heels of the TSTP kills Sidekiq 6.4, and the jobs in progress with it: it reads both signals as one.
-        return "".join(f"kill -{signal} {' '.join(quieted)}; sleep 1; " for signal, quieted in signals.items())
+                signals.setdefault("TSTP" if int(found.group(1)) >= 5 else "USR1", []).append(pid)
+        return list(signals.items())
 
-    def _start(self, name):
+    def _start(self, name: str) -> None:
         units = self._units_of(name)
         if units:
-            self._add(
-                f"start {units}", f"systemctl reset-failed {units}; systemctl --no-block start {units}", anew=name
-            )
-        elif name in self._watched:
-            self._add(f"have monit start {name}", f"monit start {shlex.quote(name)}", anew=name)
-        else:
+            self._add(f"start {' '.join(units)}", "; ".join(map(commands.start, units)), anew=name)
+        elif name in self._evidence["watched"] and commands.is_name(name):
+            self._by_monit("start", name, ())
+        elif f"{name}.service" not in self._evidence["workers"]:
             self._refuse(f"worker {name} is not running, and there is no {name}.service that could be started")
 
-    def _resume(self, name):
-        self._add(
-            f"resume {name}",
-            f"/usr/local/sbin/sidekiq-watchdog resume {shlex.quote(name)}",
-            anew=name if name in self._workers else None,
-        )
+    def _by_monit(self, verb: str, name: str, pids: Sequence[int]) -> None:
+        """Have monit start or restart a worker that belongs to no unit of its own."""
+        reason = self._why_not(f"{name}.service")
+        if reason:
+            self._refuse(f"{name} may not be {verb}ed: {reason}")
+        elif name in self._evidence["watched"]:
+            self._add(f"have monit {verb} {name}", commands.monit(verb, name), anew=name)
+        else:
+            numbers = ", ".join(map(str, pids))
+            self._refuse(
+                f"{name} (pid {numbers}) belongs to no service that could be restarted, and monit doesn't know it"
+            )
 
-    def _descriptors(self, process_name):
-        """Restart whose descriptors are used up."""
+    def _resume(self, name: str) -> None:
+        reason = self._why_not(f"{name}.service") if commands.is_name(name) else "it is no worker's name"
+        if reason:
+            self._refuse(f"{name} was given up, and may not be resumed: {reason}")
+        else:
+            self._add(f"resume {name}", commands.resume(name), anew=name if name in self._workers else None)
+
+    def _descriptors(self, process_name: str) -> None:
+        """Restart what has used up its descriptors."""
         struck = {
             process["pid"] for process in self._facts["lifeline_fds"]["processes"] if process["name"] == process_name
         }
@@ -220,59 +224,58 @@ class _Plan:
         for unit in sorted({self._processes[pid]["unit"] for pid in struck if pid in self._processes}):
             self._restart_service(unit, "has no descriptors left")
 
-    def _disk(self, finding):
-        """What can be fetched again, then what is old, then who holds files that nobody else can see."""
-        mount = finding["subject"]
+    def _disk(self, mount: str) -> None:
+        """Delete what can be fetched again, then what is old, then restart what holds deleted files."""
         for folder, kept, name, command in _CACHES:
-            if self._mount_of(folder) == mount and self._space.get(folder, 0) - kept >= _WORTH:
+            if self._mount_of(folder) == mount and self._evidence["space"].get(folder, 0) - kept >= _WORTH:
                 self._add(name, command)
-        held = {}
-        for entry in self._deleted:
+        held: dict[str | None, int] = {}
+        for entry in self._evidence["deleted"]:
             if self._mount_of(entry["path"]) == mount:
                 held[entry["unit"]] = held.get(entry["unit"], 0) + entry["bytes"]
         for unit, size in sorted(held.items(), key=lambda one: -one[1]):
             if size < _WORTH:
                 continue
             why = f"holds {format_size(size)} of deleted files on {mount}"
-            if unit in self._worker_units:
-                self._worker(self._worker_units[unit])
-            elif unit is None:
+            if unit is None:
                 self._refuse(f"a process that belongs to no service {why}")
+            elif unit in self._evidence["workers"]:
+                self._worker(self._evidence["workers"][unit])
             else:
-                if self._services.get(unit, {}).get("can_reload") and self._why_not(unit) is None:
-                    self._add(f"reload {unit}", f"systemctl --no-block reload {_word(unit)}")
+                service = self._evidence["services"].get(unit)
+                if service and service["can_reload"] and self._why_not(unit) is None:
+                    self._add(f"reload {unit}", commands.reload(unit))
                 self._restart_service(unit, why)
 
-    def _restart_service(self, unit, why):
+    def _restart_service(self, unit: str, why: str) -> None:
         reason = self._why_not(unit)
         if reason:
             self._refuse(f"{unit} {why}, and may not be restarted: {reason}")
         else:
-            self._add(f"restart {unit}", f"systemctl --no-block restart {_word(unit)}")
+            self._add(f"restart {unit}", commands.restart(unit))
 
-    def _why_not(self, unit):
-        if not unit or not _SERVICE.match(unit):
+    def _why_not(self, unit: str) -> str | None:
+        """Return why a unit may not be touched, None if it may. It holds for workers as for all others."""
+        if not commands.is_service(unit):
             return "it is no service"
         if matches(unit, self._spared):
             return "it is in lifeline_rescue_spared"
-        return protection.protection([unit], (), ())
+        reason: str | None = protection.protection([unit], (), ())
+        return reason
 
-    def _units_of(self, worker):
-        """The worker's own units, as words. What it belongs to only as the child of something protected is not its own."""
-        return " ".join(
-            sorted(
-                _word(unit)
-                for unit, name in self._worker_units.items()
-                if name == worker and _SERVICE.match(unit) and protection.protection([unit], (), ()) is None
-            )
-        )
+    def _units_of(self, worker: str) -> list[str]:
+        """Return the worker's own units that may be touched."""
+        own = sorted(unit for unit, name in self._evidence["workers"].items() if name == worker)
+        for unit in own:
+            if matches(unit, self._spared):
+                self._refuse(f"{unit} is the worker {worker}, and may not be restarted: {self._why_not(unit)}")
+        return [unit for unit in own if self._why_not(unit) is None]
 
-    def _mount_of(self, path):
+    def _mount_of(self, path: str) -> str | None:
         points = [disk["mount"] for disk in self._facts["lifeline_disks"]["filesystems"]]
         above = [point for point in points if path == point or path.startswith(point.rstrip("/") + "/")]
         return max(above, key=len, default=None)
 
 
-def _word(unit):
-    """A unit's name as a word of a shell: systemd escapes by backslashes."""
-    return unit.replace("\\", "\\\\")
+def _is_named(unit: str, worker: str) -> bool:
+    return unit == f"{worker}.service"

