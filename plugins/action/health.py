@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, Judged, WorkerReading
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
@@ -18,30 +21,40 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import tr
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
+    answer,
     forks,
     health as health_probe,
     health_answer,
     shell,
 )
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline, reading_limit
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 forks.spare()
 
 
 class Past:
-    """What the history has of a box beside what was just read of it, where there is a history."""
+    """What the history has of a host, beside what was just read of it, if there is a history."""
 
-    def __init__(self, recorder, facts, table, booted, thresholds):
+    def __init__(
+        self,
+        recorder: Recorder,
+        facts: Facts,
+        table: dict[int, Process],
+        booted: float | None,
+        thresholds: dict[str, Any],
+    ) -> None:
         self._recorder, self._facts, self._table, self._thresholds = recorder, facts, table, thresholds
         self._taken = time.time()
         self._since = self._taken - trends.PAST_SECONDS
         self._boot_time = booted
-        # In a container the first process tells when it was started, and the kernel when its host was.
+        # In a container the kernel tells when its host was started, and the first process when the container was.
         self._booted = self._started([1])
-        self._samples, self.forecasts = [], []
+        self._samples: list[Any] = []
+        self.forecasts: list[Any] = []
 
-    def foresee(self, workers):
+    def foresee(self, workers: list[WorkerReading]) -> list[Any]:
+        """Return the forecasts, and keep the samples that they were made of."""
         if not self._recorder:
             return []
         started = {worker["name"]: self._started(worker["pids"]) for worker in workers}
@@ -54,7 +67,8 @@ class Past:
         self.forecasts = trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
         return self.forecasts
 
-    def record(self, judged):
+    def record(self, judged: Judged) -> None:
+        """Keep this reading."""
         state, whole = samples.state(self._facts)
         self._recorder.record(
             source="health",
@@ -68,14 +82,14 @@ class Past:
             whole=whole,
         )
 
-    def _whole(self, metric, subject):
+    def _whole(self, metric: str, subject: str) -> Any:
         box = self._recorder.box
         return self._recorder.ask(
             lambda history: history.series(box, metric, subject, self._since, last=history_store.FURTHEST), []
         )
 
-    def _started(self, pids):
-        """When the youngest of these processes was started, in seconds since 1970."""
+    def _started(self, pids: list[int]) -> float | None:
+        """Return when the youngest of these processes was started, in seconds since 1970."""
         ages = [self._table[pid]["started_seconds"] for pid in pids if pid in self._table]
         return None if self._boot_time is None or not ages else self._boot_time + max(ages)
 
@@ -97,12 +111,14 @@ class ActionModule(FleetAction):
         wanted = box_settings.tells_purpose(self._templar, task_vars)
         expected = box_settings.listeners(self._templar, task_vars) if wanted else None
         window, timeout = self._times(options)
-        with self._noting_silence(task_vars), deadline(options["deadline"]):
-            pidfiles = [worker.pidfile for worker in workers if worker.pidfile]
-            answer = shell.run(self, health_probe.script(timeout, expected is not None, pidfiles))
-            sources, unread = health_answer.read(answer["stdout"], answer["stderr"])
-        facts = probe_facts.parse(sources, window, expected)
-        table = probe_facts.process_table(sources)
+        pidfiles = [worker.pidfile for worker in workers if worker.pidfile]
+        with self._noting_silence(task_vars):
+            with deadline(options["deadline"]):
+                said = shell.run(self, health_probe.script(timeout, expected is not None, pidfiles))
+            with reading_limit(options["deadline"]):
+                sources, unread = health_answer.read(said["stdout"], said["stderr"])
+                facts = probe_facts.parse(sources, window, expected)
+                table = probe_facts.process_table(sources)
         result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds}
         with Recorder(self._task, self._templar, task_vars) as recorder:
             past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
@@ -121,17 +137,19 @@ class ActionModule(FleetAction):
         return result
 
     @contextmanager
-    def _noting_silence(self, task_vars):
-        """A box that doesn't answer is noted in the history as well."""
+    def _noting_silence(self, task_vars: dict[str, Any]) -> Iterator[None]:
+        """Record in the history as well that a host doesn't answer, or with what can't be read."""
         try:
             yield
         except (AnsibleConnectionFailure, ProbeError) as error:
+            down = isinstance(error, AnsibleConnectionFailure) and answer.judge(error)[0] == answer.DOWN
             with Recorder(self._task, self._templar, task_vars) as recorder:
-                recorder.record(source="health", verdict="unknown" if isinstance(error, ProbeError) else "down")
+                recorder.record(source="health", verdict="down" if down else "unknown")
             raise
 
     @staticmethod
-    def _times(options):
+    def _times(options: dict[str, Any]) -> tuple[float, float]:
+        """Return the window for OOM kills and the timeout, both in seconds. Raises SettingsError."""
         try:
             window = parse_duration(options["oom_window"])
         except ValueError as error:

@@ -127,7 +127,7 @@ class ActionModule(FleetAction):
             if (looked is not None and _worked(step, before, looked)) or time.monotonic() > until:
                 return looked
 
-    def _look_first(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _look_first(self, task_vars: dict[str, Any]) -> Any:
         """Look at the host, several times if it is silent: one that is short of memory may miss a look."""
         for _attempt in range(_ATTEMPTS - 1):
             try:
@@ -136,7 +136,7 @@ class ActionModule(FleetAction):
                 continue
         return self._look(task_vars)
 
-    def _look(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _look(self, task_vars: dict[str, Any]) -> Any:
         """Return what `health` says of the host by the inventory's own thresholds."""
         task = self._task.copy()
         task.args = {}

@@ -61,8 +61,9 @@ def judged(box, result):
 
 
 def down(box, result):
-    """The row of a box that can't be reached, and why."""
-    return Row(box, "down", reasons=(_reason(result),))
+    """The row of a box that could not be reached, and why: it is down only if that is known to be meant by the words."""
+    state, why = answer.judge(result.get("msg", ""))
+    return Row(box, "down" if state == answer.DOWN else "unknown", reasons=(why,))
 
 
 def unknown(box, result):

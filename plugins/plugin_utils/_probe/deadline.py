@@ -1,35 +1,109 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A time limit on what waits for a box.
+"""Limits on the time and the memory that one host may take of the controller.
 
-Ansible has one for connecting, and one for tasks of all kinds (C(task_timeout)): short enough for a look at a box, that one would
-end an installation in the middle.
+Ansible limits the time to connect, and that of tasks of all kinds (`task_timeout`): short enough for a look at a host,
+the latter would end an installation in the middle. It has no limit on what a host answers.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import threading
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType, TracebackType
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.answer import SILENT
+
+# Seconds between two looks at the clock and the memory.
+_TICK = 0.25
+# Bytes by which an answer may let this process grow: many times what the largest host sends.
+_MOST_GROWTH = 1 << 28
+
+
+class _OverTime(BaseException):
+    """The time is over. No handler of Ansible's catches this: with `retries`, the ssh connection tries again."""
+
+
+class _OverSize(BaseException):
+    """The answer is too large."""
+
 
 @contextmanager
-def deadline(seconds):
-    """Raise AnsibleConnectionFailure, which makes the box unreachable, where the body takes longer."""
+def deadline(seconds: float) -> Iterator[None]:
+    """Raise AnsibleConnectionFailure, which makes the host unreachable, if the body takes longer.
 
-    def expire(_number, _frame):
-        raise AnsibleConnectionFailure(f"the box accepted the connection, and then said nothing for {seconds:g} s")
+    Raises ProbeError if it takes too much memory. In both cases the programs that the body was waiting for are killed.
+    """
+    try:
+        with _limits(seconds):
+            yield
+    except _OverTime as over:
+        _kill_programs(over.__traceback__)
+        raise AnsibleConnectionFailure(f"{SILENT} {seconds:g} s") from None
+    except _OverSize as over:
+        _kill_programs(over.__traceback__)
+        raise ProbeError(f"the box answered with more than {_MOST_GROWTH >> 20} MB: nothing of it is used") from None
 
+
+@contextmanager
+def reading_limit(seconds: float) -> Iterator[None]:
+    """Raise ProbeError if the body, which makes sense of an answer, takes longer."""
+    try:
+        with _limits(seconds):
+            yield
+    except (_OverTime, _OverSize):
+        raise ProbeError(f"the box answered, but making sense of its answer took more than {seconds:g} s") from None
+
+
+@contextmanager
+def _limits(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
+        # Only the main thread gets signals. Ansible forks a process per host and task, which has no other.
         yield
         return
-    handler = signal.signal(signal.SIGALRM, expire)
-    # Ansible's own alarm, where there is one, goes on when this is over.
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    began, before = time.monotonic(), _resident()
+
+    def look(_number: int, _frame: FrameType | None) -> None:
+        # Raised again at each tick, in case that it is swallowed.
+        if time.monotonic() - began >= seconds:
+            raise _OverTime
+        if _resident() - before > _MOST_GROWTH:
+            raise _OverSize
+
+    handler = signal.signal(signal.SIGALRM, look)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, min(_TICK, seconds), _TICK)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, left, interval)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
+        if left:
+            # Ansible's own alarm goes on, as if it had run meanwhile.
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - began)), interval)
+
+
+def _resident() -> int:
+    """Return this process's resident bytes, 0 if the system doesn't tell."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as stream:
+            return int(stream.read(100).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _kill_programs(trace: TracebackType | None) -> None:
+    """Kill the programs that the functions were waiting for which an exception has ended, such as ssh."""
+    while trace is not None:
+        for value in list(trace.tb_frame.f_locals.values()):
+            if isinstance(value, subprocess.Popen) and value.poll() is None:
+                value.kill()
+                value.wait()
+        trace = trace.tb_next

@@ -161,7 +161,8 @@ class _Look:
 
     def _fresh(self, name, result):
         if result.get("unreachable"):
-            return {"verdict": "down", "findings": _said(_table.down(name, result)), "read": self._end}
+            row = _table.down(name, result)
+            return {"verdict": row.verdict, "findings": _said(row), "read": self._end}
         if "verdict" not in result:
             return {"verdict": "unknown", "findings": _said(_table.unknown(name, result)), "read": self._end}
         facts = result["ansible_facts"]

@@ -31,8 +31,6 @@ WITHOUT = {
     #
     "plugins/plugin_utils/_history/throughput.py": NOT_YET,
     #
-    "plugins/plugin_utils/_probe/deadline.py": NOT_YET,
-    #
     "plugins/plugin_utils/_probe/forks.py": NOT_YET,
     #
     "plugins/plugin_utils/_probe/shell.py": NOT_YET,

@@ -42,10 +42,6 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_history/throughput.py",
     #
-    "plugins/plugin_utils/_probe/answer.py",
-    #
-    "plugins/plugin_utils/_probe/deadline.py",
-    #
     "plugins/plugin_utils/_probe/forks.py",
     #
     "plugins/plugin_utils/_probe/shell.py",

@@ -85,7 +85,7 @@ def test_only_the_verdict_is_painted():
         ),
         (
             "Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.\nroot@192.0.2.9: Permission denied.",
-            "root@192.0.2.9: Permission denied.",
+            "it answers, and doesn't let us in: root@192.0.2.9: Permission denied.",
         ),
         (
             (
@@ -94,7 +94,7 @@ def test_only_the_verdict_is_painted():
             ),
             "connect to host 192.0.2.9 port 22: Connection timed out",
         ),
-        ("", "no reason given"),
+        ("", "this machine could not ask it: no reason given"),
     ],
 )
 def test_why_a_box_is_down_in_few_words(message, reason):

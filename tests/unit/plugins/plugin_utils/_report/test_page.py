@@ -104,9 +104,11 @@ def test_a_box_that_was_left_out_is_not_what_it_was(history):
 def test_what_health_has_just_said_counts_more_than_the_history(history):
     record(history, "web", ["ok", "ok"], samples=[Sample("memory_used_bytes", "", 5, 10)])
     (box,) = gather(
-        history, ["web"], {"web": {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}}
+        history,
+        ["web"],
+        {"web": {"unreachable": True, "msg": "Failed to connect to the host via ssh: No route to host"}},
     ).boxes
-    assert (box.verdict, box.findings[0]["message"]) == ("down", "no route")
+    assert (box.verdict, box.findings[0]["message"]) == ("down", "No route to host")
     # What was read of it last is better than nothing.
     assert box.samples["memory_used_bytes", ""].value == 5
     (box,) = gather(history, ["web"], {"web": {"failed": True, "msg": "it answered nonsense"}}).boxes
@@ -195,7 +197,7 @@ def test_what_changed_and_what_differs(history):
 
 
 def test_without_a_history_there_is_the_present(tmp_path):
-    fleet = gather(None, ["web"], {"web": {"unreachable": True, "msg": "no route"}})
+    fleet = gather(None, ["web"], {"web": {"unreachable": True, "msg": "No route to host"}})
     assert (fleet.history, fleet.boxes[0].verdict) == (None, "down")
     assert "There is no history" in report_page.render(fleet)
 
