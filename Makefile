@@ -10,7 +10,7 @@ export PATH := $(TOOLS):$(SYSTEM_PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
-.PHONY: help health unit check test test-all lint sanity unit-all servers report molecule lab lab-down drill drill-test \
+.PHONY: help health unit check test test-all lint sanity unit-all servers hostile report molecule lab lab-down drill drill-test \
     forecast bench clean
 
 help: ## show this list
@@ -46,6 +46,9 @@ unit-all: $(CACHE)/test.ready ## unit tests on every Python that this machine ha
 
 servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, against real ones
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q --numprocesses 4 --dist loadfile tests/servers
+
+hostile: $(CACHE)/test.ready ## hosts whose users forge, block and hide, against the real scripts; needs root
+	PYTHONPATH=$(CACHE)/collections python -m pytest -q tests/hostile
 
 report: $(CACHE)/test.ready ## the HTML report in Chromium: sorting, filtering, accessibility, size
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q tests/report

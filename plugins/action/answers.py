@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration, timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer as probe_answer, shell
@@ -68,6 +68,8 @@ class ActionModule(FleetAction):
                 # A connection that stands from before answers for nobody.
                 shell.reset(self._connection)
                 answer = shell.run(self, _SCRIPT)
+        except ProbeError as error:
+            return probe_answer.UP, f"it answers: {error}", None
         except AnsibleConnectionFailure as error:
             return (*probe_answer.judge(str(error)), None)
         word = _WORD.search(answer["stdout"])

@@ -40,13 +40,15 @@ class _OverSize(BaseException):
 def deadline(seconds: float) -> Iterator[None]:
     """Raise AnsibleConnectionFailure, which makes the host unreachable, if the body takes longer.
 
-    Raises ProbeError if it takes too much memory. In both cases the programs that the body was waiting for are killed.
+    Raises ProbeError if the host has answered by then, but not to the end, or with too much. In all cases the programs
+    that the body was waiting for are killed.
     """
     try:
         with _limits(seconds):
             yield
     except _OverTime as over:
-        _kill_programs(over.__traceback__)
+        if _kill_programs(over.__traceback__):
+            raise ProbeError(f"the box began to answer, and did not end within {seconds:g} s") from None
         raise AnsibleConnectionFailure(f"{SILENT} {seconds:g} s") from None
     except _OverSize as over:
         _kill_programs(over.__traceback__)
@@ -99,11 +101,17 @@ def _resident() -> int:
         return 0
 
 
-def _kill_programs(trace: TracebackType | None) -> None:
-    """Kill the programs that the functions were waiting for which an exception has ended, such as ssh."""
+def _kill_programs(trace: TracebackType | None) -> bool:
+    """Kill the programs, such as ssh, that the functions were waiting for which an exception has ended.
+
+    Returns whether one of these functions, as Ansible's ssh connection does, held output of the host's.
+    """
+    answered = False
     while trace is not None:
-        for value in list(trace.tb_frame.f_locals.values()):
+        for name, value in list(trace.tb_frame.f_locals.items()):
             if isinstance(value, subprocess.Popen) and value.poll() is None:
                 value.kill()
                 value.wait()
+            answered = answered or (name == "b_stdout" and bool(value))
         trace = trace.tb_next
+    return answered

@@ -70,9 +70,10 @@ fits() { n=$(($1 * $2)); [ $n -lt 65536 ] ||
 """
 
 # Walk the mounts once. `e` are the local file systems, `q` number and name of those that may hang, both with the names
-# as the kernel escapes them. `c` has the files with the memory limits, from the shell's own control group upwards.
+# as the kernel escapes them, `d` all that may hang; a user's own FUSE mount is no disk of the host's, and its server is whatever the user likes.
+# `c` has the files with the memory limits, from the shell's own control group upwards.
 _MOUNTS = r"""
-c=; q=; e=;
+c=; q=; e=; d=;
 climb() { y=$2; while :; do for f in $3; do c="$c $1$y/$f"; done; case $y in ?*) y=${y%/*};; *) break;; esac; done; };
 member() { while IFS=: read -r i k p; do case ",$k," in $1) case $p in "$2") p=;; "$2"/*) p=${p#"$2"};; esac;
   climb "$3" "${p%/}" "$4";; esac; done < /proc/self/cgroup; };
@@ -83,7 +84,7 @@ while read -r i p v r m o x; do
     cgroup2) member ",," "$r" "$m" "@V2@";;
     cgroup) case ",$s," in *,memory,*) member "*,memory,*" "$r" "$m" "@V1@";; esac;;
     @SKIPPED@);;
-    @GUARDED@) q="$q $v $m";;
+    @GUARDED@) d="$d $m "; case $t,$s, in fuse*,user_id=[1-9]*);; *) q="$q $v $m";; esac;;
     *) case $m in @HIDDEN@);; *) e="$e $m";; esac;;
   esac;
 done < /proc/self/mountinfo;
@@ -161,7 +162,9 @@ fi;
 _COMMANDS = r"""
 z=@Z16@; z=$z$z$z$z; z=$z$z$z$z;
 mark commands;
-set --; for f in @PIDFILES@; do if [ -f $f ] && [ ! -h $f ]; then set -- "$@" /run$z${f#/run/}; fi; done;
+set --;
+for f in @PIDFILES@; do case $d in *" ${f%/*} "*) h="$h $f ";; *)
+  if [ -f $f ] && [ ! -h $f ]; then set -- "$@" /run$z${f#/run/}; fi;; esac; done;
 set -- "$@" /proc${z}self/smaps /proc$z[0-9]*/cmdline;
 l=;
 for y in 1 2 3; do

@@ -31,6 +31,16 @@ def test_a_host_that_is_silent_is_unreachable_and_down():
     assert answer.judge(caught.value.message)[0] == answer.DOWN
 
 
+def test_a_host_that_began_to_answer_is_not_down():
+    def connect():
+        b_stdout = b"==> lifeline"
+        time.sleep(60)
+        return b_stdout
+
+    with pytest.raises(ProbeError, match="began to answer, and did not end within 0.1 s"), deadline(0.1):
+        connect()
+
+
 def test_retries_do_not_swallow_it():
     attempts = []
 
