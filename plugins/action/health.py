@@ -20,6 +20,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import Flee
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
     answer,
     forks,
@@ -70,17 +71,19 @@ class Past:
     def record(self, judged: Judged) -> None:
         """Keep this reading."""
         state, whole = samples.state(self._facts)
-        self._recorder.record(
-            source="health",
-            taken=self._taken,
-            verdict=judged["verdict"],
-            booted=self._booted,
-            samples=self._samples,
-            findings=judged["findings"],
-            kills=samples.kills(self._facts),
-            state=state,
-            whole=whole,
+        reading = Reading(
+            self._recorder.box,
+            "health",
+            self._taken,
+            judged["verdict"],
+            self._booted,
+            self._samples,
+            judged["findings"],
+            samples.kills(self._facts),
+            state,
+            whole,
         )
+        self._recorder.record(reading)
 
     def _whole(self, metric: str, subject: str) -> Any:
         box = self._recorder.box
@@ -144,7 +147,7 @@ class ActionModule(FleetAction):
         except (AnsibleConnectionFailure, ProbeError) as error:
             down = isinstance(error, AnsibleConnectionFailure) and answer.judge(error)[0] == answer.DOWN
             with Recorder(self._task, self._templar, task_vars) as recorder:
-                recorder.record(source="health", verdict="down" if down else "unknown")
+                recorder.record(Reading(recorder.box, "health", verdict="down" if down else "unknown"))
             raise
 
     @staticmethod

@@ -14,6 +14,7 @@ from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
 
 
 class ActionModule(Normal):
@@ -21,14 +22,16 @@ class ActionModule(Normal):
         result = super().run(tmp, task_vars)
         facts = result.get("ansible_facts")
         if facts and not result.get("failed"):
-            with Recorder(self._task, self._templar, task_vars) as recorder:
+            with Recorder(self._task, self._templar, task_vars or {}) as recorder:
                 if recorder:
                     state, whole = samples.state(facts)
-                    recorder.record(
-                        source=self._task.action.rpartition(".")[2],
+                    reading = Reading(
+                        recorder.box,
+                        self._task.action.rpartition(".")[2],
                         samples=samples.samples(facts),
                         kills=samples.kills(facts),
                         state=state,
                         whole=whole,
                     )
+                    recorder.record(reading)
         return result

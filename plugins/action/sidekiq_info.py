@@ -10,6 +10,7 @@ from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import rate as sidekiq_rate
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import throughput as throughput_history
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
 
 
 class ActionModule(Normal):
@@ -28,5 +29,6 @@ class ActionModule(Normal):
                     earlier, {"time": now, "processed": reading["processed"], "failed": reading["failed"]}
                 )
                 result.update(rate=rate, rate_missing=missing, msg=sidekiq_rate.summary(result["sidekiq"], rate))
-            recorder.record(source="sidekiq_info", taken=now, samples=throughput_history.sidekiq_samples(result))
+            samples = throughput_history.sidekiq_samples(result)
+            recorder.record(Reading(recorder.box, "sidekiq_info", now, samples=samples))
         return result

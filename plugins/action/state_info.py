@@ -9,6 +9,7 @@ from typing import Any
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell, state as host_state, state_script
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
@@ -38,7 +39,7 @@ class ActionModule(FleetAction):
         parts = state_script.parts(answer["stdout"], answer["stderr"])
         state, whole, unread = host_state.parse(parts, workers, bool(apps))
         with Recorder(self._task, self._templar, task_vars) as recorder:
-            recorder.record(source="state_info", state=state, whole=whole)
+            recorder.record(Reading(recorder.box, "state_info", state=state, whole=whole))
         return {
             "changed": False,
             "state": state,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible.plugins.action.normal import ActionModule as Normal
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import throughput as throughput_history
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
 
 
 class ActionModule(Normal):
@@ -16,5 +17,5 @@ class ActionModule(Normal):
             return result
         with throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
             samples = throughput_history.throughput_samples(result, self._task.args.get("table"))
-            recorder.record(source="throughput_info", samples=samples, findings=result["findings"])
+            recorder.record(Reading(recorder.box, "throughput_info", samples=samples, findings=result["findings"]))
         return result

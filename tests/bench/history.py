@@ -29,7 +29,8 @@ NEVER = {check: {"warning": None, "critical": None} for check in ("forecast_minu
 
 def fill(path, names):
     """Put a past before the one reading that each box has."""
-    from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Reading
+    from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
+    from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 
     chance, now = random.Random(1), time.time()
     with History(path, create=True) as history:

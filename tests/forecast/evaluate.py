@@ -11,6 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thres
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import forecast
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import store as history_store
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Sample
 from forecast import traces
 
 # The forecast's constants were chosen with an eye on the traces of the seeds below 1000: those say nothing of how good it is.
@@ -112,7 +113,7 @@ def findings(trace, place):
     points, now = trace.points[max(0, place - history_store.FURTHEST) : place], trace.points[place]
     metric = "disk_used_bytes" if trace.disk else "memory_used_bytes"
     few = [points[-number] for number in reversed(history_store.PLACES) if number <= len(points)]
-    sample = history_store.Sample(metric, "", now.value, now.capacity, now.started)
+    sample = Sample(metric, "", now.value, now.capacity, now.started)
     return trends.foresee(
         {(metric, ""): few}, [sample], now.taken, now.started, _THRESHOLDS, lambda metric, subject: points
     )

@@ -8,7 +8,7 @@ import csv
 import pathlib
 import re
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Point
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point
 from forecast.traces import Trace
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "recorded"

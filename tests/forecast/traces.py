@@ -8,7 +8,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Point
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

@@ -12,7 +12,8 @@ import random
 from dataclasses import dataclass, field
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Kill, Reading
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Reading
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 
 GB = 1 << 30
 DAY = 86400
@@ -72,8 +73,8 @@ def _write_box(history, box, end, days, step):
     if box.kind == "missed":
         times = [taken for taken in times if taken < end - 5 * 3600]
     times = [taken + box.random.uniform(0, 20) - 20 for taken in times if box.random.random() > 0.002]
-    execute = history._database.execute
-    with history._transaction():
+    with history.database.transaction() as database:
+        execute = database.execute
         execute("INSERT INTO boxes (name) VALUES (?)", [box.name])
         (here,) = execute("SELECT id FROM boxes WHERE name = ?", [box.name]).fetchone()
         (before,) = execute("SELECT coalesce(max(id), 0) FROM readings").fetchone()
@@ -88,9 +89,9 @@ def _write_box(history, box, end, days, step):
                     execute("INSERT OR IGNORE INTO series (metric, subject) VALUES (?, ?)", key)
                     (known[key],) = execute("SELECT id FROM series WHERE metric = ? AND subject = ?", key).fetchone()
                 samples.append((here, number, known[key], value, capacity, started))
-        history._database.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?)", readings)
-        history._database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?)", samples)
-        history._database.executemany("INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", findings)
+        database.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?)", readings)
+        database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?)", samples)
+        database.executemany("INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", findings)
     for taken, state in _states(box, times):
         history.record(Reading(box.name, "package_facts", taken=taken, state=state, whole=("package:",)))
     if box.kills:

@@ -9,7 +9,8 @@ from report.pages import END, page_of
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Kill, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gather, page as report_page
 
 WIDTHS = (390, 820, 1100, 1440)

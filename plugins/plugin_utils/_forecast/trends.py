@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import forecast, may_end
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Point
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point
 
 # Further back a box may have been another one.
 PAST_SECONDS = 7 * 86400

@@ -1,97 +1,104 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a history stays within its bounds: what is too old goes once an hour, the oldest of what is too much as soon as it is too much.
+"""Keep a history within its bounds: by age once an hour, by size as soon as it is too large.
 
-Whoever records when it is due does it, after its own reading is safe, and a bit at a time, so that nobody else waits long.
+The process that records when it is due does it, after its own reading is stored, and in small transactions, so no other
+process waits for long.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import time
 
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.database import Database
+
 _EVERY_SECONDS = 3600
-# Readings of one transaction.
+# Readings per transaction.
 _BATCH = 500
-# Of a history that is too large, this share goes at once, so that it isn't too large again with the next reading.
+# A history that is too large shrinks by this share, so it is not too large again with the next reading.
 _SHARE = 0.1
 
 
-def prune(database, transaction, days, size):
-    """Forget what is older than V(days) and the oldest of what is more than V(size) bytes; no more where a bound is None."""
-    if size is not None and _used(database) > size:
-        _shrink(database, transaction, size)
-    if days is not None and _is_due(database, transaction):
-        _forget(database, transaction, time.time() - days * 86400)
+def prune(database: Database, days: float | None, size: int | None) -> None:
+    """Remove what is older than `days`, and the oldest of what is beyond `size` bytes. None means no bound."""
+    if size is not None and used_bytes(database.connection) > size:
+        _shrink(database, size)
+    if days is not None and _is_due(database):
+        _forget(database, time.time() - days * 86400)
 
 
-def _used(database):
-    pages, free, page = (
-        database.execute("PRAGMA " + name).fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Return the size of the pages in use."""
+    pages, free, page = (_pragma(connection, name) for name in ("page_count", "freelist_count", "page_size"))
     return (pages - free) * page
 
 
-def _is_due(database, transaction):
-    """Whether it is time, and nobody else has begun."""
+def _is_due(database: Database) -> bool:
+    """Return whether it is time and no other process has begun, and note that this one has."""
     now = time.time()
     question = "SELECT 1 FROM upkeep WHERE task = 'prune' AND done > ?"
-    if database.execute(question, [now - _EVERY_SECONDS]).fetchone():
+    if database.connection.execute(question, [now - _EVERY_SECONDS]).fetchone():
         return False
-    with transaction():
-        if database.execute(question, [now - _EVERY_SECONDS]).fetchone():
+    with database.transaction() as connection:
+        if connection.execute(question, [now - _EVERY_SECONDS]).fetchone():
             return False
-        database.execute("INSERT OR REPLACE INTO upkeep VALUES ('prune', ?)", [now])
+        connection.execute("INSERT OR REPLACE INTO upkeep VALUES ('prune', ?)", [now])
     return True
 
 
-def _shrink(database, transaction, size):
-    """Forget the oldest readings until what is left has its place, and give the space back."""
-    batch = min(_BATCH, 1 + database.execute("SELECT count(*) FROM readings").fetchone()[0] // 20)
+def _shrink(database: Database, size: int) -> None:
+    """Remove the oldest readings until the rest is well below `size`, and give the space back."""
+    readings: int = database.connection.execute("SELECT count(*) FROM readings").fetchone()[0]
+    batch = min(_BATCH, 1 + readings // 20)
     while True:
-        with transaction():
-            # Others may have begun with it as well.
-            if _used(database) <= size * (1 - _SHARE) or not _forget_oldest(database, batch):
+        with database.transaction() as connection:
+            # Another process may have removed some as well.
+            if used_bytes(connection) <= size * (1 - _SHARE) or not _forget_oldest(connection, batch):
                 break
-    _give_back(database)
+    _give_back(database.connection)
 
 
-def _forget(database, transaction, before):
-    """Forget the readings and kills from before a time, and what was so before it and is so no more."""
+def _forget(database: Database, before: float) -> None:
+    """Remove the readings and kills before a time, and the states that had ended by then."""
     while True:
-        with transaction():
-            if not _forget_oldest(database, _BATCH, before):
+        with database.transaction() as connection:
+            if not _forget_oldest(connection, _BATCH, before):
                 break
-    with transaction():
-        database.execute("DELETE FROM kills WHERE killed < ?", [before])
-        database.execute(
-            "DELETE FROM states WHERE taken < (SELECT max(later.taken) FROM states AS later WHERE later.box = states.box"
-            " AND later.name = states.name AND later.taken <= ?)",
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM kills WHERE killed < ?", [before])
+        connection.execute(
+            "DELETE FROM states WHERE taken < (SELECT max(later.taken) FROM states AS later"
+            " WHERE later.box = states.box AND later.name = states.name AND later.taken <= ?)",
             [before],
         )
-        database.execute(
+        connection.execute(
             "DELETE FROM states WHERE value IS NULL AND taken < ? AND NOT EXISTS (SELECT 1 FROM states AS later"
             " WHERE later.box = states.box AND later.name = states.name AND later.taken > states.taken)",
             [before],
         )
-    _give_back(database)
+    _give_back(database.connection)
 
 
-def _forget_oldest(database, batch, before=None):
-    """Delete up to so many readings, of those from before a time if there is one; how many there were."""
-    oldest = database.execute("SELECT id, box, taken FROM readings ORDER BY id LIMIT ?", [batch]).fetchall()
+def _forget_oldest(connection: sqlite3.Connection, batch: int, before: float | None = None) -> int:
+    """Delete up to `batch` of the oldest readings, only those before a time if one is given. Return their number."""
+    oldest = connection.execute("SELECT id, box, taken FROM readings ORDER BY id LIMIT ?", [batch]).fetchall()
     chosen = [(reading, box) for reading, box, taken in oldest if before is None or taken < before]
     for table in ("findings WHERE reading = ?", "readings WHERE id = ?"):
-        database.executemany("DELETE FROM " + table, [(reading,) for reading, _box in chosen])
-    database.executemany(
+        connection.executemany("DELETE FROM " + table, [(reading,) for reading, _box in chosen])
+    connection.executemany(
         "DELETE FROM samples WHERE box = ? AND reading = ?", [(box, reading) for reading, box in chosen]
     )
     return len(chosen)
 
 
-def _give_back(database):
-    if (
-        database.execute("PRAGMA freelist_count").fetchone()[0] * 4
-        > database.execute("PRAGMA page_count").fetchone()[0]
-    ):
-        # One page at a step, and only a script is stepped through.
-        database.executescript("PRAGMA incremental_vacuum")
+def _give_back(connection: sqlite3.Connection) -> None:
+    """Return free pages to the file system if they are more than a quarter of the file."""
+    if _pragma(connection, "freelist_count") * 4 > _pragma(connection, "page_count"):
+        # The statement frees one page per step, and only a script is stepped to its end.
+        connection.executescript("PRAGMA incremental_vacuum")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute("PRAGMA " + name).fetchone()[0]
+    return value

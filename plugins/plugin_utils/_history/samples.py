@@ -1,22 +1,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of the fact modules' dictionaries goes into a history: numbers, OOM kills, and what a box is made of."""
+"""The part of the facts that a history keeps: numbers, OOM kills, and the host's equipment."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import NO_LIMIT, fullest_by_name
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Kill, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Sample, StateValue
+
+# Facts of one module, or of several by their name.
+Facts = Mapping[str, Any]
+Worker = Mapping[str, Any]
 
 
-def samples(facts, workers=(), started=None):
-    """The samples of V(facts), dictionaries of the fact modules by name, and of V(workers), as health returns them.
+def samples(facts: Facts, workers: Iterable[Worker] = (), started: Mapping[str, float] | None = None) -> list[Sample]:
+    """Return the samples of `facts`, the fact modules' dictionaries by name, and of `workers` as health returns them.
 
-    V(started) is when each worker has started, by its name. The memory of all counts since the last of them did.
+    `started` is when each worker was started, by its name. The memory of the host counts from the latest start on.
     """
     started = started or {}
-    found = []
+    found: list[Sample | None] = []
     if "lifeline_memory" in facts:
         found += _memory(facts["lifeline_memory"], max(started.values(), default=None))
     for name, kind in (
@@ -31,14 +37,14 @@ def samples(facts, workers=(), started=None):
     for worker in workers:
         name = worker["name"]
         found.append(
-            Sample("worker_rss_bytes", name, worker["rss_bytes"], worker["max_memory_bytes"], started.get(name))
+            _sample("worker_rss_bytes", name, worker["rss_bytes"], worker["max_memory_bytes"], started.get(name))
         )
-        found.append(Sample("worker_restarts", name, worker["restarts"]))
-    return [sample for sample in found if sample.value is not None]
+        found.append(_sample("worker_restarts", name, worker["restarts"]))
+    return [sample for sample in found if sample is not None]
 
 
-def kills(facts):
-    """The OOM kills of C(lifeline_oom)."""
+def kills(facts: Facts) -> list[Kill]:
+    """Return the OOM kills in the facts."""
     oom = facts.get("lifeline_oom", {"events": (), "other_kills": ()})
     return [
         Kill(
@@ -54,9 +60,10 @@ def kills(facts):
     ]
 
 
-def state(facts):
-    """What a box is made of, and the prefixes of which that is all."""
-    found, whole = {}, []
+def state(facts: Facts) -> tuple[dict[str, StateValue], tuple[str, ...]]:
+    """Return the host's equipment by name, and the prefixes whose names are all among them."""
+    found: dict[str, StateValue] = {}
+    whole = []
     if "lifeline_memory" in facts:
         memory = facts["lifeline_memory"]
         found.update(
@@ -80,29 +87,36 @@ def state(facts):
     return {name: value for name, value in found.items() if value is not None}, tuple(whole)
 
 
-def _memory(memory, started):
+def _sample(
+    metric: str, subject: str, value: float | None, capacity: float | None = None, started: float | None = None
+) -> Sample | None:
+    """Return the sample, None without a value."""
+    return None if value is None else Sample(metric, subject, value, capacity, started)
+
+
+def _memory(memory: Facts, started: float | None) -> list[Sample | None]:
     limit, available, slab = memory["limit_bytes"], memory["limit_available_bytes"], memory["slab_unreclaimable_bytes"]
     swap = memory["swap"]
     known = limit is not None and available is not None
     return [
-        Sample("memory_used_bytes", "", limit - available if known else None, limit, started),
-        Sample("swap_used_bytes", "", swap["used_bytes"] if swap["total_bytes"] else None, swap["total_bytes"]),
-        # It can take what is left, and no more.
-        Sample("slab_unreclaimable_bytes", "", slab, slab + available if known and slab is not None else None),
+        _sample("memory_used_bytes", "", limit - available if known else None, limit, started),
+        _sample("swap_used_bytes", "", swap["used_bytes"] if swap["total_bytes"] else None, swap["total_bytes"]),
+        # It can grow by what is available.
+        _sample("slab_unreclaimable_bytes", "", slab, slab + available if known and slab is not None else None),
     ]
 
 
-def _pressure(pressure):
+def _pressure(pressure: Facts) -> list[Sample | None]:
     stall = pressure["pressure"]["memory"]
     return [
-        Sample("load_per_cpu", "", pressure["load_per_cpu"]["five"]),
-        Sample("memory_pressure_percent", "", stall and stall["full_avg60_percent"]),
-        Sample("steal_percent", "", pressure["cpu_percent"]["steal"]),
+        _sample("load_per_cpu", "", pressure["load_per_cpu"]["five"]),
+        _sample("memory_pressure_percent", "", stall and stall["full_avg60_percent"]),
+        _sample("steal_percent", "", pressure["cpu_percent"]["steal"]),
     ]
 
 
-def _disks(disks):
-    found = []
+def _disks(disks: Facts) -> list[Sample | None]:
+    found: list[Sample | None] = []
     for disk in disks["filesystems"]:
         if not disk["always_full"] and not disk["read_only"]:
             found += [
@@ -112,39 +126,40 @@ def _disks(disks):
     return found
 
 
-def _of_whole(metric, subject, used, available):
-    return Sample(metric, subject, used, None if used is None or available is None else used + available)
+def _of_whole(metric: str, subject: str, used: int | None, available: int | None) -> Sample | None:
+    return _sample(metric, subject, used, None if used is None or available is None else used + available)
 
 
-def _fds(fds):
+def _fds(fds: Facts) -> list[Sample | None]:
     maximum = fds["maximum"]
-    found = [
-        Sample("fds_allocated", "", fds["allocated"], None if maximum is None or maximum >= NO_LIMIT else maximum),
-        Sample("processes", "", fds["processes_total"]),
+    found: list[Sample | None] = [
+        _sample("fds_allocated", "", fds["allocated"], None if maximum is None or maximum >= NO_LIMIT else maximum),
+        _sample("processes", "", fds["processes_total"]),
     ]
     return found + [
-        Sample("process_fds", name, process["open"], process["soft_limit"])
+        _sample("process_fds", name, process["open"], process["soft_limit"])
         for name, process in fullest_by_name(fds["processes"]).items()
     ]
 
 
-def _oom(oom):
-    return [Sample("oom_kills_since_boot", "", oom["kills_since_boot"])]
+def _oom(oom: Facts) -> list[Sample | None]:
+    return [_sample("oom_kills_since_boot", "", oom["kills_since_boot"])]
 
 
-def _processes(processes):
-    sizes = {}
+def _processes(processes: Facts) -> list[Sample | None]:
+    sizes: dict[str, int] = {}
     for process in processes["processes"]:
         sizes[process["name"]] = sizes.get(process["name"], 0) + (process["rss_bytes"] or 0)
-    return [Sample("process_rss_bytes", name, size) for name, size in sizes.items()]
+    return [_sample("process_rss_bytes", name, size) for name, size in sizes.items()]
 
 
-def _rss(event):
-    if event.get("rss_bytes") is not None:
-        return event["rss_bytes"]
-    parts = [event.get(key) for key in ("anon_rss_bytes", "file_rss_bytes", "shmem_rss_bytes")]
+def _rss(event: Facts) -> int | None:
+    whole: int | None = event.get("rss_bytes")
+    if whole is not None:
+        return whole
+    parts: list[int | None] = [event.get(key) for key in ("anon_rss_bytes", "file_rss_bytes", "shmem_rss_bytes")]
     return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
 
 
-def _seconds(text):
+def _seconds(text: str | None) -> float | None:
     return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -13,7 +13,8 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import spread
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples as history_samples
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import SAME_KILL_SECONDS, Kill
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.writer import SAME_KILL_SECONDS
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import series as report_series
 
 # Of how many stretches of time the pictures are made.

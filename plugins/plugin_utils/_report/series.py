@@ -8,7 +8,7 @@ import statistics
 from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Bucket
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Bucket
 
 MEMORY = ("memory_used_bytes", "")
 WORKER = "worker_rss_bytes"

@@ -16,7 +16,8 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.action import compare as action
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History, Reading
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from paths import ROOT
 
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")

@@ -10,7 +10,7 @@ from forecast import evaluate, recorded, traces
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import forecast
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Point, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point, Sample
 
 
 def points(values, capacity=100, interval=60, started=None):

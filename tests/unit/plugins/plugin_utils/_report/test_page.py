@@ -10,13 +10,8 @@ import re
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import (
-    Bucket,
-    History,
-    Kill,
-    Reading,
-    Sample,
-)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Bucket, Kill, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import (
     gather as report_gather,
     page as report_page,
