@@ -11,41 +11,16 @@ from source_tree import functions, python_files
 NOT_YET = "has none yet"
 # Each with the reason why it needs none.
 WITHOUT = {
-    "plugins/plugin_utils/_compare/comparison.py": NOT_YET,
-    #
     "plugins/plugin_utils/_files/action_log.py": NOT_YET,
     #
     "plugins/plugin_utils/_files/json_file.py": NOT_YET,
     #
-    "plugins/plugin_utils/_forecast/trends.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_history/file.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_history/prune.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_history/recorder.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_history/samples.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_history/schema.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_history/throughput.py": NOT_YET,
     #
     "plugins/plugin_utils/_probe/forks.py": NOT_YET,
     #
     "plugins/plugin_utils/_probe/shell.py": NOT_YET,
     #
-    "plugins/plugin_utils/_program.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_report/gather.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_report/series.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_report/svg.py": NOT_YET,
-    #
     "plugins/plugin_utils/_rescue/only_run.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_settings/layers.py": NOT_YET,
 }
 
 

@@ -10,15 +10,6 @@ from source_tree import functions, python_files
 
 # Files with functions that have no types yet: whoever annotates the last one removes the line.
 NOT_YET = {
-    "plugins/plugin_utils/_compare/comparison.py",
-    #
-    "plugins/plugin_utils/_compare/groups.py",
-    #
-    "plugins/plugin_utils/_compare/peers.py",
-    #
-    "plugins/plugin_utils/_compare/spread.py",
-    #
-    "plugins/plugin_utils/_compare/text.py",
     #
     "plugins/plugin_utils/_files/action_log.py",
     #
@@ -26,21 +17,6 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_files/json_file.py",
     #
-    "plugins/plugin_utils/_forecast/forecast.py",
-    #
-    "plugins/plugin_utils/_forecast/trends.py",
-    #
-    "plugins/plugin_utils/_history/file.py",
-    #
-    "plugins/plugin_utils/_history/prune.py",
-    #
-    "plugins/plugin_utils/_history/recorder.py",
-    #
-    "plugins/plugin_utils/_history/samples.py",
-    #
-    "plugins/plugin_utils/_history/store.py",
-    #
-    "plugins/plugin_utils/_history/throughput.py",
     #
     "plugins/plugin_utils/_probe/forks.py",
     #
@@ -48,15 +24,6 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_probe/state.py",
     #
-    "plugins/plugin_utils/_program.py",
-    #
-    "plugins/plugin_utils/_report/gather.py",
-    #
-    "plugins/plugin_utils/_report/page.py",
-    #
-    "plugins/plugin_utils/_report/series.py",
-    #
-    "plugins/plugin_utils/_report/svg.py",
     #
     "plugins/plugin_utils/_rescue/batches.py",
     #
@@ -66,15 +33,6 @@ NOT_YET = {
     #
     "plugins/plugin_utils/_rescue/watch.py",
     #
-    "plugins/plugin_utils/_settings/box.py",
-    #
-    "plugins/plugin_utils/_settings/layers.py",
-    #
-    "plugins/plugin_utils/_settings/moment.py",
-    #
-    "plugins/plugin_utils/_table.py",
-    #
-    "plugins/plugin_utils/_tmux.py",
 }
 
 
