@@ -7,19 +7,20 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: table
 type: stdout
-short_description: Shows what health found as one table, worst box first
+short_description: Show the results of health as one table, worst box first
 version_added: 0.1.0
 description:
-  - Collects the results of M(lifeline.fleet.health) and prints them as one table, a line a box, worst first, with the boxes that
-    could not be reached among them and a last line that counts.
-  - On a terminal the table fits its width. Where the output goes into a pipe or a file, every box has one line of plain text.
-  - The results of all other modules are printed as Ansible prints them, with C(ansible) as with C(ansible-playbook).
-    With C(-v) the full results of health are printed as well.
+  - Collects the results of M(lifeline.fleet.health) and prints them as one table with a line per box, worst first.
+    Boxes that could not be reached are in the table. The last line counts the boxes of each verdict.
+  - On a terminal the table fits the width. In a pipe or a file, every box has one line of plain text.
+  - The results of all other modules are printed as usual, with C(ansible) and with C(ansible-playbook). With C(-v), the
+    full results of health are printed as well.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
 requirements:
-  - "Set C(stdout_callback = lifeline.fleet.table) in C(ansible.cfg); for C(ansible), set C(bin_ansible_callbacks = true) too."
+  - "Set C(stdout_callback = lifeline.fleet.table) in C(ansible.cfg). For C(ansible), set
+    C(bin_ansible_callbacks = true) as well."
 """
 
 import atexit
@@ -45,7 +46,7 @@ _COLORS = {
 
 
 class CallbackModule(Default, Minimal):
-    """Playbooks look as they do with Ansible's default callback, ad hoc commands as with its minimal one."""
+    """Ansible's default callback for playbooks, and its minimal one for ad hoc commands, with the table for health."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
@@ -55,7 +56,7 @@ class CallbackModule(Default, Minimal):
         super().__init__()
         self._rows = []
         self._usual = Default
-        # An operator who interrupts a run wants to see at least the boxes that have answered.
+        # After an interrupted run, show at least the hosts that have answered.
         atexit.register(self._flush)
 
     def v2_playbook_on_start(self, playbook):
@@ -85,7 +86,7 @@ class CallbackModule(Default, Minimal):
             self._usual.v2_runner_on_ok(self, result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        # A verdict that the user wants to count as a failure is a verdict still.
+        # With fail_on, a verdict is a failure, but the host was judged.
         if not self._tabulate(result, _table.judged if "verdict" in result.result else _table.unknown):
             self._usual.v2_runner_on_failed(self, result, ignore_errors)
 
@@ -97,7 +98,7 @@ class CallbackModule(Default, Minimal):
         self._usual.v2_runner_on_skipped(self, result)
 
     def _tabulate(self, result, to_row):
-        """Make a row of what health returned. Whether that says all there is to say of this result."""
+        """Add a row for a result of health. Return whether the row is all that is to be printed for it."""
         task = result.task
         if task.action not in _HEALTH or task.loop or task.no_log:
             return False

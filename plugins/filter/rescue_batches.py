@@ -11,6 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import batc
 
 
 def rescue_batches(wanted, away=(), groups=None, serial=2, share=25):
+    """Return the batches, and the hosts that must wait with the reason for each."""
     try:
         members = {name: list(boxes) for name, boxes in (groups or {}).items()}
         made, left = batches.batches(list(wanted), list(away), members, serial, share)
@@ -20,5 +21,8 @@ def rescue_batches(wanted, away=(), groups=None, serial=2, share=25):
 
 
 class FilterModule:
+    """The filter, as Ansible loads it."""
+
     def filters(self):
+        """Return the filter by its name."""
         return {"rescue_batches": rescue_batches}

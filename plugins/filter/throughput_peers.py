@@ -8,26 +8,27 @@ DOCUMENTATION = r"""
 name: throughput_peers
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: Which boxes get far less done than their peers
+short_description: Find the boxes that get far less done than their peers
 version_added: 0.1.0
 description:
-  - Holds the rate of each box against the median of all others, and tells of those that are slower by the factor O(warning), and by more
-    than chance. A fifth of what the others do is where a box was that was about to die.
-  - Says nothing of fewer than three boxes.
+  - Compares the rate of each box with the median of all others, and returns the boxes that are slower by the factor
+    O(warning), if that is more than chance. A box that was about to die did a fifth of what the others did.
+  - Returns nothing for fewer than three boxes.
 options:
   _input:
-    description: Rows, or jobs, per hour by the box's name. V(null) for a box whose rate is unknown, which is then left out.
+    description:
+      - Rows, or jobs, per hour by the box's name. V(null) means that a box's rate is unknown; the box is left out.
     type: dict
     required: true
   per:
-    description: What to divide each rate by before they are compared, such as the threads of each box, by the box's name.
+    description: A number by the box's name that its rate is divided by before the comparison, such as its threads.
     type: dict
   warning:
-    description: How many times slower than its peers a box must be for a warning.
+    description: How many times slower than its peers a box is when it gets a warning.
     type: float
     default: 5
   critical:
-    description: How many times slower it must be to be in danger.
+    description: How many times slower than its peers a box is when it is critical.
     type: float
     default: 20
 seealso:
@@ -48,7 +49,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What was found, in the form of the findings of M(lifeline.fleet.health), the slowest box first; its name is the C(subject).
+  description:
+    - The slow boxes, as findings like those of M(lifeline.fleet.health), the slowest first. The box's name is the
+      C(subject).
   type: list
   elements: dict
 """
@@ -60,6 +63,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import pee
 
 
 def throughput_peers(rates, per=None, warning=peers.WARNING, critical=peers.CRITICAL):
+    """Return the findings about slow hosts."""
     try:
         return peers.judge(rates, per, warning, critical)
     except SettingsError as error:
@@ -67,5 +71,8 @@ def throughput_peers(rates, per=None, warning=peers.WARNING, critical=peers.CRIT
 
 
 class FilterModule:
+    """The filter, as Ansible loads it."""
+
     def filters(self):
+        """Return the filter by its name."""
         return {"throughput_peers": throughput_peers}

@@ -8,16 +8,17 @@ DOCUMENTATION = r"""
 name: merged
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: A list merged by name over all layers of the inventory
+short_description: Merge a list by name over all layers of the inventory
 version_added: 0.1.0
 description:
-  - Ansible itself hands out a variable's topmost value only, so that a host that adds one entry to a list has to repeat the list.
-    This lookup takes all layers together, in the order V(all), groups, host, play (extra variables included).
-  - Entries of the same C(name) are one entry. A later layer replaces, key by key, what the layers before it said.
-  - Read are the inventory and the C(group_vars) and C(host_vars) beside it and beside the play. Templates in them are resolved.
+  - Ansible itself returns a variable's topmost value only, so a host that adds one entry to a list would have to repeat
+    the list. This lookup combines all layers in the order V(all), groups, host, play (extra variables included).
+  - Entries of the same C(name) are one entry. A later layer replaces the values of the earlier layers, key by key.
+  - The layers are the inventory, and the C(group_vars) and C(host_vars) beside it and beside the play. Templates in
+    them are resolved.
 options:
   _terms:
-    description: The name of one variable, which each layer may set to a list of dictionaries with a C(name) each.
+    description: The name of one variable. Each layer may set it to a list of dictionaries with a C(name) each.
     required: true
     type: list
     elements: str
@@ -36,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The merged list, in the order in which the names first come.
+  description: The merged list. The entries are in the order in which their names appear first.
   type: list
   elements: list
 """

@@ -15,7 +15,7 @@ description:
     modules and of M(lifeline.fleet.health) can run on a host without Ansible. The rest of the collection is left out.
 options:
   _terms:
-    description: The program, a path on the controller.
+    description: The path of the program on the controller.
     required: true
     type: list
     elements: path

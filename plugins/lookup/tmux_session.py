@@ -8,12 +8,15 @@ DOCUMENTATION = r"""
 name: tmux_session
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: A session of tmux with a window for each box of the inventory
+short_description: Make a tmux session with a window for each box of the inventory
 version_added: 0.1.0
 description:
-  - Takes the SSH address, port, user, key and further options of each host from the inventory, such as those for a jump host.
-  - The windows stand in the inventory's order, group by group. A host of several groups has one window, at the most specific of them.
-  - A host that is this machine itself has a window without a command. One that is reached in another way than by SSH has none.
+  - Takes each host's SSH address, port, user, key and further options from the inventory, such as the options for a
+    jump host.
+  - The windows are in the inventory's order, group by group. A host of several groups has one window, in the most
+    specific group.
+  - This machine itself has a window without a command. A host that is reached in another way than over SSH has no
+    window.
 options:
   _terms:
     description: The names of the hosts.
@@ -25,7 +28,7 @@ options:
     type: str
     default: lifeline
   format:
-    description: What is wanted, a project of tmuxinator or a shell script of tmux's commands.
+    description: Whether to make a project of tmuxinator, or a shell script that needs only tmux.
     type: str
     choices: [tmuxinator, script]
     default: tmuxinator
@@ -64,7 +67,7 @@ class LookupModule(SettingsLookup):
         order = {name: number for number, name in enumerate(inventory.groups)}
         session = _tmux.session_name(self.get_option("session"))
         defaults = {"user": constants.DEFAULT_REMOTE_USER, "key": constants.DEFAULT_PRIVATE_KEY_FILE}
-        windows = {}
+        windows: dict[str | None, list[_tmux.Window]] = {}
         for name in terms:
             line = _tmux.command(name, variables["hostvars"][name], defaults)
             if line is not None:

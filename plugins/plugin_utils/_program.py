@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of this collection a Python program needs to run on a box without Ansible: the modules that it imports, and those that they do."""
+"""Collect the modules of this collection that a Python program imports, so that it runs on a host without Ansible."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ _NAME = "ansible_collections.lifeline.fleet"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def modules(text, root=_ROOT):
-    """The texts of all modules of the collection that the program V(text) imports, by their paths below a folder on Python's path.
+def modules(text: str, root: Path = _ROOT) -> dict[str, str]:
+    """Return the source of every module of the collection that a program imports, directly or not, by its path.
 
-    The paths are those that Ansible imports them by, so that no line of them need be changed.
+    The paths are relative to a folder on Python's path and spell out the collection's full name, as in the imports.
+    `text` is the program's source, `root` the collection's folder.
     """
-    found, waiting = {}, _imports(text, root)
+    found: dict[str, str] = {}
+    waiting = _imports(text, root)
     while waiting:
         path = waiting.pop()
         name = f"{_NAME.replace('.', '/')}/{path.relative_to(root).as_posix()}"
@@ -26,14 +28,14 @@ def modules(text, root=_ROOT):
     return dict(sorted(found.items()))
 
 
-def _imports(text, root):
-    """The files of the collection's modules that a module imports anywhere, within functions as well."""
-    names = set()
+def _imports(text: str, root: Path) -> set[Path]:
+    """Return the files of the collection that a module imports anywhere, within functions as well."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            # What is imported may be a module, or something that is in one.
+            # The imported name is a module, or something in a module.
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     paths = {
         root.joinpath(*name[len(_NAME) + 1 :].split(".")).with_suffix(".py")

@@ -1,31 +1,43 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table that people read: a line a box, worst first, laid out for the terminal's width."""
+"""The table of the hosts: one line per host, worst first, laid out for the terminal's width."""
 
 from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, percent
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer
 
-# What can be said of a box, worst first. A box is down when it can't be reached, and unknown when it could not be judged.
+# Worst first. A host is down if it cannot be reached, and unknown if it answered but could not be judged.
 VERDICTS = ("down", "critical", "unknown", "warning", "ok")
 
 COLUMNS = ("box", "verdict", "memory", "swap", "disk", "fds", "oom", "worker")
-# What goes first where a terminal is too narrow for all: when it matters, the reasons name it anyway.
+# The columns to leave out on a narrow terminal, in this order. The reasons name their figures when they matter.
 _DISPENSABLE = ("swap", "oom", "fds", "worker", "disk", "memory")
 _GAP = "  "
 _MOUNT_WIDTH = 20
-# Narrower than this, the reasons are no longer readable beside the figures and go below them.
+# With less space than this beside the figures, the reasons go below them.
 _REASONS_WIDTH = 32
+
+Paint = Callable[[str, str], str]
+
+
+class Judged(Protocol):
+    """Anything with a verdict."""
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One box: the text of each column, and its reasons."""
+    """One host: the text of each column, its reasons, and the share of its memory that is left, in percent."""
 
     box: str
     verdict: str
@@ -34,12 +46,13 @@ class Row:
     left: float = 100.0
 
     @property
-    def texts(self):
+    def texts(self) -> dict[str, str]:
+        """The text of each column by its name."""
         return dict(zip(COLUMNS, (self.box, self.verdict, *self.cells)))
 
 
-def judged(box, result):
-    """The row of a box that health has judged; V(result) is what health returned."""
+def judged(box: str, result: Mapping[str, Any]) -> Row:
+    """Return the row of a host that health has judged. `result` is what health returned."""
     facts = result["ansible_facts"]
     memory, fds = facts["lifeline_memory"], facts["lifeline_fds"]
     cells = (
@@ -60,19 +73,22 @@ def judged(box, result):
     )
 
 
-def down(box, result):
-    """The row of a box that could not be reached, and why: it is down only if that is known to be meant by the words."""
+def down(box: str, result: Mapping[str, Any]) -> Row:
+    """Return the row of a host that cannot be reached, with the reason; it is down only if ssh's words say so."""
     state, why = answer.judge(result.get("msg", ""))
     return Row(box, "down" if state == answer.DOWN else "unknown", reasons=(why,))
 
 
-def unknown(box, result):
-    """The row of a box that answered but could not be judged, and why."""
+def unknown(box: str, result: Mapping[str, Any]) -> Row:
+    """Return the row of a host that answered but could not be judged, with the reason."""
     return Row(box, "unknown", reasons=(_reason(result),))
 
 
-def render(rows, width=None, paint=None):
-    """The table's lines. Without V(width) every box has one line, however long; V(paint) colours a text by its verdict."""
+def render(rows: Iterable[Row], width: int | None = None, paint: Paint | None = None) -> list[str]:
+    """Return the table's lines.
+
+    Without `width` every host has one line, however long it is. `paint` colours a text by a verdict.
+    """
     rows = sorted(rows, key=lambda row: rank(row.box, row.verdict, row.left))
     columns = _columns(rows, width)
     figures = sum(columns.values()) + len(_GAP) * len(columns)
@@ -83,14 +99,14 @@ def render(rows, width=None, paint=None):
     return [*lines, count(rows)]
 
 
-def rank(box, verdict, left):
-    """Worst first, then least memory left, then by name with numbers in their natural order."""
+def rank(box: str, verdict: str, left: float) -> tuple[int, float, list[tuple[bool, int, str]]]:
+    """Return a sort key: worst first, then least memory left, then by name with numbers in their natural order."""
     natural = [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", box)]
     return VERDICTS.index(verdict), left, natural
 
 
-def _columns(rows, width):
-    """The columns to show and the width of each, as many as fit."""
+def _columns(rows: Sequence[Row], width: int | None) -> dict[str, int]:
+    """Return the columns to show, as many as fit, and the width of each."""
     columns = {name: max(len(name), *(len(row.texts[name]) for row in rows)) for name in COLUMNS}
     empty = [name for name in _DISPENSABLE if all(row.texts[name] == "-" for row in rows)]
     for name in dict.fromkeys([*empty, *_DISPENSABLE]):
@@ -100,7 +116,8 @@ def _columns(rows, width):
     return columns
 
 
-def _row(row, columns, figures, width, paint):
+def _row(row: Row, columns: Mapping[str, int], figures: int, width: int | None, paint: Paint) -> list[str]:
+    """Return the lines of one host. `figures` is the width of its columns with their gaps."""
     line = _line(row.texts, columns)
     verdict_at = columns["box"] + len(_GAP)
     line = line[:verdict_at] + paint(row.verdict, row.verdict) + line[verdict_at + len(row.verdict) :]
@@ -115,47 +132,44 @@ def _row(row, columns, figures, width, paint):
     return lines + [" " * indent + reason for reason in reasons[1:]]
 
 
-def _wrap(reasons, width):
+def _wrap(reasons: Iterable[str], width: int) -> list[str]:
     return [line for reason in reasons for line in textwrap.wrap(reason, width, subsequent_indent=_GAP)]
 
 
-def _line(texts, columns):
+def _line(texts: Mapping[str, str], columns: Mapping[str, int]) -> str:
     return _GAP.join(texts[name].ljust(width) for name, width in columns.items())
 
 
-def count(rows):
-    """How many boxes there are of each verdict, in a line."""
+def count(rows: Sequence[Judged]) -> str:
+    """Return how many hosts there are of each verdict, in one line."""
     counts = [(verdict, sum(row.verdict == verdict for row in rows)) for verdict in VERDICTS]
-    return "%d %s: %s" % (
-        len(rows),
-        "box" if len(rows) == 1 else "boxes",
-        ", ".join("%d %s" % (number, verdict) for verdict, number in counts if number),
-    )
+    boxes = "box" if len(rows) == 1 else "boxes"
+    return f"{len(rows)} {boxes}: {', '.join(f'{number} {verdict}' for verdict, number in counts if number)}"
 
 
-def _reason(result):
+def _reason(result: Mapping[str, Any]) -> str:
     return answer.reason(result.get("msg", "")) or "no reason given"
 
 
-def _memory(memory):
+def _memory(memory: Mapping[str, Any]) -> str:
     limit, available = memory["limit_bytes"], memory["limit_available_bytes"]
     if limit is None or available is None:
         return "-"
     return _used(limit - available, limit)
 
 
-def _swap(swap):
+def _swap(swap: Mapping[str, Any]) -> str:
     if not swap["total_bytes"]:
         return "-"
     return _used(swap["used_bytes"], swap["total_bytes"])
 
 
-def _used(used, whole):
+def _used(used: int, whole: int) -> str:
     share = percent(used, whole)
-    return "%s/%s %s" % (format_size(used), format_size(whole), "" if share is None else "%.0f%%" % share)
+    return f"{format_size(used)}/{format_size(whole)} " + ("" if share is None else f"{share:.0f}%")
 
 
-def _disk(filesystems):
+def _disk(filesystems: Iterable[Mapping[str, Any]]) -> str:
     judged = [disk for disk in filesystems if disk["used_percent"] is not None and not disk["always_full"]]
     if not judged:
         return "-"
@@ -166,13 +180,13 @@ def _disk(filesystems):
     )
 
 
-def _fds(fds):
-    """The process that is nearest its limit, or the system where that one is nearer."""
+def _fds(fds: Mapping[str, Any]) -> str:
+    """Return the share of the process that is nearest to its limit, or of the system if that is nearer."""
     shares = [process["used_percent"] for process in [*fds["processes"], fds] if process["used_percent"] is not None]
     return f"{max(shares):.0f}%" if shares else "-"
 
 
-def _worker(workers):
+def _worker(workers: Sequence[Mapping[str, Any]]) -> str:
     running = [worker for worker in workers if worker["rss_bytes"] is not None]
     if not running:
         return "none" if any(worker["required"] for worker in workers) else "-"

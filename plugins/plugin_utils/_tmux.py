@@ -1,8 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session of tmux with a window a box: what of the inventory goes into it, and the two ways in which it is written.
+"""A session of tmux with a window per host, as a project of tmuxinator or as a shell script.
 
-What stands in an inventory is nobody's program: a shell, tmux, tmuxinator and its ERB each have words of their own that must not be said.
+No value of the inventory may become a command: a shell, tmux, tmuxinator and its ERB templates each have their own
+special characters, and all of them are quoted or rejected here.
 """
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
-# Of two names for the same, Ansible takes the second.
+# A window's name and its command.
+Window = tuple[str, str]
+# A group's name and its windows.
+Group = tuple[str, Sequence[Window]]
+
+# If a host has two of these variables, Ansible uses the last one.
 _NAMES = {
     "executable": ("ansible_ssh_executable",),
     "address": ("ansible_host", "ansible_ssh_host"),
@@ -24,21 +32,22 @@ _NAMES = {
 _ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 _SSH = ("ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh", "ansible.builtin.paramiko_ssh", None)
 _LOCAL = ("local", "ansible.builtin.local")
-# A word that needs no quotes in any shell. zsh has a meaning for = at the beginning, and some have one for %.
+# A word that needs no quotes in any shell. A leading = is special in zsh, and % is in some other shells.
 _PLAIN = re.compile(r"(~/)?[A-Za-z0-9_./:@,+-][A-Za-z0-9_./:@,+=-]*")
-# Neither # nor %, with which tmux runs programs and writes the time, nor what separates a target's parts.
+# In a name, tmux expands # and %, and separates the parts of a target at : and the dot.
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def window_name(group, host):
-    """The name of a box's window: its group's and its own."""
+def window_name(group: str | None, host: str) -> str:
+    """Return the name of a host's window: its group and itself, in characters that tmux takes literally."""
     return "/".join(_UNSAFE.sub("_", name) for name in (group, host) if name is not None)
 
 
-def command(host, variables, defaults=None):
-    """What logs in to a box: a command line for any shell, V("") for this machine itself, None where it is not reached by SSH.
+def command(host: str, variables: Mapping[str, Any], defaults: Mapping[str, str | None] | None = None) -> str | None:
+    """Return the command line that logs in to a host, quoted for any shell.
 
-    Raises SettingsError.
+    It is empty for this machine itself, and None for a host that is not reached over SSH. `defaults` are the `user` and
+    the `key` that apply without a variable. Raises SettingsError.
     """
     connection = variables.get("ansible_connection")
     if connection in _LOCAL:
@@ -56,40 +65,42 @@ def command(host, variables, defaults=None):
         try:
             words += shlex.split(text)
         except ValueError as error:
-            raise SettingsError(f"{host}: {name} is {text!r}, which has an end of quotes too few: {error}") from None
-    if found.get("port"):
-        if not found["port"].isdecimal() or not 0 < int(found["port"]) < 65536:
-            raise SettingsError(f"{host}: the port is {found['port']!r}: it must be a number from 1 to 65535")
-        words += ["-p", found["port"]]
+            raise SettingsError(f"{host}: {name}: the quotes do not match ({text!r}): {error}") from None
+    port = found.get("port")
+    if port:
+        if not re.fullmatch("[0-9]+", port) or not 0 < int(port) < 65536:
+            raise SettingsError(f"{host}: ansible_port: {port!r} is not a port; give a number from 1 to 65535")
+        words += ["-p", port]
     for option, key in (("-i", "key"), ("-l", "user")):
-        if found.get(key):
-            words += [option, found[key]]
-    # An address that begins with a dash is none of ssh's options.
+        value = found.get(key)
+        if value:
+            words += [option, value]
+    # After --, ssh takes an address with a leading dash as an address.
     return " ".join(map(_quoted, [*words, "--", found.get("address") or _clean(host, "inventory_hostname", host)]))
 
 
-def _clean(host, name, value):
+def _clean(host: str, name: str, value: object) -> str:
     text = str(value)
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise SettingsError(f"{host}: {name} is {text!r}: it must be one line without control characters")
+        raise SettingsError(f"{host}: {name}: {text!r} has control characters; give one line of plain text")
     return text
 
 
-def _quoted(word):
+def _quoted(word: str) -> str:
     if _PLAIN.fullmatch(word):
         return word
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def session_name(name):
-    """The session's name, if it can be one. Raises SettingsError."""
+def session_name(name: object) -> str:
+    """Return the name if a session can have it. Raises SettingsError."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-        raise SettingsError(f"tmux_session is {name!r}: it must be letters, digits, _ and -")
+        raise SettingsError(f"tmux_session: {name!r} is not a session's name; use letters, digits, _ and -")
     return name
 
 
-def tmuxinator(session, groups):
-    """The session in tmuxinator's format. V(groups) are pairs of a group's name and its windows, and those are of a name and a command."""
+def tmuxinator(session: str, groups: Sequence[Group]) -> str:
+    """Return the session as a project of tmuxinator."""
     lines = [
         "# Written by playbook lifeline.fleet.tmux. Start it with: tmuxinator start " + session,
         "name: " + _yaml(session),
@@ -101,13 +112,13 @@ def tmuxinator(session, groups):
     return "\n".join(lines) + "\n"
 
 
-def _yaml(text):
-    # JSON is YAML. The file is a template of ERB, whose tags begin with <.
+def _yaml(text: str) -> str:
+    # JSON is YAML. tmuxinator reads the file as an ERB template, whose tags begin with <.
     return json.dumps(text).replace("<", "\\u003c")
 
 
 _SCRIPT = """#!/bin/sh
-# Written by playbook lifeline.fleet.tmux: makes the session where there is none, and goes there.
+# Written by playbook lifeline.fleet.tmux: makes the session if there is none, and attaches to it.
 if ! tmux has-session -t {target} 2> /dev/null; then
     set -e
 {windows}
@@ -119,8 +130,8 @@ exec tmux attach-session -t {target}
 """
 
 
-def script(session, groups):
-    """The session as a script of tmux's own commands."""
+def script(session: str, groups: Sequence[Group]) -> str:
+    """Return the session as a shell script that needs only tmux."""
     lines, first = [], True
     for group, windows in groups:
         lines.append("    # " + _UNSAFE.sub("_", group))
@@ -130,7 +141,8 @@ def script(session, groups):
                 if first
                 else ["tmux", "new-window", "-d", "-t", "=" + session + ":"]
             )
-            # The window stays when the connection ends. Several words are a program to tmux, and no line for its shell.
+            # A shell follows the connection, so the window stays. tmux runs several words as a program, without its
+            # shell.
             run = ["sh", "-c", line + '; exec "${SHELL:-/bin/sh}"'] if line else []
             lines.append("    " + " ".join(map(_quoted, [*begin, "-n", name, *run])))
             first = False

@@ -1,8 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventory says that a box is judged by: its thresholds, its workers, and what may listen on it."""
+"""The inventory's settings that a host is judged by: thresholds, workers, and what may listen on it."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
@@ -11,59 +14,69 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import (
 )
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import layers as settings_layers
 
+# By the check's name: its warning and its critical threshold. None means that the level is off.
+Thresholds = dict[str, dict[str, float | None]]
 
-def layers(name, templar, task_vars):
-    """Pairs of a layer's name and V(name)'s value there, templates resolved, the least specific first."""
+
+# templar is ansible.template.Templar. Ansible has no types.
+def layers(name: str, templar: Any, task_vars: Mapping[str, Any]) -> list[settings_layers.Layer]:
+    """Return pairs of a layer's name and the value of a variable there, templates resolved, least specific first."""
     return [(origin, templar.template(value)) for origin, value in settings_layers.layers(name, task_vars)]
 
 
-def thresholds(templar, task_vars, option=None):
-    """What V(lifeline_thresholds) merges to. V(option) is the last layer. Raises SettingsError."""
-    return judge_thresholds.merge(
-        [*layers("lifeline_thresholds", templar, task_vars), ("the option thresholds", option)]
-    )
+def thresholds(templar: Any, task_vars: Mapping[str, Any], option: object = None) -> Thresholds:
+    """Return lifeline_thresholds, merged over all layers. `option` is the last layer. Raises SettingsError."""
+    of_all_layers = [*layers("lifeline_thresholds", templar, task_vars), ("the option thresholds", option)]
+    merged: Thresholds = judge_thresholds.merge(of_all_layers)
+    return merged
 
 
-def workers(templar, task_vars, option=None):
-    """The box's workers: V(option), V(lifeline_workers), V(sidekiq_watchdog_workers), or Sidekiq with V(max_sidekiq_memory).
+def workers(templar: Any, task_vars: Mapping[str, Any], option: object = None) -> list[judge_workers.Worker]:
+    """Return the host's workers. Raises SettingsError.
 
-    Raises SettingsError.
+    They are `option`, lifeline_workers, sidekiq_watchdog_workers, or Sidekiq with max_sidekiq_memory, whichever is set
+    first.
     """
     declared = templar.template(task_vars.get("lifeline_workers")) if option is None else option
-    return judge_workers.workers(
+    found: list[judge_workers.Worker] = judge_workers.workers(
         declared, templar.template(task_vars.get("max_sidekiq_memory")), _watched(templar, task_vars)
     )
+    return found
 
 
-# The units of a worker, and those of its queue, as role service_lockdown has them by default.
+# The units of a worker, and of its queue: the defaults of the role service_lockdown.
 WORKER_UNITS = ("sidekiq*", "resque*")
 QUEUE_UNITS = ("redis*", "valkey*")
 
 
-def tells_purpose(templar, task_vars):
-    """Whether the inventory says what may listen on the box."""
+def tells_purpose(templar: Any, task_vars: Mapping[str, Any]) -> bool:
+    """Return whether the inventory says what may listen on the host."""
     return any(entries for _origin, entries in layers("service_lockdown_expected", templar, task_vars))
 
 
-def listeners(templar, task_vars):
-    """What may listen: what does on any box, V(service_lockdown_expected) of all layers, the worker and its queue, and what is protected.
+def listeners(templar: Any, task_vars: Mapping[str, Any]) -> list[str]:
+    """Return what may listen on the host, as ports, units and names of processes. Raises SettingsError.
 
-    Raises SettingsError.
+    That is what listens on any host, service_lockdown_expected of all layers, the workers and their queue, and the
+    protected units.
     """
-    # For the few whose purpose is told: Ansible compiles what a collection's plugin imports anew on each run.
+    # Imported here because most hosts do not need it, and Ansible compiles each import of a plugin anew on every run.
     from ansible_collections.lifeline.fleet.plugins.module_utils._proc import listeners as proc_listeners
 
     on_any_box = ("the defaults", [{"name": name} for name in proc_listeners.ON_ANY_BOX])
     entries = settings_layers.by_name([on_any_box, *layers("service_lockdown_expected", templar, task_vars)])
-    expected = [entry["name"] for entry in entries if entry.get("state") != "absent"]
+    expected: list[str] = [entry["name"] for entry in entries if entry.get("state") != "absent"]
     expected += [worker["name"] for worker in _watched(templar, task_vars)]
-    further = [("service_lockdown_protected", ()), ("service_lockdown_workers", WORKER_UNITS)]
+    further: list[tuple[str, tuple[str, ...]]] = [
+        ("service_lockdown_protected", ()),
+        ("service_lockdown_workers", WORKER_UNITS),
+    ]
     if any(worker.required for worker in workers(templar, task_vars)):
         further.append(("service_lockdown_worker_needs", QUEUE_UNITS))
     for name, default in further:
         value = templar.template(task_vars.get(name, list(default)))
         if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
-            raise SettingsError(f"{name} is {value!r}: it must be a list of units")
+            raise SettingsError(f"{name}: {value!r} is not a list of units; give a list of texts")
         expected += value
     try:
         proc_listeners.check_expected(expected)
@@ -72,7 +85,8 @@ def listeners(templar, task_vars):
     return expected
 
 
-def _watched(templar, task_vars):
+def _watched(templar: Any, task_vars: Mapping[str, Any]) -> list[settings_layers.Entry]:
+    """Return sidekiq_watchdog_workers, merged over all layers, without the absent ones."""
     return [
         entry
         for entry in settings_layers.by_name(layers("sidekiq_watchdog_workers", templar, task_vars))
@@ -80,7 +94,7 @@ def _watched(templar, task_vars):
     ]
 
 
-# The variables of an inventory that knows one worker, and the worker's keys that they are.
+# A worker's keys, and the variables of an inventory that describes one worker only.
 SEED = {
     "app_path": "app_path",
     "max_memory": "max_sidekiq_memory",
@@ -89,11 +103,13 @@ SEED = {
 }
 
 
-def sidekiq_workers(templar, task_vars):
-    """The declared Sidekiq workers, and the variables that their keys come from where they have one of their own.
+def sidekiq_workers(
+    templar: Any, task_vars: Mapping[str, Any]
+) -> tuple[list[settings_layers.Entry], Mapping[str, str]]:
+    """Return the declared Sidekiq workers, and the variable of each key that has one of its own. Raises SettingsError.
 
-    The workers are V(sidekiq_watchdog_workers) of all layers, merged by name, or the one that max_sidekiq_memory and its like describe.
-    Raises SettingsError.
+    The workers are sidekiq_watchdog_workers of all layers, merged by name, or the one that max_sidekiq_memory and the
+    other variables in `SEED` describe.
     """
     declared = _watched(templar, task_vars)
     if declared:
@@ -103,5 +119,5 @@ def sidekiq_workers(templar, task_vars):
         return [], {}
     base = templar.template(task_vars.get("app_base"))
     values["app_path"] = values["app_path"] or (base and base.rstrip("/") + "/current")
-    # Who wrote such an inventory knows the rule that belongs to it: three restarts within five cycles, then no more.
+    # These inventories were written for monit's rule: three restarts within five cycles, then no more.
     return [{"name": "sidekiq", "on_repeat": "give_up", **values}], SEED

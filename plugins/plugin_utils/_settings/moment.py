@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A time in the past, as an operator says it."""
+"""A time in the past, as an operator writes it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ _AGO = re.compile(
 )
 
 
-def parse_moment(value, now):
-    """Seconds since 1970 of V(2 days ago), V(24h) or a time in RFC 3339; without an offset it is this machine's local time.
+def parse_moment(value: object, now: float) -> float:
+    """Return the seconds since 1970 of a text such as `2 days ago`, `24h` or a time in RFC 3339.
 
-    Raises ValueError with a sentence that names the value and what would be right.
+    A time without an offset is this machine's local time. Raises ValueError with a sentence that names the value.
     """
     text = " ".join(str(value).split())
     ago = _AGO.fullmatch(text)
     if ago:
-        moment = now - parse_duration((ago.group(1) or "1") + ago.group(2)[0].lower())
+        moment: float = now - parse_duration((ago.group(1) or "1") + ago.group(2)[0].lower())
     else:
         try:
             moment = datetime.fromisoformat(text).timestamp()
         except (ValueError, OverflowError, OSError):
             raise ValueError(
-                f"{value!r} is no time: write how long ago, such as 24h or 2 days ago, or a time such as 2026-10-03T22:19:59Z"
+                f"{value!r} is not a time; give how long ago, such as 24h or 2 days ago, or a time such as"
+                " 2026-10-03T22:19:59Z"
             ) from None
     if moment > now:
-        raise ValueError(f"{value!r} lies ahead: it must be a time in the past")
+        raise ValueError(f"{value!r} is in the future; give a time in the past")
     return moment

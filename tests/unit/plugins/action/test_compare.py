@@ -121,7 +121,7 @@ def test_nobody_has_to_look_back(since):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: action.ActionModule._since("yesterday", 1e9), "since: 'yesterday' is no time: write how long ago"),
+        (lambda: action.ActionModule._since("yesterday", 1e9), "since: 'yesterday' is not a time; give how long ago"),
         (lambda: action.ActionModule._check({"score": -1, "floor": 10}), "score is -1: it must be more than 0"),
         (
             lambda: action.ActionModule._check({"score": 3.5, "floor": -1}),

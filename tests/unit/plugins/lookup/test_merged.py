@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup merged through Ansible itself, on this machine."""
+"""The lookup merged, run by Ansible on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ANSIBLE = Path(sys.executable).with_name("ansible")
 
 @pytest.fixture
 def merged(tmp_path):
-    """A function from files of variables to what the lookup makes of the variable V(checks), or to Ansible's complaint."""
+    """Return a function that writes files of variables and returns what the lookup returns, or Ansible's error."""
 
     def run(files, *options, term="checks"):
         (tmp_path / "hosts.yml").write_text(
@@ -51,7 +51,7 @@ def merged(tmp_path):
     return run
 
 
-def test_entries_of_one_name_are_one_and_the_later_layer_has_the_last_word(merged):
+def test_entries_of_one_name_are_one_and_the_later_layer_wins(merged):
     assert merged(
         {
             "group_vars/all.yml": "checks: [{name: a, limit: 1, unit: MB}, {name: b}]",
@@ -75,7 +75,7 @@ def test_extra_variables_are_the_last_layer(merged):
     assert found[1:] == [{"name": "a", "limit": 9}, {"name": "b"}]
 
 
-def test_a_variable_that_nobody_sets_is_its_defaults(merged):
+def test_a_variable_that_is_not_set_is_its_defaults(merged):
     assert merged({}) == [{"name": "built-in", "state": "present"}]
 
 
@@ -84,11 +84,14 @@ def test_a_variable_that_nobody_sets_is_its_defaults(merged):
     [
         (
             "checks: {name: a}",
-            "here: checks of web is {'name': 'a'}: it must be a list of dictionaries with a name each",
+            "here: checks of web: {'name': 'a'} is not a list; give a list of dictionaries with a name each",
         ),
-        ("checks: [{limit: 1}]", "here: checks of web[0] is {'limit': 1}: it must be a dictionary with a name"),
-        ("checks: [{name: a}, {name: a}]", "here: checks of web names 'a' twice"),
+        ("checks: [{limit: 1}]", "here: checks of web[0]: {'limit': 1} has no name; give a dictionary with a name"),
+        (
+            "checks: [{name: a}, {name: a}]",
+            "here: checks of web: the name 'a' is there twice; use it once in each layer",
+        ),
     ],
 )
-def test_what_is_no_list_of_names_is_named_with_its_layer(merged, text, complaint):
+def test_an_error_names_the_host_and_the_layer(merged, text, complaint):
     assert complaint in merged({"group_vars/web.yml": text})

@@ -84,7 +84,11 @@ def test_only_the_verdict_is_painted():
             "connect to host 192.0.2.9 port 22: Connection timed out",
         ),
         (
-            "Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.\nroot@192.0.2.9: Permission denied.",
+            (
+                "Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.
+"
+                "root@192.0.2.9: Permission denied."
+            ),
             "it answers, and doesn't let us in: root@192.0.2.9: Permission denied.",
         ),
         (

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions of tmux of hostile inventories, read by those who would read them: a shell, a YAML parser."""
+"""Sessions of tmux from hostile inventories, read by the programs that will read them: a shell and a YAML parser."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOSTILE = [
 
 @pytest.fixture
 def said(tmp_path):
-    """A function from a text to the words with which programs of our own, called ssh and tmux, were called by it."""
+    """Return a function that runs a shell script and returns the words that it calls ssh and tmux with."""
     for name in ("ssh", "tmux"):
         program = tmp_path / name
         program.write_text(
@@ -69,12 +69,12 @@ def words(said, line):
 @pytest.mark.parametrize(
     ("name", "option"), [("ansible_host", None), ("ansible_user", "-l"), ("ansible_ssh_private_key_file", "-i")]
 )
-def test_a_value_is_one_word_and_nothing_else(said, name, option, value):
+def test_a_value_is_one_word_of_the_command(said, name, option, value):
     got = words(said, _tmux.command("box", {name: value}))
     assert got == ["--", value] if option is None else [option, value, "--", "box"]
 
 
-def test_all_that_leads_to_a_box(said):
+def test_all_variables_of_a_connection(said):
     line = _tmux.command(
         "box",
         {
@@ -105,42 +105,56 @@ def test_all_that_leads_to_a_box(said):
     ]
 
 
-def test_what_ansible_itself_would_take_by_default():
+def test_defaults_apply_without_a_variable():
     assert _tmux.command("box", {}, {"user": "ops", "key": None}) == "ssh -l ops -- box"
     assert _tmux.command("box", {"ansible_user": "root"}, {"user": "ops"}) == "ssh -l root -- box"
 
 
-def test_boxes_that_ssh_does_not_reach():
+def test_hosts_that_ssh_does_not_reach():
     assert _tmux.command("here", {"ansible_connection": "local"}) == ""
     assert _tmux.command("there", {"ansible_connection": "containers.podman.podman"}) is None
 
 
 @pytest.mark.parametrize(
-    ("variables", "text"),
+    ("variables", "message"),
     [
-        ({"ansible_port": "22; id"}, "box: the port is '22; id': it must be a number"),
-        ({"ansible_port": 70000}, "the port is '70000'"),
-        ({"ansible_host": "a\nb"}, "box: ansible_host is 'a\\nb': it must be one line"),
-        ({"ansible_user": "a\x1b[2J"}, "without control characters"),
-        ({"ansible_ssh_common_args": "-o 'x"}, 'box: ansible_ssh_common_args is "-o \'x"'),
+        (
+            {"ansible_port": "22; id"},
+            "box: ansible_port: '22; id' is not a port; give a number from 1 to 65535",
+        ),
+        ({"ansible_port": 70000}, "box: ansible_port: '70000' is not a port; give a number from 1 to 65535"),
+        ({"ansible_port": "\u00b2"}, "box: ansible_port: '\u00b2' is not a port; give a number from 1 to 65535"),
+        (
+            {"ansible_host": "a\nb"},
+            "box: ansible_host: 'a\\nb' has control characters; give one line of plain text",
+        ),
+        (
+            {"ansible_user": "a\x1b[2J"},
+            "box: ansible_user: 'a\\x1b[2J' has control characters; give one line of plain text",
+        ),
+        (
+            {"ansible_ssh_common_args": "-o 'x"},
+            'box: ansible_ssh_common_args: the quotes do not match ("-o \'x"): No closing quotation',
+        ),
     ],
 )
-def test_what_can_never_be_typed_is_refused(variables, text):
+def test_a_value_that_cannot_be_typed_is_an_error(variables, message):
     with pytest.raises(SettingsError) as error:
         _tmux.command("box", variables)
-    assert text in str(error.value)
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize("name", HOSTILE + ["a.b", "a:b", "%H"])
-def test_a_window_s_name_means_nothing_to_tmux(name):
+def test_a_window_s_name_is_literal_to_tmux(name):
     window = _tmux.window_name(name, name)
     assert not set(window) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a.b", "-d", "$(id)", None, 7])
 def test_a_session_s_name(name):
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError) as error:
         _tmux.session_name(name)
+    assert str(error.value) == f"tmux_session: {name!r} is not a session's name; use letters, digits, _ and -"
     assert _tmux.session_name("fleet-1") == "fleet-1"
 
 
@@ -157,7 +171,7 @@ def groups(values):
     ]
 
 
-def test_tmuxinator_s_file_is_yaml_and_no_template():
+def test_tmuxinator_s_project_is_yaml_without_template_tags():
     text = _tmux.tmuxinator("fleet", groups(HOSTILE))
     assert "<" not in text
     project = yaml.safe_load(text)
@@ -169,7 +183,7 @@ def test_tmuxinator_s_file_is_yaml_and_no_template():
     assert text.count("\n  # ") == 2
 
 
-def test_the_script_makes_a_window_a_box(said):
+def test_the_script_makes_a_window_per_host(said):
     calls = said("unset TMUX; " + _tmux.script("fleet", groups(HOSTILE)))
     assert calls[0] == ["has-session", "-t", "=fleet"]
     assert calls[1][:7] == ["new-session", "-d", "-s", "fleet", "-n", "crawler/0", "sh"]
@@ -188,7 +202,7 @@ def test_the_script_makes_a_window_a_box(said):
     assert calls[len(HOSTILE) + 1][-2:] == ["-n", "web/here"]
 
 
-def test_the_script_goes_to_the_session_that_is_there(said):
+def test_the_script_attaches_to_a_session_that_exists(said):
     calls = said(
         'tmux() { command tmux "$@" || :; }; ' + _tmux.script("fleet", groups(["x"])).replace("exec tmux", "tmux")
     )

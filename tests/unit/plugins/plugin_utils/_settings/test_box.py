@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may listen on a box, out of the variables of its inventory."""
+"""The inventory's settings that a host is judged by."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import bo
 
 
 class Templar:
+    """Ansible's templar, for values without templates, and for one template."""
+
     def template(self, value):
-        return value
+        return "1 GB" if value == "{{ memory }}" else value
 
 
 def listeners(**variables):
@@ -26,7 +28,7 @@ def test_whether_the_inventory_tells_the_purpose(expected, tells):
     assert not box_settings.tells_purpose(Templar(), {})
 
 
-def test_what_listens_on_any_box_is_expected_and_can_be_taken_out():
+def test_what_listens_on_any_host_is_expected_and_can_be_taken_out():
     assert {"ssh.service", "dhclient"} <= set(box_settings.listeners(Templar(), {}))
     without = box_settings.listeners(
         Templar(), {"service_lockdown_expected": [{"name": "dhclient", "state": "absent"}, {"name": "tcp/80"}]}
@@ -35,7 +37,7 @@ def test_what_listens_on_any_box_is_expected_and_can_be_taken_out():
     assert "tcp/80" in without
 
 
-def test_a_workers_queue_is_expected_where_the_inventory_requires_the_worker():
+def test_a_workers_queue_is_expected_if_the_inventory_requires_the_worker():
     assert listeners() == {"sidekiq*", "resque*"}
     assert listeners(max_sidekiq_memory="1 GB") == {"sidekiq*", "resque*", "redis*", "valkey*"}
     assert listeners(max_sidekiq_memory="1 GB", service_lockdown_worker_needs=[]) == {"sidekiq*", "resque*"}
@@ -50,13 +52,60 @@ def test_a_workers_queue_is_expected_where_the_inventory_requires_the_worker():
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"service_lockdown_expected": "nginx"}, "service_lockdown_expected is 'nginx'"),
+        ({"service_lockdown_expected": "nginx"}, "service_lockdown_expected: 'nginx' is not a list"),
         ({"service_lockdown_expected": [{"name": "tcp/0"}]}, "service_lockdown_expected: 'tcp/0'"),
-        ({"service_lockdown_protected": "web"}, "service_lockdown_protected is 'web'"),
-        ({"service_lockdown_workers": [1]}, "service_lockdown_workers is [1]"),
+        ({"service_lockdown_protected": "web"}, "service_lockdown_protected: 'web' is not a list of units"),
+        ({"service_lockdown_workers": [1]}, "service_lockdown_workers: [1] is not a list of units"),
     ],
 )
-def test_what_cannot_be_expected_is_an_error(variables, words):
+def test_an_error_names_the_variable(variables, words):
     with pytest.raises(SettingsError) as caught:
         box_settings.listeners(Templar(), variables)
     assert words in str(caught.value)
+
+
+def test_templates_of_a_layer_are_resolved():
+    assert box_settings.layers("limit", Templar(), {"limit": "{{ memory }}"}) == [("limit", "1 GB")]
+
+
+def test_thresholds_are_merged_and_an_option_is_the_last_layer():
+    layer = {"lifeline_thresholds": {"disk_used_percent": {"warning": 50}}}
+    found = box_settings.thresholds(Templar(), layer, {"disk_used_percent": {"critical": 60}})
+    assert found["disk_used_percent"] == {"warning": 50, "critical": 60}
+    assert found["memory_available_percent"] == {"warning": 25, "critical": 10}
+    with pytest.raises(SettingsError, match="lifeline_thresholds.*nonsense"):
+        box_settings.thresholds(Templar(), {"lifeline_thresholds": {"nonsense": 1}})
+
+
+@pytest.mark.parametrize(
+    ("variables", "option", "found"),
+    [
+        ({}, None, [("sidekiq", None, False)]),
+        ({"max_sidekiq_memory": "{{ memory }}"}, None, [("sidekiq", "1 GB", True)]),
+        ({"sidekiq_watchdog_workers": [{"name": "crawl", "max_memory": "2 GB"}]}, None, [("crawl", "2 GB", True)]),
+        ({"lifeline_workers": [{"name": "resque"}], "max_sidekiq_memory": "1 GB"}, None, [("resque", None, True)]),
+        ({"lifeline_workers": [{"name": "resque"}]}, [{"name": "puma"}], [("puma", None, True)]),
+        ({"lifeline_workers": [{"name": "resque"}]}, [], []),
+    ],
+)
+def test_the_workers_come_from_the_first_setting_that_there_is(variables, option, found):
+    workers = box_settings.workers(Templar(), variables, option)
+    assert [(worker.name, worker.max_memory, worker.required) for worker in workers] == found
+
+
+def test_sidekiq_workers_are_declared_or_described_by_single_variables():
+    declared = [{"name": "crawl", "max_memory": "1 GB"}, {"name": "old", "state": "absent"}]
+    assert box_settings.sidekiq_workers(Templar(), {"sidekiq_watchdog_workers": declared}) == (declared[:1], {})
+    assert box_settings.sidekiq_workers(Templar(), {"max_sidekiq_memory": ""}) == ([], {})
+    (worker,), names = box_settings.sidekiq_workers(
+        Templar(), {"max_sidekiq_memory": "{{ memory }}", "app_base": "/var/www/app/", "max_sidekiq_threads": 5}
+    )
+    assert worker == {
+        "name": "sidekiq",
+        "on_repeat": "give_up",
+        "app_path": "/var/www/app/current",
+        "max_memory": "1 GB",
+        "threads": 5,
+        "environment": None,
+    }
+    assert names["max_memory"] == "max_sidekiq_memory"
