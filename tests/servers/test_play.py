@@ -168,7 +168,7 @@ def test_the_playbook_finds_the_box_that_falls_behind(ansible, mysql, tmp_path):
         hosts, *play, program="ansible-playbook", lifeline_throughput=options, lifeline_history=history
     )
     assert code == 2
-    assert "dying is 5.3 times slower than its peers: 135 in an hour, and by them it would be 720" in output
+    assert "dying is 5.3 times slower than its peers: 135 in an hour; they would have done 720" in output
     assert "degrading, 80 times slower than its best hour" in output
     assert "box1 is" not in output
     assert "Connection refused" in output

@@ -1,34 +1,134 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that is to be said of boxes side by side, as one dictionary that JSON can hold: docs/compare.md explains it."""
+"""The report of a comparison as one dictionary that JSON can hold. docs/compare.md explains it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import spread
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Change, StateValue
 
 
 @dataclass
 class Read:
-    """What is known of one box: V(numbers) by metric and subject; V(state) and V(whole) as state_info returns them.
+    """What was read of one host: `numbers` by metric and subject; `state`, `whole` and `unread` as in state_info.
 
-    V(changed) is what History.changes returned, None where it wasn't asked; V(known) when the box's state was first recorded, where that is
-    after the time that was asked for.
+    `changed` is what a history says has changed, None if it was not asked. `known` is when the host's state was first
+    recorded, if that is after the time that was asked for.
     """
 
-    numbers: dict = field(default_factory=dict)
-    state: dict = field(default_factory=dict)
-    whole: tuple = ()
-    unread: list = field(default_factory=list)
-    changed: list | None = None
+    numbers: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    state: Mapping[str, StateValue] = field(default_factory=dict)
+    whole: Sequence[str] = ()
+    unread: Sequence[str] = ()
+    changed: Sequence[Change] | None = None
     known: float | None = None
 
 
-def compare(groups, boxes, score=spread.SCORE, floor=spread.FLOOR, ignored=()):
-    """The groups of the report. V(groups) are pairs of a name and boxes, V(boxes) a Read by name; a box without one stands in no group."""
-    found = []
+class OutlierReport(TypedDict):
+    """A host whose number stands out."""
+
+    box: str
+    value: float
+    score: float | None
+
+
+class NumberReport(TypedDict):
+    """One number of all hosts."""
+
+    metric: str
+    subject: str
+    median: float | None
+    values: dict[str, float]
+    outliers: list[OutlierReport]
+
+
+class ValueReport(TypedDict):
+    """A value, and the hosts that have it."""
+
+    value: StateValue
+    boxes: list[str]
+
+
+class DifferenceReport(TypedDict):
+    """A name whose value differs, the most frequent value first. `majority`: no other value is as frequent."""
+
+    name: str
+    values: list[ValueReport]
+    majority: bool
+
+
+class ChangeReport(TypedDict):
+    """The same change on one or several hosts."""
+
+    name: str
+    before: StateValue
+    after: StateValue
+    first: str
+    last: str
+    boxes: list[str]
+
+
+class UnreadReport(TypedDict):
+    """The parts of a host's state that could not be read."""
+
+    box: str
+    parts: list[str]
+
+
+class KnownSinceReport(TypedDict):
+    """A host whose history does not go back far enough, and the time of its first record."""
+
+    box: str
+    time: str
+
+
+class GroupReport(TypedDict):
+    """The comparison of one group."""
+
+    name: str
+    boxes: list[str]
+    fewest: int
+    numbers: list[NumberReport]
+    differences: list[DifferenceReport]
+    unread: list[UnreadReport]
+    changes: list[ChangeReport] | None
+    known_since: list[KnownSinceReport]
+
+
+class UnreachableReport(TypedDict):
+    """A host that could not be compared, and why."""
+
+    box: str
+    reason: str
+
+
+class Report(TypedDict):
+    """The whole report."""
+
+    made: str | None
+    since: str | None
+    groups: list[GroupReport]
+    unreachable: list[UnreachableReport]
+
+
+def compare(
+    groups: Iterable[tuple[str, Iterable[str]]],
+    boxes: Mapping[str, Read],
+    score: float = spread.SCORE,
+    floor: float = spread.FLOOR,
+    ignored: Sequence[str] = (),
+) -> list[GroupReport]:
+    """Return the groups of the report.
+
+    `groups` are pairs of a group's name and its hosts. `boxes` are by host; a host that is missing there is left out of
+    its group.
+    """
+    found: list[GroupReport] = []
     for name, members in groups:
         read = {box: boxes[box] for box in members if box in boxes}
         if read:
@@ -39,7 +139,7 @@ def compare(groups, boxes, score=spread.SCORE, floor=spread.FLOOR, ignored=()):
                     "fewest": spread.FEWEST,
                     "numbers": _numbers(read, score, floor),
                     "differences": _differences(read, ignored),
-                    "unread": [{"box": box, "parts": one.unread} for box, one in read.items() if one.unread],
+                    "unread": [{"box": box, "parts": list(one.unread)} for box, one in read.items() if one.unread],
                     "changes": _changes(read, ignored),
                     "known_since": [
                         {"box": box, "time": timestamp(one.known)} for box, one in read.items() if one.known is not None
@@ -49,9 +149,10 @@ def compare(groups, boxes, score=spread.SCORE, floor=spread.FLOOR, ignored=()):
     return found
 
 
-def _numbers(read, score, floor):
-    found = []
-    for metric, subject in sorted(set().union(*(one.numbers for one in read.values()))):
+def _numbers(read: Mapping[str, Read], score: float, floor: float) -> list[NumberReport]:
+    found: list[NumberReport] = []
+    series: set[tuple[str, str]] = set().union(*(one.numbers for one in read.values()))
+    for metric, subject in sorted(series):
         values = {box: one.numbers[metric, subject] for box, one in read.items() if (metric, subject) in one.numbers}
         far, median = spread.outliers(values, score, floor, spread.least(metric))
         found.append(
@@ -73,7 +174,7 @@ def _numbers(read, score, floor):
     return found
 
 
-def _differences(read, ignored):
+def _differences(read: Mapping[str, Read], ignored: Sequence[str]) -> list[DifferenceReport]:
     found = spread.differences(
         {box: one.state for box, one in read.items()}, {box: one.whole for box, one in read.items()}, ignored
     )
@@ -87,15 +188,15 @@ def _differences(read, ignored):
     ]
 
 
-def _changes(read, ignored):
-    """What has changed, the same on several boxes once, by the time at which it was first seen. None where nobody asked."""
+def _changes(read: Mapping[str, Read], ignored: Sequence[str]) -> list[ChangeReport] | None:
+    """Return the changes, oldest first, with the same change of several hosts as one. None if no history was asked."""
     if all(one.changed is None for one in read.values()):
         return None
-    same = {}
+    same: dict[tuple[str, str, str], list[tuple[float, str, StateValue, StateValue]]] = {}
     for box, one in read.items():
         for taken, name, before, after in spread.changes(one.changed or (), ignored):
             same.setdefault((name, str(before), str(after)), []).append((taken, box, before, after))
-    found = []
+    found: list[ChangeReport] = []
     for (name, _before, _after), seen in same.items():
         seen.sort(key=lambda one: one[:2])
         found.append(

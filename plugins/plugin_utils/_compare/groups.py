@@ -1,34 +1,42 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boxes of one purpose, by the inventory's groups: those are compared with each other."""
+"""Hosts of one purpose, by the inventory's groups: these are compared with each other."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
-_EVERYBODY = ("all", "ungrouped")
+# A group's name and its hosts.
+Group = tuple[str, list[str]]
+
+_UNSPECIFIC = ("all", "ungrouped")
 
 
-def of_inventory(inventory, boxes, asked=()):
-    """As C(split), of Ansible's inventory. Raises SettingsError for a group that it doesn't have."""
+# inventory is ansible.inventory.manager.InventoryManager. Ansible has no types.
+def of_inventory(inventory: Any, boxes: Iterable[str], asked: Sequence[str] = ()) -> list[Group]:
+    """Return the groups of the inventory as `split` does. Raises SettingsError for a group that does not exist."""
     for name in asked:
         if name not in inventory.groups:
-            raise SettingsError(
-                f"groups: the inventory has no group {name!r}: it has {', '.join(sorted(set(inventory.groups) - set(_EVERYBODY))) or 'none'}"
-            )
+            known = ", ".join(sorted(set(inventory.groups) - set(_UNSPECIFIC))) or "no groups"
+            raise SettingsError(f"groups: the inventory has no group {name!r}; it has {known}")
     chosen = [inventory.groups[name] for name in asked] or sorted(
-        (group for group in inventory.groups.values() if group.name not in _EVERYBODY), key=lambda group: -group.depth
+        (group for group in inventory.groups.values() if group.name not in _UNSPECIFIC), key=lambda group: -group.depth
     )
     return split([(group.name, {host.name for host in group.get_hosts()}) for group in chosen], boxes, bool(asked))
 
 
-def split(candidates, boxes, asked=False):
-    """Pairs of a group's name and its boxes; each box stands once. V(candidates) are such pairs, the most specific group first.
+def split(candidates: Iterable[tuple[str, Collection[str]]], boxes: Iterable[str], asked: bool = False) -> list[Group]:
+    """Return pairs of a group's name and its hosts, with each host in one group.
 
-    A box is in the most specific group that it shares with another one, and those that share none are together; where V(asked) names
-    groups, in the first of these.
+    `candidates` are such pairs, the most specific group first. A host is in the first group that it shares with another
+    host, and the hosts that share none are together. If the groups were `asked` for, a host is in the first group that
+    has it, or in none.
     """
-    left, found = list(boxes), []
+    left = list(boxes)
+    found: list[Group] = []
     for name, members in candidates:
         here = [box for box in left if box in members]
         if here and (asked or len(here) > 1):

@@ -1,23 +1,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boxes of one purpose against each other: numbers that stand out, and states that differ."""
+"""Compare hosts of one purpose: find numbers that stand out, and states that differ."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
 import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-# A modified z-score beyond this is an outlier (Iglewicz and Hoaglin 1993); the factor makes the MAD of a normal distribution its sigma.
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Change, StateValue
+
+# A modified z-score beyond this is an outlier (Iglewicz and Hoaglin 1993). The factor scales the median absolute
+# deviation (MAD) of a normal distribution to its sigma.
 SCORE = 3.5
 _SIGMA = 0.6745
-# Nearer to the median than so many percent of it, nothing is one, however much alike the others are.
+# A value that is nearer to the median than this percentage of it is no outlier, however similar the others are.
 FLOOR = 10.0
-# Of three boxes, any one is as far off as it pleases.
+# With three hosts, one of them can always be far from the other two.
 FEWEST = 4
 
-# A distance that nobody would do anything about, by the end of a number's name.
+# The least distance that matters, by the end of a metric's name.
 _LEAST = (
     ("_percent", 5),
     ("_bytes", 16 << 20),
@@ -28,7 +32,8 @@ _LEAST = (
     ("processes", 10),
 )
 
-# What the kernel, or systemd, makes of the size of the memory at boot, so that boxes of one kind differ a little, and the sizes themselves.
+# Sizes, and the values that the kernel or systemd computes from the size of the memory at boot: they differ a little
+# between equal hosts.
 _FROM_MEMORY = re.compile(
     r"(memory_bytes|swap_bytes|fds_maximum|filesystem:.*:size_bytes|limit:.*:(nproc|sigpending|memlock)"
     r"|sysctl:(fs\.file-max|fs\.(epoll|inotify|fanotify)\.max_user_(watches|marks)|kernel\.threads-max|vm\.(min_free|user_reserve|admin_reserve"
@@ -38,13 +43,13 @@ _FROM_MEMORY = re.compile(
 _ALIKE = 0.02
 _NUMBERS = re.compile(r"\d+")
 
-# A name's part that is a box's own, and no difference.
+# Parts of a value that differ between hosts without meaning anything.
 _NOT_COMPARED = ("device",)
 
 
 @dataclass(frozen=True)
 class Outlier:
-    """V(score) is the modified z-score; None where more than half of the boxes have the very same value, so that there is none."""
+    """A value that stands out. `score`, the modified z-score, is None if more than half of the hosts have one value."""
 
     box: str
     value: float
@@ -54,27 +59,29 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Difference:
-    """One name whose value is not everywhere the same.
+    """A name whose value is not the same on all hosts.
 
-    V(values) are pairs of a value and the boxes that have it, what most have first; the value None is that there is no such thing.
-    On boxes that are in none of them it could not be read.
+    `values` are pairs of a value and the hosts that have it, the most frequent value first. The value None stands for
+    "not there". On a host that is in none of the pairs, the value could not be read.
     """
 
     name: str
-    values: tuple
+    values: tuple[tuple[StateValue, tuple[str, ...]], ...]
 
 
-def least(metric):
-    """The distance from which on a difference of a number means anything."""
+def least(metric: str) -> float:
+    """Return the least distance of two values of a metric that matters."""
     return next((distance for end, distance in _LEAST if metric.endswith(end)), 0)
 
 
-def outliers(values, score=SCORE, floor=FLOOR, distance=0):
-    """The boxes whose value stands out, the farthest first, and the median. V(values) maps boxes to numbers.
+def outliers(
+    values: Mapping[str, float], score: float = SCORE, floor: float = FLOOR, distance: float = 0
+) -> tuple[list[Outlier], float | None]:
+    """Return the hosts whose value stands out, the farthest first, and the median. `values` are numbers by host.
 
-    An outlier's modified z-score is beyond V(score). Where that can't be told because most boxes have the very same value, and the median
-    absolute deviation is 0, each that differs is one. In any case it is more than V(floor) percent of the median, and V(distance), away
-    from it. Of fewer than FEWEST boxes none stands out.
+    An outlier's modified z-score is beyond `score`. If most hosts have the same value, so the median absolute deviation
+    is 0, each host with another value is an outlier. An outlier is also further from the median than `floor` percent of
+    it, and than `distance`. Fewer than `FEWEST` hosts have no outliers.
     """
     if not values:
         return [], None
@@ -92,9 +99,9 @@ def outliers(values, score=SCORE, floor=FLOOR, distance=0):
     return sorted(found, key=lambda outlier: (-away[outlier.box], outlier.box)), median
 
 
-def flat(state):
-    """A state whose values are all single: what a dictionary holds gets names of its own."""
-    found = {}
+def flat(state: Mapping[str, StateValue]) -> dict[str, StateValue]:
+    """Return a state without dictionaries: each value within a dictionary gets a name of its own."""
+    found: dict[str, StateValue] = {}
     for name, value in state.items():
         if isinstance(value, dict):
             found.update((f"{name}:{key}", one) for key, one in value.items() if key not in _NOT_COMPARED)
@@ -103,8 +110,8 @@ def flat(state):
     return found
 
 
-def alike(name, first, second):
-    """Whether two values are the same for whoever looks for a difference."""
+def alike(name: str, first: StateValue, second: StateValue) -> bool:
+    """Return whether two values are equal, or differ only because the hosts' memory differs a little."""
     if first == second:
         return True
     if first is None or second is None or not _FROM_MEMORY.match(name):
@@ -115,19 +122,24 @@ def alike(name, first, second):
     )
 
 
-def differences(states, whole=None, ignored=()):
-    """The Differences between V(states), which map boxes to their states, by name.
+def differences(
+    states: Mapping[str, Mapping[str, StateValue]],
+    whole: Mapping[str, Sequence[str]] | None = None,
+    ignored: Sequence[str] = (),
+) -> list[Difference]:
+    """Return the differences between states, which are given by host, sorted by name.
 
-    V(whole) maps boxes to the prefixes of which their state has all names, so that one that is missing there is a difference. V(ignored)
-    are patterns of names, as a shell has them.
+    `whole` has by host the prefixes whose names are all in its state, so a name that is missing there is a difference.
+    `ignored` are shell patterns of names.
     """
     whole = whole or {}
     states = {box: flat(state) for box, state in states.items()}
     found = []
-    for name in sorted(set().union(*states.values())):
+    names: set[str] = set().union(*states.values())
+    for name in sorted(names):
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in ignored):
             continue
-        values = {}
+        values: dict[StateValue, list[str]] = {}
         for box in sorted(states):
             if name in states[box]:
                 values.setdefault(states[box][name], []).append(box)
@@ -139,9 +151,9 @@ def differences(states, whole=None, ignored=()):
     return found
 
 
-def _gathered(name, values):
-    """Pairs of a value and its boxes, what most have first; values that are alike are one, called by what most of them have."""
-    groups = []
+def _gathered(name: str, values: Mapping[StateValue, list[str]]) -> list[tuple[StateValue, tuple[str, ...]]]:
+    """Return pairs of a value and its hosts, the most frequent first. Values that are alike become the first of them."""
+    groups: list[tuple[StateValue, list[str]]] = []
     for value, boxes in sorted(values.items(), key=lambda item: (-len(item[1]), item[0] is None, str(item[0]))):
         for known, have_it in groups:
             if alike(name, known, value):
@@ -152,21 +164,21 @@ def _gathered(name, values):
     return [(value, tuple(sorted(boxes))) for value, boxes in sorted(groups, key=lambda group: -len(group[1]))]
 
 
-def majority(difference):
-    """The boxes that have what most have, or none where no value is had by more boxes than any other."""
+def majority(difference: Difference) -> tuple[str, ...]:
+    """Return the hosts with the most frequent value, or none if another value is as frequent."""
     first, second = difference.values[:2]
     return first[1] if len(first[1]) > len(second[1]) else ()
 
 
-def changes(changed, ignored=()):
-    """What has changed, without what is no change for whoever looks for one: tuples as History.changes returns them."""
+def changes(changed: Iterable[Change], ignored: Sequence[str] = ()) -> list[Change]:
+    """Return the changes of a history without those that mean nothing, and with dictionaries split into their parts."""
     found = []
     for taken, name, before, after in changed:
         pairs = [(name, before, after)]
         if isinstance(before, dict) or isinstance(after, dict):
-            old, new = (flat({name: value}) if value is not None else {} for value in (before, after))
+            old, new = (flat({name: value} if value is not None else {}) for value in (before, after))
             pairs = [(key, old.get(key), new.get(key)) for key in sorted({*old, *new})]
         for key, one, other in pairs:
             if not alike(key, one, other) and not any(fnmatch.fnmatchcase(key, pattern) for pattern in ignored):
-                found.append((taken, key, one, other))
+                found.append(Change(taken, key, one, other))
     return found

@@ -1,21 +1,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A comparison as people read it."""
+"""A comparison as text for a terminal."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import spread
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare.comparison import (
+    ChangeReport,
+    DifferenceReport,
+    GroupReport,
+    NumberReport,
+    Report,
+)
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import StateValue
 
-# Of a long list so many are named, and the rest is counted. The file has all of it.
+# How many entries of a long list are shown. The rest is counted; the report as a file has all of it.
 _ITEMS, _NAMES, _BLOCKS, _CHANGES, _NUMBERS = 8, 6, 6, 20, 30
 _VALUE_WIDTH = 48
 _NAME_WIDTH = 44
 _GAP = "  "
 
-# What is before the colon of a name, what it is called in a heading and in a sentence, in the order of the report.
+# The kinds of names, in the order of the report: the prefix before the colon, the heading, and the words in a sentence.
 _KINDS = {
     "": ("the box itself", ""),
     "package": ("packages", "package "),
@@ -32,13 +41,13 @@ _KINDS = {
     "mount": ("mount options", "mount "),
     "locale": ("locale", "locale "),
 }
-# These are the largest numbers of some box, and of others not known.
+# These are known of the largest processes only, so most hosts would have no number.
 _NOT_IN_TABLE = ("process_fds", "process_rss_bytes")
 
 
-def render(report, width):
-    """The lines of the text."""
-    lines = []
+def render(report: Report, width: int) -> list[str]:
+    """Return the lines of the text."""
+    lines: list[str] = []
     for group in report["groups"]:
         title = f"{group['name']}: {_count(len(group['boxes']), 'box', 'boxes')}"
         lines += [title, "=" * len(title), *_numbers(group, width), *_outliers(group), *_differences(group)]
@@ -48,12 +57,12 @@ def render(report, width):
     return [part for line in lines[:-1] for part in _wrap(line, width)]
 
 
-def _count(number, one, many):
+def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _wrap(line, width):
-    # A box says what it pleases, and is not to steer the terminal.
+def _wrap(line: str, width: int) -> list[str]:
+    # A host's texts must not control the terminal.
     line = "".join(character if character.isprintable() else "?" for character in line)
     indent = len(line) - len(line.lstrip())
     return textwrap.wrap(
@@ -70,23 +79,23 @@ def _wrap(line, width):
 # Numbers
 
 
-def _label(number):
+def _label(number: NumberReport) -> str:
     metric = number["metric"]
     for unit in ("_bytes", "_percent"):
         metric = metric[: -len(unit)] if metric.endswith(unit) else metric
     return (metric.replace("_", " ") + " " + number["subject"]).strip()
 
 
-def _figure(metric, value):
+def _figure(metric: str, value: float) -> str:
     if metric.endswith("_bytes"):
-        return format_size(value)
+        return str(format_size(value))
     if metric.endswith("_percent"):
         return f"{value:.3g}%"
     return f"{value:.2f}" if isinstance(value, float) and value != int(value) else f"{int(value)}"
 
 
-def _numbers(group, width):
-    """A column a box where that fits; else the median, and who is farthest from it on either side."""
+def _numbers(group: GroupReport, width: int) -> list[str]:
+    """Return a table with a column per host if that fits, otherwise with the median, the lowest and highest value."""
     shown = [
         number
         for number in group["numbers"]
@@ -100,41 +109,41 @@ def _numbers(group, width):
     rows = [["", *boxes]] + [[_label(number), *(_cell(number, box) for box in boxes)] for number in shown]
     if sum(_widths(rows)) + len(_GAP) * (len(boxes) + 1) > width:
         rows = [["", "median", "lowest", "highest"]] + [
-            [_label(number), _figure(number["metric"], number["median"]), _end(number, min), _end(number, max)]
+            [_label(number), _figure(number["metric"], number["median"] or 0), _end(number, min), _end(number, max)]
             for number in shown
         ]
     widths = _widths(rows)
     lines = [(_GAP + _GAP.join(text.ljust(size) for text, size in zip(row, widths))).rstrip() for row in rows]
-    return lines + ([f"  and {int(left_out)} more"] if left_out > 0 else []) + [""]
+    return lines + ([f"  and {left_out} more"] if left_out > 0 else []) + [""]
 
 
-def _widths(rows):
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
 
 
-def _cell(number, box):
+def _cell(number: NumberReport, box: str) -> str:
     if box not in number["values"]:
         return "-"
     outlies = any(outlier["box"] == box for outlier in number["outliers"])
     return _figure(number["metric"], number["values"][box]) + ("*" if outlies else "")
 
 
-def _end(number, choose):
+def _end(number: NumberReport, choose: Callable[..., str]) -> str:
     box = choose(sorted(number["values"]), key=lambda box: number["values"][box])
     return f"{_figure(number['metric'], number['values'][box])} {box}"
 
 
-def _outliers(group):
+def _outliers(group: GroupReport) -> list[str]:
     if len(group["boxes"]) < group["fewest"]:
         return [f"Outliers: too few boxes to tell; at least {group['fewest']} are needed", ""]
     lines = []
     for number in group["numbers"]:
-        metric, others = number["metric"], len(number["values"]) - len(number["outliers"])
+        metric, boxes = number["metric"], _count(len(number["values"]), "box", "boxes")
+        median = _figure(metric, number["median"] or 0)
         for outlier in number["outliers"][:_ITEMS]:
-            how = "nearly all have the same" if outlier["score"] is None else f"score {outlier['score']:.1f}"
-            lines.append(
-                f"  {outlier['box']}: {_label(number)} {_figure(metric, outlier['value'])}, where the median of {_count(others + len(number['outliers']), 'box', 'boxes')} is {_figure(metric, number['median'])} ({how})"
-            )
+            how = "most have the same value" if outlier["score"] is None else f"score {outlier['score']:.1f}"
+            value = f"{_label(number)} {_figure(metric, outlier['value'])}"
+            lines.append(f"  {outlier['box']}: {value}; the median of {boxes} is {median} ({how})")
         lines += _more(number["outliers"], _ITEMS, "  ")
     return ["Outliers:", *lines, ""] if lines else ["Outliers: none", ""]
 
@@ -142,86 +151,100 @@ def _outliers(group):
 # Differences
 
 
-def _kind(name):
+def _kind(name: str) -> str:
     prefix, colon, _rest = name.partition(":")
     return prefix if colon and prefix in _KINDS else ""
 
 
-def _short(name):
+def _short(name: str) -> str:
     kind = _kind(name)
     return (name[len(kind) + 1 :] if kind else name).replace(":", " ")
 
 
-def _value(name, value):
+def _value(name: str, value: StateValue) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_bytes") and isinstance(value, int):
-        return format_size(value)
+        return str(format_size(value))
     text = str(value)
     return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 3] + "..."
 
 
-def _boxes(names):
+def _boxes(names: Sequence[str]) -> str:
     if len(names) <= _NAMES:
         return ", ".join(names)
     return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
 
 
-def _more(found, shown, indent):
+def _more(found: Sequence[object], shown: int, indent: str) -> list[str]:
     return [f"{indent}and {len(found) - shown} more"] if len(found) > shown else []
 
 
-def _differences(group):
-    lines = []
+def _differences(group: GroupReport) -> list[str]:
+    lines: list[str] = []
     for kind, (title, _word) in _KINDS.items():
         found = [one for one in group["differences"] if _kind(one["name"]) == kind]
         if found:
             lines += [f"  {title}: {len(found)}", *_by_boxes(found)]
     lines = ["What differs:", *lines] if lines else ["What differs: nothing"] if len(group["boxes"]) > 1 else []
-    lines += [f"  not read, or not as a whole, on {one['box']}: {', '.join(one['parts'])}" for one in group["unread"]]
+    lines += [f"  not read, or only in part, on {one['box']}: {', '.join(one['parts'])}" for one in group["unread"]]
     return [*lines, ""] if lines else []
 
 
-def _by_boxes(found):
-    """Those that have the same boxes on each side are told together, the fewest boxes first."""
-    blocks = {}
+# The hosts with each value of a difference, and whether the first of them are the majority.
+Sides = tuple[bool, tuple[tuple[str, ...], ...]]
+# A name, and its value on each side.
+Item = tuple[str, list[StateValue]]
+
+
+def _by_boxes(found: Iterable[DifferenceReport]) -> list[str]:
+    """Return the differences with the same hosts on each side as one block, the fewest hosts first."""
+    blocks: dict[Sides, list[Item]] = {}
     for one in found:
         sides = tuple(tuple(value["boxes"]) for value in one["values"])
-        # Where nobody has a majority, both sides are equals, and come in the order of their names.
+        # Without a majority the sides are equals, and sorted by their names.
         order = range(len(sides)) if one["majority"] else sorted(range(len(sides)), key=lambda side: sides[side])
         key = (one["majority"], tuple(sides[side] for side in order))
         blocks.setdefault(key, []).append((one["name"], [one["values"][side]["value"] for side in order]))
-    lines = []
-    ordered = sorted(
-        blocks.items(), key=lambda block: (sum(map(len, block[0][1][1:])), len(block[0][1]), block[0][1][1:])
-    )
-    for (has_majority, sides), items in ordered[:_BLOCKS]:
-        if has_majority:
-            heading = f"{'; '.join(map(_boxes, sides[1:]))}, unlike {_count(len(sides[0]), 'other', 'others')}"
-        else:
-            heading = " | ".join(map(_boxes, sides))
-        lines.append(f"    {heading}:")
-        width = min(max(len(_short(name)) for name, _values in items[:_ITEMS]), _NAME_WIDTH)
-        for name, values in items[:_ITEMS]:
-            texts = [_value(name, value) for value in values]
-            told = f"{' | '.join(texts[1:])} (others {texts[0]})" if has_majority else " | ".join(texts)
-            lines.append(f"      {_short(name).ljust(width)}  {told}")
-        lines += _more(items, _ITEMS, "      ")
-    left_out = ordered[_BLOCKS:]
+    ordered = sorted(blocks.items(), key=lambda block: _rank(block[0]))
+    lines: list[str] = []
+    for key, items in ordered[:_BLOCKS]:
+        lines += _block(key, items)
+    left_out = sum(len(items) for _sides, items in ordered[_BLOCKS:])
     if left_out:
-        lines.append(f"    and {int(sum((len(items) for _sides, items in left_out)))} more, between other boxes")
+        lines.append(f"    and {left_out} more, between other boxes")
     return lines
+
+
+def _rank(key: Sides) -> tuple[int, int, tuple[tuple[str, ...], ...]]:
+    sides = key[1]
+    return sum(map(len, sides[1:])), len(sides), sides[1:]
+
+
+def _block(key: Sides, items: Sequence[Item]) -> list[str]:
+    has_majority, sides = key
+    if has_majority:
+        heading = f"{'; '.join(map(_boxes, sides[1:]))}, unlike {_count(len(sides[0]), 'other', 'others')}"
+    else:
+        heading = " | ".join(map(_boxes, sides))
+    lines = [f"    {heading}:"]
+    width = min(max(len(_short(name)) for name, _values in items[:_ITEMS]), _NAME_WIDTH)
+    for name, values in items[:_ITEMS]:
+        texts = [_value(name, value) for value in values]
+        told = f"{' | '.join(texts[1:])} (others {texts[0]})" if has_majority else " | ".join(texts)
+        lines.append(f"      {_short(name).ljust(width)}  {told}")
+    return lines + _more(items, _ITEMS, "      ")
 
 
 # Changes
 
 
-def _changes(group, since):
+def _changes(group: GroupReport, since: str | None) -> list[str]:
     if group["changes"] is None:
         return []
-    by_boxes = {}
+    by_boxes: dict[tuple[str, ...], list[ChangeReport]] = {}
     for change in group["changes"]:
         by_boxes.setdefault(tuple(change["boxes"]), []).append(change)
     lines = []
@@ -237,15 +260,14 @@ def _changes(group, since):
     lines = [head + " (the time is when it was first seen):", *lines] if lines else [head + ": nothing"]
     late = group["known_since"]
     if late:
-        lines.append(
-            f"  Nothing is known of {_boxes([one['box'] for one in late])} before {max((one['time'] for one in late))}, when they were first recorded"
-        )
+        names = _boxes([one["box"] for one in late])
+        lines.append(f"  The history of {names} begins at {max(one['time'] for one in late)}")
     return [*lines, ""]
 
 
-def _when(change):
-    """The time, and how much later the last of several boxes was seen with it."""
-    first, last = (change[key].replace("T", " ").replace("Z", "")[:16] for key in ("first", "last"))
+def _when(change: ChangeReport) -> str:
+    """Return when the change was first seen, and when it was first seen on the last of several hosts."""
+    first, last = (time.replace("T", " ").replace("Z", "")[:16] for time in (change["first"], change["last"]))
     if first == last:
         return first
     return f"{first} to {last[11:] if first[:10] == last[:10] else last}"

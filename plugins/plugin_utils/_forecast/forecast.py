@@ -1,11 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When something will be used up, if it goes on as it does: points of a series in, a forecast out, or None where there is no trend.
+"""Forecast when a resource will be used up if it grows on as it does.
 
-The rate is Theil and Sen's: the median of the slopes of all pairs of points, which a few odd points don't move; ranks further out give
-its interval, as Sen has it. Of the stretches since the last restart that have grown evenly to their end, it is taken over the one whose
-rate is the surest. What rises more and more slowly is held to level off. What has risen like this before and then fallen by itself, as the
-heap of a language that collects its garbage does, is no trend: what a box has done before it may do again.
+The rate is the estimator of Theil and Sen: the median of the slopes of all pairs of points, which a few odd points do
+not change. Ranks further out give its interval, as in Sen's paper. Several stretches since the last restart are tried,
+and the one with the most certain rate is used, among those that have grown evenly to their end. A series that rises
+more and more slowly levels off, and has no forecast. A series that has risen like this before and then fallen by itself
+has none either, such as the heap of a language with garbage collection: it may fall again.
 
 docs/forecast.md has the figures.
 """
@@ -13,37 +14,42 @@ docs/forecast.md has the figures.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._statistics import median, slopes
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point
 
-# Fewer points than these say nothing of what is growth and what is noise.
+# Growth and noise cannot be told apart with fewer points than these.
 LEAST_POINTS = 8
-# So many pairs of points take a millisecond; more points are put together.
+# The pairs of 40 points take a millisecond. More points are combined into 40 groups.
 _MOST_POINTS = 40
-# Clocks are set right now and then, which moves a start.
+# Clocks are adjusted now and then, which moves the time of a start.
 _SAME_START_SECONDS = 60
-# Points that lie along a line by accident are no surer than this, as a share of what they have grown.
+# The least doubt about a rate, as a share of the growth: points may lie along a line by accident.
 _UNSEEN = 0.01
-# How many standard deviations the interval has on either side.
+# The interval's standard deviations on either side.
 _DEVIATIONS = 2.58
-# Growth must be so much more than what the points lie apart around it, ...
+# The growth must be this many times the points' distance from the line,
 _ABOVE_NOISE = 3
-# ... and each half of the stretch must have grown at a rate that isn't further from the whole's.
+# and the rate of each half of the stretch must be within these multiples of the whole stretch's rate.
 _EVEN = (0.5, 1.8)
-# A rate that is roughly taken may be wrong by this factor.
+# A rough estimate of a rate may be wrong by this factor.
 _ROUGHLY = 3
-# Nobody can look further ahead from what has been seen than so many times its length.
+# A forecast looks at most this many times as far ahead as its stretch is long.
 REACH = 20
-# A rise that fell again by itself is like the one at hand if it had so much of its height and of its rate, ...
+# An earlier rise is like the current one if it had these shares of its height and of its rate,
 _LIKE_HEIGHT, _LIKE_RATE = 0.7, 0.4
-# ... and fell by so much of its own height, from below this share of the capacity: what falls from above was at its end.
+# and fell by this share of its height, from below this share of the capacity. From above it, the process was at its
+# end.
 _FELL, _END = 0.5, 0.9
 
 
 class Forecast(NamedTuple):
-    """V(rate) is per second; V(seconds), V(low) and V(high) are from the last point on; V(since) is when the stretch began, V(span) how
-    many seconds it is long.
+    """A forecast of a series.
+
+    `rate` is per second. `seconds`, with `low` and `high` as its interval, counts from the last point on. `since` is
+    when the stretch began, in seconds since 1970, and `span` its length in seconds.
     """
 
     rate: float
@@ -54,11 +60,11 @@ class Forecast(NamedTuple):
     span: float
 
 
-def forecast(points, within=None, reach=REACH):
-    """The forecast of a series that ends now, or None.
+def forecast(points: Sequence[Point], within: float | None = None, reach: float = REACH) -> Forecast | None:
+    """Return the forecast of a series that ends now, None if there is no trend.
 
-    V(points) are its points, oldest first, with C(taken), C(value), C(capacity) and C(started). One that is later than V(within) seconds
-    is of no interest, which saves most of the work; nor is one that looks further ahead than V(reach) times the length of the stretch.
+    `points` are oldest first. A forecast beyond `within` seconds is not wanted, which saves most of the work; neither
+    is one beyond `reach` times the length of the stretch.
     """
     if not points or not points[-1].capacity:
         return None
@@ -89,7 +95,11 @@ def forecast(points, within=None, reach=REACH):
 
 
 class _Fit(NamedTuple):
-    """A line through the last V(length) points. The interval of its rate is from V(low) to V(high); the rest is of its end."""
+    """A line through the last `length` points.
+
+    The interval of its `rate` is from `low` to `high`. At its end, the line has the value `level`, nine of ten points
+    are below `upper`, and all are below `top`. `doubt` compares lines: the lower, the more certain is the rate.
+    """
 
     rate: float
     low: float
@@ -103,33 +113,31 @@ class _Fit(NamedTuple):
     length: int
 
 
-def may_end(points, within):
-    """Whether V(points), a few of a series, leave it open that it ends in so many seconds, so that all of them are worth a look.
+def may_end(points: Sequence[Point], within: float) -> bool:
+    """Return whether a few points of a series permit an end in `within` seconds, so it is worth reading all points.
 
-    What grows has grown since most of them, so that two of them say so; one alone may be noise.
+    Growth shows against most of the points, so two are asked for; a single one may be noise.
     """
     now = points[-1]
     if not now.capacity:
         return False
-    saying = sum(
+    growing = sum(
         now.value > point.value
         and (now.capacity - now.value) * (now.taken - point.taken) <= _ROUGHLY * within * (now.value - point.value)
         for point in points[:-1]
     )
-    return saying > 1
+    return growing > 1
 
 
-def _since_restart(points):
-    last = points[-1].started
+def _since_restart(points: Sequence[Point]) -> Sequence[Point]:
     for number in range(len(points) - 1, -1, -1):
-        started = points[number].started
-        if last is not None and started is not None and abs(started - last) > _SAME_START_SECONDS:
+        if _restarted(points[number], points[-1]):
             return points[number + 1 :]
     return points
 
 
-def _lengths(count):
-    """The lengths of stretch to try, the longest first."""
+def _lengths(count: int) -> Iterator[int]:
+    """Yield the lengths of the stretches to try, longest first."""
     while count >= LEAST_POINTS:
         yield count
         if count == LEAST_POINTS:
@@ -137,8 +145,8 @@ def _lengths(count):
         count = max(LEAST_POINTS, int(count * 0.75))
 
 
-def _may_end(points, capacity, within):
-    """Whether it could end in this time at a rate that is roughly taken."""
+def _may_end(points: Sequence[Point], capacity: float, within: float) -> bool:
+    """Return whether the capacity could be reached in `within` seconds, by a rough estimate of the rate."""
     third = max(2, len(points) // 3)
     first, last = points[:third], points[-third:]
     grown = median([point.value for point in last]) - median([point.value for point in first])
@@ -148,8 +156,8 @@ def _may_end(points, capacity, within):
     return (capacity - points[-1].value) * took <= within * grown
 
 
-def _fit(points):
-    """The line through these points, in a list, or none where they don't lie along one that rises."""
+def _fit(points: Sequence[Point]) -> list[_Fit]:
+    """Return the line through the points in a list, an empty list if they are not along a line that rises."""
     end = points[-1].taken
     span = end - points[0].taken
     times, values = _thinned([point.taken - end for point in points], [point.value for point in points])
@@ -162,7 +170,7 @@ def _fit(points):
     if noise * _ABOVE_NOISE > 1:
         return []
     half = len(times) // 2
-    # The point in the middle belongs to both.
+    # The point in the middle belongs to both halves.
     for part in (slice(None, half + 1), slice(half, None)):
         if not _EVEN[0] * rate <= _slope(times[part], values[part])[0] <= _EVEN[1] * rate:
             return []
@@ -182,8 +190,8 @@ def _fit(points):
     ]
 
 
-def _levels_off(stretch, fit, left):
-    """Whether the rate falls so fast that what is left is never used up, if it falls on like that."""
+def _levels_off(stretch: Sequence[Point], fit: _Fit, left: float) -> bool:
+    """Return whether the rate falls so fast that `left` is never used up if it goes on falling like that."""
     before = stretch[-2 * fit.length : -fit.length]
     if len(before) < LEAST_POINTS // 2:
         return False
@@ -191,12 +199,12 @@ def _levels_off(stretch, fit, left):
     earlier = _slope(times, values)[0]
     if earlier <= fit.rate:
         return False
-    kept = (fit.rate / earlier) ** (fit.span / (fit.since + fit.span / 2 - (times[0] + times[-1]) / 2))
+    kept: float = (fit.rate / earlier) ** (fit.span / (fit.since + fit.span / 2 - (times[0] + times[-1]) / 2))
     return left * (1 - kept) > fit.rate * fit.span * kept
 
 
-def _thinned(times, values):
-    """No more than so many points, each the median of its neighbours."""
+def _thinned(times: list[float], values: list[float]) -> tuple[list[float], list[float]]:
+    """Return at most `_MOST_POINTS` points, each the median of a group of neighbours."""
     count = len(times)
     if count <= _MOST_POINTS:
         return times, values
@@ -205,8 +213,8 @@ def _thinned(times, values):
     return [median(times[group]) for group in groups], [median(values[group]) for group in groups]
 
 
-def _slope(times, values):
-    """The median of all slopes, and its interval."""
+def _slope(times: Sequence[float], values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median of the slopes of all pairs of points, and the two ends of its interval."""
     found = slopes(times, values)
     if not found:
         return 0.0, 0.0, 0.0
@@ -217,30 +225,34 @@ def _slope(times, values):
     return median(found), low, high
 
 
-def _quantile(ordered, share):
+def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[round(share * (len(ordered) - 1))]
 
 
-def _happened_before(points, fit, capacity):
-    """Whether the series has risen like this before, and fallen again by itself."""
+def _happened_before(points: Sequence[Point], fit: _Fit, capacity: float) -> bool:
+    """Return whether the series has risen like this before, and fallen again by itself."""
     height = fit.rate * fit.span
-    low = high = None
+    low = high = points[0]
+    anew = False
     for point, after in zip(points[: -fit.length], points[1:]):
-        if low is None or point.value < low.value:
+        if anew or point.value < low.value:
             low = high = point
         if point.value > high.value:
             high = point
-        if (
-            after.started is not None
-            and point.started is not None
-            and abs(after.started - point.started) > _SAME_START_SECONDS
-        ):
-            low = None
+        anew = _restarted(point, after)
+        if anew:
             continue
         rise = high.value - low.value
         if high.value - after.value >= _FELL * rise and rise >= _LIKE_HEIGHT * height:
             took = high.taken - low.taken
             if high.value < _END * capacity and rise >= _LIKE_RATE * fit.rate * took:
                 return True
-            low = None
+            anew = True
     return False
+
+
+def _restarted(before: Point, after: Point) -> bool:
+    """Return whether the process was started anew between two points."""
+    if before.started is None or after.started is None:
+        return False
+    return abs(after.started - before.started) > _SAME_START_SECONDS

@@ -1,25 +1,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a box will be used up, and when: the forecasts of all its resources, in words."""
+"""The forecasts of all resources of a host, in words."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, timestamp
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import forecast, may_end
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import Forecast, forecast, may_end
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point, Sample
 
-# Further back a box may have been another one.
+# An older past is ignored: the host may have been a different one.
 PAST_SECONDS = 7 * 86400
 
-# A finding needs to have seen so much of what it foretells: a third of the way. A worker that warms up grows as evenly, but not for long.
+# A finding looks at most this many times as far ahead as its trend is long, which is a third of the way. A worker that
+# warms up grows as evenly, but not for long.
 _REACH = 2
 
 
 @dataclass(frozen=True)
 class Resource:
-    """V(check) is the threshold's name, V(text) what happens when all is used up, of V(subject) and V(capacity)."""
+    """A resource: the name of its threshold, and the text for its end, with the fields `subject` and `capacity`."""
 
     check: str
     text: str
@@ -36,8 +39,24 @@ RESOURCES = {
 }
 
 
-def horizons(thresholds):
-    """How many seconds ahead a threshold wants to know of it, by metric; those are left out that no threshold asks for."""
+class Foreseen(TypedDict):
+    """A forecast as health returns it."""
+
+    check: str
+    metric: str
+    subject: str | None
+    value: float
+    capacity: float
+    rate_per_hour: float
+    seconds: int
+    seconds_low: int
+    seconds_high: int
+    since: str
+    message: str
+
+
+def horizons(thresholds: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
+    """Return by metric how many seconds ahead the thresholds look. Metrics without a threshold are left out."""
     minutes = {
         metric: [level for level in thresholds[resource.check].values() if level is not None]
         for metric, resource in RESOURCES.items()
@@ -45,13 +64,21 @@ def horizons(thresholds):
     return {metric: 60 * max(levels) for metric, levels in minutes.items() if levels}
 
 
-def foresee(past, samples, taken, booted, thresholds, whole):
-    """What will be used up before a threshold says that it is too late: dictionaries as health returns them, the soonest first.
+def foresee(
+    past: Mapping[tuple[str, str], Sequence[Point]],
+    samples: Iterable[Sample],
+    taken: float,
+    booted: float | None,
+    thresholds: Mapping[str, Mapping[str, float | None]],
+    whole: Callable[[str, str], Iterable[Point]],
+) -> list[Foreseen]:
+    """Return what will be used up within the thresholds' horizons, soonest first.
 
-    V(past) are lists of a few points by metric and subject, V(samples) what was read at the time V(taken), and V(whole) a function of
-    metric and subject that gives all points there are: it is asked only where the few leave it open.
+    `past` are a few points of each series by metric and subject, and `samples` were read at the time `taken`. `whole`
+    returns all points of a metric and subject; it is called only if the few points permit an end in time.
     """
-    found, ahead = [], horizons(thresholds)
+    found: list[Foreseen] = []
+    ahead = horizons(thresholds)
     for sample in samples:
         within, points = ahead.get(sample.metric), past.get((sample.metric, sample.subject))
         if within is None or not points:
@@ -65,17 +92,16 @@ def foresee(past, samples, taken, booted, thresholds, whole):
     return sorted(found, key=lambda one: one["seconds"])
 
 
-def _describe(resource, sample, seen):
-    bytes_ = sample.metric.endswith("_bytes")
-    text = resource.text.format(
-        subject=sample.subject, capacity=format_size(sample.capacity) if bytes_ else sample.capacity
-    )
+def _describe(resource: Resource, sample: Sample, seen: Forecast) -> Foreseen:
+    capacity = sample.capacity or 0
+    size = format_size(capacity) if sample.metric.endswith("_bytes") else capacity
+    text = resource.text.format(subject=sample.subject, capacity=size)
     return {
         "check": resource.check,
         "metric": sample.metric,
         "subject": sample.subject or None,
         "value": sample.value,
-        "capacity": sample.capacity,
+        "capacity": capacity,
         "rate_per_hour": round(seen.rate * 3600, 2),
         "seconds": round(seen.seconds),
         "seconds_low": round(seen.low),
@@ -85,8 +111,8 @@ def _describe(resource, sample, seen):
     }
 
 
-def in_about(seconds, low, high):
-    """When, for people: C(in about 40 minutes (25 to 70))."""
+def in_about(seconds: float, low: float, high: float) -> str:
+    """Return a time for people, such as `in about 40 minutes (25 to 70)`."""
     if seconds < 60:
         return "within a minute"
     unit, name = (86400, "day") if seconds >= 129600 else (3600, "hour") if seconds >= 5400 else (60, "minute")
@@ -95,5 +121,5 @@ def in_about(seconds, low, high):
     return words if earliest == latest else f"{words} ({earliest} to {latest})"
 
 
-def _round(value, whole):
+def _round(value: float, whole: bool) -> str:
     return f"{value:.0f}" if whole or value >= 9.5 else (f"{value:.1f}").replace(".0", "")

@@ -89,7 +89,7 @@ def test_what_has_changed_is_told_from_the_history_and_nothing_more_is_written_i
     text = output.partition("Changed since 1999-01-01T00:00:00Z")[2]
     assert f"    {timestamp(began + 3600)[:16].replace('T', ' ')}  kernel: 2.6.9 -> 6.1\n" in text
     assert "package gone" not in text
-    assert f"Nothing is known of one before {timestamp(began)}" in " ".join(text.split())
+    assert f"The history of one begins at {timestamp(began)}" in " ".join(text.split())
     with History(path) as history:
         assert len(history.readings()) == 2
 

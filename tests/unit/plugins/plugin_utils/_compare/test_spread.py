@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which boxes stand out, and how they differ."""
+"""Numbers that stand out, and states that differ."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ def test_two_that_hide_each_other_from_a_plain_z_score():
     )
 
 
-def test_where_most_are_the_same_each_that_differs_is_one():
+def test_if_most_are_the_same_each_other_value_is_an_outlier():
     found, median = spread.outliers(named([100, 100, 100, 100, 100, 120, 70]))
     assert median == 100
     assert [(outlier.box, outlier.score) for outlier in found] == [("box6", None), ("box5", None)]
 
 
-def test_what_is_near_the_median_is_none_however_alike_the_others_are():
+def test_a_value_near_the_median_is_no_outlier_however_similar_the_others_are():
     assert boxes(spread.outliers(named([100, 100, 100, 100, 105]))) == []
     assert boxes(spread.outliers(named([1000, 1001, 1002, 1003, 1050]))) == []
     assert boxes(spread.outliers(named([1000, 1001, 1002, 1003, 1050]), floor=1)) == ["box4"]
 
 
-def test_a_distance_that_nobody_would_do_anything_about():
+def test_a_distance_that_does_not_matter():
     assert boxes(spread.outliers(named([0, 0, 0, 4096]), distance=spread.least("swap_used_bytes"))) == []
     assert boxes(spread.outliers(named([0, 0, 0, 1 << 30]), distance=spread.least("swap_used_bytes"))) == ["box3"]
     assert boxes(spread.outliers(named([0, 0, 0, 1]), distance=spread.least("oom_kills_since_boot"))) == ["box3"]
 
 
-def test_too_few_boxes_have_no_outliers():
+def test_too_few_hosts_have_no_outliers():
     assert spread.outliers(named([1, 1, 1000])) == ([], 1)
     assert spread.outliers({}) == ([], None)
 
 
 @given(numbers)
-def test_most_boxes_never_stand_out(values):
+def test_most_hosts_never_stand_out(values):
     assert len(spread.outliers(values)[0]) <= len(values) / 2
 
 
@@ -82,7 +82,7 @@ def test_an_outlier_is_what_its_definition_says(values, score, floor):
         mad = statistics.median(abs(value - median) for value in values.values())
         assert away > abs(median) * floor / 100
         assert outlier.score is None if mad == 0 else 0.6745 * away / mad > score
-    # Whoever is as far away as an outlier is one.
+    # A host that is as far away as an outlier is an outlier.
     least = min((abs(outlier.value - median) for outlier in found), default=float("inf"))
     assert {box for box, value in values.items() if abs(value - median) >= least} == set(boxes((found,)))
 
@@ -93,7 +93,7 @@ def difference(states, **options):
     }
 
 
-def test_what_most_have_comes_first():
+def test_the_most_frequent_value_comes_first():
     found = spread.differences({"a": {"kernel": "1"}, "b": {"kernel": "2"}, "c": {"kernel": "2"}, "d": {"kernel": "3"}})
     assert [one.values for one in found] == [(("2", ("b", "c")), ("1", ("a",)), ("3", ("d",)))]
     assert spread.majority(found[0]) == ("b", "c")
@@ -104,13 +104,13 @@ def test_two_that_differ_have_no_majority():
     assert spread.majority(found[0]) == ()
 
 
-def test_what_is_missing_counts_only_where_all_of_its_kind_was_read():
+def test_a_missing_name_counts_only_if_all_of_its_kind_were_read():
     read = {"a": {"package:x": "1"}, "b": {}, "c": {}}
     assert difference(read) == {}
     assert difference(read, whole={"b": ("package:",)}) == {"package:x": {"1": ["a"], None: ["b"]}}
 
 
-def test_names_that_may_differ():
+def test_ignored_names_may_differ():
     read = {"a": {"package:x": "1", "kernel": "1"}, "b": {"package:x": "2", "kernel": "2"}}
     assert set(difference(read, ignored=["package:*"])) == {"kernel"}
 
@@ -136,14 +136,14 @@ def test_parts_of_a_value_are_compared_by_themselves():
         ("memory_bytes", 25 << 30, None, False),
     ],
 )
-def test_what_comes_from_the_size_of_the_memory_is_alike(name, one, other, same):
+def test_values_computed_from_the_size_of_the_memory_are_alike(name, one, other, same):
     assert spread.alike(name, one, other) is same
     assert spread.alike(name, other, one) is same
     assert bool(difference({"a": {name: one}, "b": {name: other}}, whole={"a": ("",), "b": ("",)})) is not same
 
 
 @given(states)
-def test_each_box_stands_once_and_with_its_own_value(read):
+def test_each_host_is_there_once_and_with_its_own_value(read):
     for one in spread.differences(read, dict.fromkeys(read, ("package:", "gem:"))):
         told = [box for _value, boxes in one.values for box in boxes]
         assert len(told) == len(set(told))
@@ -158,7 +158,7 @@ def test_the_same_everywhere_is_no_difference(read):
     assert spread.differences(dict.fromkeys(read, state)) == []
 
 
-def test_changes_are_cut_as_differences_are():
+def test_changes_are_split_as_differences_are():
     root = {"device": "/dev/sda1", "size_bytes": 20 << 30}
     changed = [
         (1, "kernel", "1", "2"),

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A comparison as people read it."""
+"""A comparison as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHOLE = ("package:", "gem:")
 
 
 def fleet(count, **states):
-    """So many boxes that are the same but for what V(states) says of some."""
+    """Return hosts that are the same but for the states of some of them."""
     return {
         f"web{number}": Read(
             numbers={("memory_used_bytes", ""): (50 + number) << 20},
@@ -38,7 +38,7 @@ def told(boxes, width=100, since=None, unreachable=(), **settings):
     return "\n".join(compare_text.render(report, width)) + "\n"
 
 
-def test_boxes_that_are_alike():
+def test_hosts_that_are_alike():
     assert (
         told(fleet(4))
         == """web: 4 boxes
@@ -53,7 +53,7 @@ What differs: nothing
     )
 
 
-def test_who_stands_out_and_who_differs():
+def test_outliers_and_differences():
     boxes = fleet(
         17,
         web3={"package:openssl": "3.0.11", "package:htop": "3.2.2"},
@@ -70,7 +70,7 @@ def test_who_stands_out_and_who_differs():
   memory used  60M     51M web1  400M web3
 
 Outliers:
-  web3: memory used 400M, where the median of 17 boxes is 60M (score 57.3)
+  web3: memory used 400M; the median of 17 boxes is 60M (score 57.3)
 
 What differs:
   the box itself: 1
@@ -84,13 +84,13 @@ What differs:
     )
 
 
-def test_two_boxes_are_equals():
+def test_two_hosts_are_equals():
     text = told(fleet(2, web1={"kernel": "5.10"}))
     assert "Outliers: too few boxes to tell; at least 4 are needed" in text
     assert "    web1 | web2:\n      kernel  5.10 | 6.1\n" in text
 
 
-def test_more_ways_than_two():
+def test_more_values_than_two():
     text = told(fleet(5, web1={"kernel": "5.10"}, web2={"kernel": "5.15"}))
     assert "    web1; web2, unlike 3 others:\n      kernel  5.10 | 5.15 (others 6.1)\n" in text
 
@@ -99,9 +99,10 @@ def test_long_lists_are_counted():
     packages = {f"package:p{int(number):03}": "1" for number in range(160)}
     text = told(fleet(40, **{f"web{number}": packages for number in range(1, 11)}))
     assert (
-        "  packages: 160\n    web1, web10, web2, web3, web4, web5 and 4 more, unlike 30 others:\n      p000  1 (others none)\n"
-        in text
-    )
+        "  packages: 160\n"
+        "    web1, web10, web2, web3, web4, web5 and 4 more, unlike 30 others:\n"
+        "      p000  1 (others none)\n"
+    ) in text
     assert "      and 152 more\n" in text
     assert "p008" not in text
 
@@ -111,13 +112,13 @@ def test_many_sides_are_counted():
     assert "    and 4 more, between other boxes\n" in text
 
 
-def test_what_was_not_read_is_said():
+def test_what_was_not_read_is_named():
     boxes = fleet(2)
     boxes["web2"].whole, boxes["web2"].unread = (), ["packages", "units"]
-    assert "What differs: nothing\n  not read, or not as a whole, on web2: packages, units\n" in told(boxes)
+    assert "What differs: nothing\n  not read, or only in part, on web2: packages, units\n" in told(boxes)
 
 
-def test_changes_are_told_by_box_and_time():
+def test_changes_are_sorted_by_host_and_time():
     boxes = fleet(3)
     for number, box in enumerate(boxes.values()):
         box.changed = [(1795262400.0 + 60 * number, "package:openssl", "3.0.11", "3.0.15")]
@@ -131,7 +132,7 @@ def test_changes_are_told_by_box_and_time():
     2026-11-21 13:00  unit cron.service: enabled, active -> none
   all boxes:
     2026-11-21 12:00 to 12:02  package openssl: 3.0.11 -> 3.0.15
-  Nothing is known of web3 before 2026-11-21T12:00:00Z, when they were first recorded
+  The history of web3 begins at 2026-11-21T12:00:00Z
 """
     )
 
@@ -144,7 +145,7 @@ def test_no_changes():
     assert told(boxes, since="2026-11-20T00:00:00Z").endswith("Changed since 2026-11-20T00:00:00Z: nothing\n")
 
 
-def test_boxes_that_could_not_be_compared_are_named():
+def test_hosts_that_could_not_be_compared_are_named():
     text = told({}, unreachable=[{"box": "web9", "reason": "Connection refused"}])
     assert text == "Not compared:\n  web9: Connection refused\n"
 
@@ -162,7 +163,7 @@ def test_figures(metric, value, shown):
     assert f"  {shown}\n" in told({"a": Read(numbers={(metric, ""): value})})
 
 
-def test_what_a_box_says_does_not_steer_the_terminal():
+def test_a_host_s_text_does_not_control_the_terminal():
     assert "\x1b" not in told(fleet(2, web1={"kernel": "\x1b[2J\x07"}))
 
 
@@ -179,7 +180,7 @@ values = st.one_of(
     st.dictionaries(st.text("abc", min_size=1, max_size=8), st.dictionaries(names, values), max_size=6),
     st.integers(40, 200),
 )
-def test_no_line_is_wider_than_the_terminal_where_its_words_allow(states, width):
+def test_no_line_is_wider_than_the_terminal_if_its_words_allow(states, width):
     boxes = {box: Read(state=state, whole=WHOLE) for box, state in states.items()}
     for line in told(boxes, width).splitlines():
         assert len(line) <= width or len(line.split()[-1]) > 20
