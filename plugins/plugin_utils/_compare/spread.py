@@ -152,7 +152,7 @@ def differences(
 
 
 def _gathered(name: str, values: Mapping[StateValue, list[str]]) -> list[tuple[StateValue, tuple[str, ...]]]:
-    """Return pairs of a value and its hosts, the most frequent first. Values that are alike become the first of them."""
+    """Return pairs of a value and its hosts, the most frequent first. Values that are alike are joined."""
     groups: list[tuple[StateValue, list[str]]] = []
     for value, boxes in sorted(values.items(), key=lambda item: (-len(item[1]), item[0] is None, str(item[0]))):
         for known, have_it in groups:

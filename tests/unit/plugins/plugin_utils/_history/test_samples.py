@@ -108,7 +108,6 @@ def test_the_fullest_process_of_a_name_stands_for_it():
         Sample("fds_allocated", "", 500, None),
         Sample("processes", "", 3),
         Sample("process_fds", "ruby", 9, 10),
-        Sample("process_fds", "cat", 3, None),
     ]
 
 
