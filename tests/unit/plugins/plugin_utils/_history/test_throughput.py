@@ -46,15 +46,15 @@ def test_the_rate_of_the_latest_hour_is_kept_with_the_best_as_its_capacity():
 
 
 @pytest.mark.parametrize(
-    ("now", "found"),
+    ("seconds", "found"),
     [
         # The last reading is too young for a rate, and the one before has one of the two counts only.
-        (NOW + 35, {"processed": 10, "failed": 1, "time": NOW}),
-        (NOW + 200, {"processed": 30, "failed": 3, "time": NOW + 30}),
-        (NOW + 5, None),
+        (35, {"processed": 10, "failed": 1, "time": NOW}),
+        (200, {"processed": 30, "failed": 3, "time": NOW + 30}),
+        (5, None),
     ],
 )
-def test_the_last_counts_that_are_old_enough_for_a_rate(path, now, found):
+def test_the_last_counts_that_are_old_enough_for_a_rate(path, seconds, found):
     def counts(processed, failed=None):
         samples = [Sample("sidekiq_processed", REDIS, processed)]
         return samples if failed is None else [*samples, Sample("sidekiq_failed", REDIS, failed)]
@@ -63,8 +63,8 @@ def test_the_last_counts_that_are_old_enough_for_a_rate(path, now, found):
     record(path, taken=NOW + 20, samples=counts(20))
     record(path, taken=NOW + 30, samples=counts(30, 3))
     with History(path) as history:
-        assert throughput.before(history, "web1", REDIS, now) == found
-        assert throughput.before(history, "web1", "redis://elsewhere", now) is None
+        assert throughput.before(history, "web1", REDIS, NOW + seconds) == found
+        assert throughput.before(history, "web1", "redis://elsewhere", NOW + seconds) is None
 
 
 def test_a_delegated_task_is_recorded_for_its_own_host():
