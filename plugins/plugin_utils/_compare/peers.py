@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from statistics import median_low
+from typing import TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._database.throughput import is_fewer, times
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Finding
 
 CHECK = "throughput_times_below_peers"
 # How many times slower than its peers a host is. A host that was about to die did a fifth of what its peers did.
@@ -18,7 +18,21 @@ WARNING, CRITICAL = 5, 20
 _FEWEST = 3
 
 
-def judge(rates: object, per: object = None, warning: object = WARNING, critical: object = CRITICAL) -> list[Finding]:
+class PeerFinding(TypedDict):
+    """A finding as health returns it. `value` is None if the host got nothing done."""
+
+    check: str
+    severity: str
+    subject: str
+    value: float | None
+    threshold: float
+    unit: str
+    message: str
+
+
+def judge(
+    rates: object, per: object = None, warning: object = WARNING, critical: object = CRITICAL
+) -> list[PeerFinding]:
     """Return findings like those of health, the slowest host first. Raises SettingsError.
 
     `rates` are rows or jobs per hour by the host's name, None if a rate is unknown. `per` are numbers by the host's
@@ -42,7 +56,7 @@ def judge(rates: object, per: object = None, warning: object = WARNING, critical
     return sorted(findings, key=lambda finding: -(finding["value"] or float("inf")))
 
 
-def _finding(box: str, rate: float, expected: float, warning: float, critical: float) -> Finding:
+def _finding(box: str, rate: float, expected: float, warning: float, critical: float) -> PeerFinding:
     factor = round(expected / rate, 2) if rate else None
     severity, threshold = ("critical", critical) if factor is None or factor >= critical else ("warning", warning)
     if factor is None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract import facts as contract
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, timestamp
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast.forecast import Forecast, forecast, may_end
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point, Sample
@@ -39,22 +39,6 @@ RESOURCES = {
 }
 
 
-class Foreseen(TypedDict):
-    """A forecast as health returns it."""
-
-    check: str
-    metric: str
-    subject: str | None
-    value: float
-    capacity: float
-    rate_per_hour: float
-    seconds: int
-    seconds_low: int
-    seconds_high: int
-    since: str
-    message: str
-
-
 def horizons(thresholds: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
     """Return by metric how many seconds ahead the thresholds look. Metrics without a threshold are left out."""
     minutes = {
@@ -71,13 +55,13 @@ def foresee(
     booted: float | None,
     thresholds: Mapping[str, Mapping[str, float | None]],
     whole: Callable[[str, str], Iterable[Point]],
-) -> list[Foreseen]:
+) -> list[contract.Forecast]:
     """Return what will be used up within the thresholds' horizons, soonest first.
 
     `past` are a few points of each series by metric and subject, and `samples` were read at the time `taken`. `whole`
     returns all points of a metric and subject; it is called only if the few points permit an end in time.
     """
-    found: list[Foreseen] = []
+    found: list[contract.Forecast] = []
     ahead = horizons(thresholds)
     for sample in samples:
         within, points = ahead.get(sample.metric), past.get((sample.metric, sample.subject))
@@ -92,7 +76,7 @@ def foresee(
     return sorted(found, key=lambda one: one["seconds"])
 
 
-def _describe(resource: Resource, sample: Sample, seen: Forecast) -> Foreseen:
+def _describe(resource: Resource, sample: Sample, seen: Forecast) -> contract.Forecast:
     capacity = sample.capacity or 0
     size = format_size(capacity) if sample.metric.endswith("_bytes") else capacity
     text = resource.text.format(subject=sample.subject, capacity=size)

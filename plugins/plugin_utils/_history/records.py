@@ -7,22 +7,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
+
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Finding
 
 # What JSON can hold. `object`, because a recursive type would have to be narrowed at every use.
 StateValue = object
-
-
-class Finding(TypedDict):
-    """One reason for a verdict, as health returns it."""
-
-    check: str
-    severity: str
-    subject: str | None
-    value: float | None
-    threshold: float | None
-    unit: str | None
-    message: str
 
 
 class RecordedFinding(Finding):

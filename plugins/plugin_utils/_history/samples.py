@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import AnyFacts, WorkerReading
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import OomEvent, OtherKill, Processes
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Disks, Fds, Memory, Pressure
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import NO_LIMIT, fullest_by_name
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Sample, StateValue
 
-# Facts of one module, or of several by their name.
-Facts = Mapping[str, Any]
-Worker = Mapping[str, Any]
 
-
-def samples(facts: Facts, workers: Iterable[Worker] = (), started: Mapping[str, float] | None = None) -> list[Sample]:
+def samples(
+    facts: AnyFacts, workers: Iterable[WorkerReading] = (), started: Mapping[str, float] | None = None
+) -> list[Sample]:
     """Return the samples of `facts`, the fact modules' dictionaries by name, and of `workers` as health returns them.
 
     `started` is when each worker was started, by its name. The memory of the host counts from the latest start on.
@@ -25,15 +25,16 @@ def samples(facts: Facts, workers: Iterable[Worker] = (), started: Mapping[str, 
     found: list[Sample | None] = []
     if "lifeline_memory" in facts:
         found += _memory(facts["lifeline_memory"], max(started.values(), default=None))
-    for name, kind in (
-        ("lifeline_pressure", _pressure),
-        ("lifeline_disks", _disks),
-        ("lifeline_fds", _fds),
-        ("lifeline_oom", _oom),
-        ("lifeline_processes", _processes),
-    ):
-        if name in facts:
-            found += kind(facts[name])
+    if "lifeline_pressure" in facts:
+        found += _pressure(facts["lifeline_pressure"])
+    if "lifeline_disks" in facts:
+        found += _disks(facts["lifeline_disks"])
+    if "lifeline_fds" in facts:
+        found += _fds(facts["lifeline_fds"])
+    if "lifeline_oom" in facts:
+        found.append(_sample("oom_kills_since_boot", "", facts["lifeline_oom"]["kills_since_boot"]))
+    if "lifeline_processes" in facts:
+        found += _processes(facts["lifeline_processes"])
     for worker in workers:
         name = worker["name"]
         found.append(
@@ -43,24 +44,18 @@ def samples(facts: Facts, workers: Iterable[Worker] = (), started: Mapping[str, 
     return [sample for sample in found if sample is not None]
 
 
-def kills(facts: Facts) -> list[Kill]:
+def kills(facts: AnyFacts) -> list[Kill]:
     """Return the OOM kills in the facts."""
-    oom = facts.get("lifeline_oom", {"events": (), "other_kills": ()})
+    oom = facts.get("lifeline_oom")
+    if oom is None:
+        return []
     return [
-        Kill(
-            _seconds(event["time"]),
-            event["pid"],
-            event["name"],
-            event["killer"],
-            event.get("constraint"),
-            event["unit"],
-            _rss(event),
-        )
-        for event in [*oom["events"], *oom["other_kills"]]
+        *(_kill(event, event["constraint"], _rss(event)) for event in oom["events"]),
+        *(_kill(other, None, other["rss_bytes"]) for other in oom["other_kills"]),
     ]
 
 
-def state(facts: Facts) -> tuple[dict[str, StateValue], tuple[str, ...]]:
+def state(facts: AnyFacts) -> tuple[dict[str, StateValue], tuple[str, ...]]:
     """Return the host's equipment by name, and the prefixes whose names are all among them."""
     found: dict[str, StateValue] = {}
     whole = []
@@ -94,19 +89,19 @@ def _sample(
     return None if value is None else Sample(metric, subject, value, capacity, started)
 
 
-def _memory(memory: Facts, started: float | None) -> list[Sample | None]:
+def _memory(memory: Memory, started: float | None) -> list[Sample | None]:
     limit, available, slab = memory["limit_bytes"], memory["limit_available_bytes"], memory["slab_unreclaimable_bytes"]
     swap = memory["swap"]
-    known = limit is not None and available is not None
+    used = None if limit is None or available is None else limit - available
     return [
-        _sample("memory_used_bytes", "", limit - available if known else None, limit, started),
+        _sample("memory_used_bytes", "", used, limit, started),
         _sample("swap_used_bytes", "", swap["used_bytes"] if swap["total_bytes"] else None, swap["total_bytes"]),
         # It can grow by what is available.
-        _sample("slab_unreclaimable_bytes", "", slab, slab + available if known and slab is not None else None),
+        _of_whole("slab_unreclaimable_bytes", "", slab, available),
     ]
 
 
-def _pressure(pressure: Facts) -> list[Sample | None]:
+def _pressure(pressure: Pressure) -> list[Sample | None]:
     stall = pressure["pressure"]["memory"]
     return [
         _sample("load_per_cpu", "", pressure["load_per_cpu"]["five"]),
@@ -115,7 +110,7 @@ def _pressure(pressure: Facts) -> list[Sample | None]:
     ]
 
 
-def _disks(disks: Facts) -> list[Sample | None]:
+def _disks(disks: Disks) -> list[Sample | None]:
     found: list[Sample | None] = []
     for disk in disks["filesystems"]:
         if not disk["always_full"] and not disk["read_only"]:
@@ -130,7 +125,7 @@ def _of_whole(metric: str, subject: str, used: int | None, available: int | None
     return _sample(metric, subject, used, None if used is None or available is None else used + available)
 
 
-def _fds(fds: Facts) -> list[Sample | None]:
+def _fds(fds: Fds) -> list[Sample | None]:
     maximum = fds["maximum"]
     found: list[Sample | None] = [
         _sample("fds_allocated", "", fds["allocated"], None if maximum is None or maximum >= NO_LIMIT else maximum),
@@ -142,22 +137,20 @@ def _fds(fds: Facts) -> list[Sample | None]:
     ]
 
 
-def _oom(oom: Facts) -> list[Sample | None]:
-    return [_sample("oom_kills_since_boot", "", oom["kills_since_boot"])]
-
-
-def _processes(processes: Facts) -> list[Sample | None]:
+def _processes(processes: Processes) -> list[Sample | None]:
     sizes: dict[str, int] = {}
     for process in processes["processes"]:
         sizes[process["name"]] = sizes.get(process["name"], 0) + (process["rss_bytes"] or 0)
     return [_sample("process_rss_bytes", name, size) for name, size in sizes.items()]
 
 
-def _rss(event: Facts) -> int | None:
-    whole: int | None = event.get("rss_bytes")
-    if whole is not None:
-        return whole
-    parts: list[int | None] = [event.get(key) for key in ("anon_rss_bytes", "file_rss_bytes", "shmem_rss_bytes")]
+def _kill(kill: OomEvent | OtherKill, scope: str | None, rss_bytes: int | None) -> Kill:
+    killed = _seconds(kill["time"])
+    return Kill(killed, kill["pid"], kill["name"], kill["killer"], scope, kill["unit"], rss_bytes)
+
+
+def _rss(event: OomEvent) -> int | None:
+    parts = (event["anon_rss_bytes"], event["file_rss_bytes"], event["shmem_rss_bytes"])
     return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
 
 

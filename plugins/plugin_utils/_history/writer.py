@@ -7,8 +7,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Finding
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import states
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Finding, Kill, Reading, Sample
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Reading, Sample
 
 # Two logs may give one kill times that differ a little, and the kernel does not use a PID again that soon.
 SAME_KILL_SECONDS = 120

@@ -1,14 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The series of a history as the report shows them: their names, how their numbers are written, and which are worth a picture."""
+"""The series of a history as the report shows them: names, numbers, and which of them get a picture."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Bucket
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Key
 
 MEMORY = ("memory_used_bytes", "")
 WORKER = "worker_rss_bytes"
@@ -18,13 +20,13 @@ _HOURLY = "_per_hour"
 
 @dataclass(frozen=True)
 class Kind:
-    """V(label) is what a series is called, of V({}) where it has a subject; V(calm) is the most that nobody needs to look at."""
+    """A kind of series: its name, with `{}` for its subject, and the value below which it gets no picture."""
 
     label: str
     calm: float = 0.0
 
 
-# In the order of the pictures. A series with a capacity is calm below that share of it, one without below that value.
+# In the order of the pictures. `calm` is a share of the capacity if the series has one, otherwise a value.
 KINDS = {
     MEMORY[0]: Kind("memory", -1),
     WORKER: Kind("RSS of {}", -1),
@@ -38,22 +40,22 @@ KINDS = {
     "memory_pressure_percent": Kind("memory pressure", 1),
     "steal_percent": Kind("steal", 5),
 }
-# What only ever counts up: its rate is shown, unless that was recorded itself.
+# Counters: the page shows their rate, unless the rate was recorded as well.
 COUNTERS = ("sidekiq_processed", "sidekiq_failed")
 _RATES = {"sidekiq_processed": "jobs an hour", "sidekiq_failed": "failed jobs an hour"}
 
 
-def is_throughput(metric):
-    """Whether more of it is better."""
+def is_throughput(metric: str) -> bool:
+    """Return whether a metric counts work, so more of it is better."""
     return metric == "sidekiq_processed" or (metric.endswith(_HOURLY) and not _counts_failures(metric))
 
 
-def _counts_failures(metric):
+def _counts_failures(metric: str) -> bool:
     return metric.startswith("sidekiq_failed")
 
 
-def wanted(metrics):
-    """Of the metrics that a history has, those that have pictures."""
+def wanted(metrics: Collection[str]) -> list[str]:
+    """Return the metrics that can have a picture, out of all metrics of a history."""
     return [
         name
         for name in metrics
@@ -61,7 +63,8 @@ def wanted(metrics):
     ]
 
 
-def label(metric, subject):
+def label(metric: str, subject: str) -> str:
+    """Return the name of a series."""
     kind = KINDS.get(metric)
     if kind is not None:
         return kind.label.format(subject)
@@ -70,25 +73,25 @@ def label(metric, subject):
     return f"{text} of {subject}" if subject else text
 
 
-def number(metric, value):
-    """A value of the metric, for people."""
+def number(metric: str, value: float | None) -> str:
+    """Return a value of a metric for people."""
     if value is None:
         return "?"
     if metric.endswith("_bytes"):
-        return format_size(value)
+        return str(format_size(value))
     if metric.endswith("_percent"):
         return f"{_figures(value)} %"
     return _figures(value)
 
 
-def _figures(value):
+def _figures(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.2g}"
 
 
-def rates(buckets):
-    """The buckets of what counts up, as what came an hour in each; where the count began anew there is none."""
+def rates(buckets: Sequence[Bucket]) -> list[Bucket]:
+    """Return the hourly rate of a counter in each bucket. Buckets in which the counter was reset are left out."""
     found = []
     for before, after in zip(buckets, buckets[1:]):
         seconds = after.taken - before.taken
@@ -98,9 +101,9 @@ def rates(buckets):
     return found
 
 
-def merged(buckets, by):
-    """The same in buckets that are V(by) times as long."""
-    found = []
+def merged(buckets: Sequence[Bucket], by: int) -> list[Bucket]:
+    """Return the series in buckets that are `by` times as long."""
+    found: list[Bucket] = []
     for bucket in buckets:
         at = bucket.number // by
         if found and found[-1].number == at:
@@ -111,35 +114,35 @@ def merged(buckets, by):
     return found
 
 
-def capacity(buckets):
-    """The most that a series can become, or None where there is no such limit."""
+def capacity(buckets: Sequence[Bucket]) -> float | None:
+    """Return the most that a series can become, None if it has no limit."""
     known = [bucket.capacity for bucket in buckets if bucket.capacity]
     return known[-1] if known else None
 
 
-def is_calm(metric, buckets):
-    """Whether nobody needs a picture of it."""
+def is_calm(metric: str, buckets: Sequence[Bucket]) -> bool:
+    """Return whether a series needs no picture."""
     most, limit = max(bucket.high for bucket in buckets), capacity(buckets)
     if metric not in KINDS:
         return _counts_failures(metric) and most == 0
     return most / (limit or 1) <= KINDS[metric].calm
 
 
-def order(key):
-    """Where a series stands among the pictures: memory, throughput, and the rest as above."""
+def order(key: Key) -> tuple[float, str, str]:
+    """Return a sort key for pictures: memory, throughput, and the rest in the order of `KINDS`."""
     metric, subject = key
     names = list(KINDS)
     return (names.index(metric) if metric in KINDS else 0.5 if is_throughput(metric) else len(names)), metric, subject
 
 
-def gap(buckets):
-    """From how many buckets on without a reading a line is interrupted."""
+def gap(buckets: Sequence[Bucket]) -> float:
+    """Return the distance of two buckets, in buckets, beyond which a line is interrupted."""
     steps = [after.number - before.number for before, after in zip(buckets, buckets[1:])]
     return 2 * statistics.median(steps) + 1 if steps else 1
 
 
-def restarts(buckets):
-    """The numbers of the buckets in which what is measured had just been started again."""
+def restarts(buckets: Sequence[Bucket]) -> list[int]:
+    """Return the numbers of the buckets after a restart."""
     return [
         after.number
         for before, after in zip(buckets, buckets[1:])

@@ -10,7 +10,18 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Sample
 
-EVENT = {"time": "2026-11-20T12:00:00Z", "pid": 5, "name": "ruby", "killer": "kernel", "unit": None}
+EVENT = {
+    "time": "2026-11-20T12:00:00Z",
+    "pid": 5,
+    "name": "ruby",
+    "killer": "kernel",
+    "unit": None,
+    "constraint": "memcg",
+    "anon_rss_bytes": None,
+    "file_rss_bytes": None,
+    "shmem_rss_bytes": None,
+}
+OTHER = {"time": None, "pid": 6, "name": "perl", "killer": "earlyoom", "unit": "a.service", "rss_bytes": 9}
 DISK = {
     "mount": "/",
     "device": "/dev/vda1",
@@ -122,22 +133,20 @@ def test_processes_of_one_name_are_added_up():
 @pytest.mark.parametrize(
     ("event", "rss"),
     [
-        ({"rss_bytes": 9, "anon_rss_bytes": 1}, 9),
         ({"anon_rss_bytes": 1, "file_rss_bytes": None, "shmem_rss_bytes": 2}, 3),
-        ({"anon_rss_bytes": None}, None),
         ({}, None),
     ],
 )
 def test_the_size_of_a_killed_process(event, rss):
     (kill,) = samples.kills({"lifeline_oom": {"events": [{**EVENT, **event}], "other_kills": []}})
-    assert kill == Kill(1795176000.0, 5, "ruby", "kernel", None, None, rss)
+    assert kill == Kill(1795176000.0, 5, "ruby", "kernel", "memcg", None, rss)
 
 
-def test_the_kills_of_others_are_kills_as_well():
-    oom = {"events": [{**EVENT, "time": None}], "other_kills": [{**EVENT, "killer": "earlyoom", "constraint": "memcg"}]}
-    assert [(kill.killed, kill.killer, kill.scope) for kill in samples.kills({"lifeline_oom": oom})] == [
-        (None, "kernel", None),
-        (1795176000.0, "earlyoom", "memcg"),
+def test_the_kills_of_other_programs_are_kills_as_well():
+    oom = {"events": [{**EVENT, "time": None}], "other_kills": [OTHER]}
+    assert samples.kills({"lifeline_oom": oom}) == [
+        Kill(None, 5, "ruby", "kernel", "memcg", None, None),
+        Kill(None, 6, "perl", "earlyoom", None, "a.service", 9),
     ]
 
 
