@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.answers: come in anew and ask for a word. Its manual is modules/answers.py."""
+"""The action lifeline.fleet.answers: ask for a sign of life over a new connection. See modules/answers.py."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ _PAUSE = 3
 
 
 class ActionModule(FleetAction):
+    """Ask whether a host answers over a new connection, and note since when it does not."""
+
     _requires_connection = True
     _supports_check_mode = True
     OPTIONS = {
@@ -33,6 +35,7 @@ class ActionModule(FleetAction):
     }
 
     def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the state of the host: up, down or unclear."""
         for name, most in (("timeout", 300), ("wait", 7200)):
             if not 0 < options[name] <= most:
                 raise SettingsError(
@@ -53,8 +56,8 @@ class ActionModule(FleetAction):
             "msg": f"it has been down for {format_duration(int(seconds or 0))}: {said}" if down else said,
         }
 
-    def _ask_until(self, timeout, wait):
-        """Ask until it answers or has been asked long enough."""
+    def _ask_until(self, timeout: float, wait: float) -> tuple[str, str, int | None]:
+        """Ask until the host is not down, or for `wait` seconds. Return its state, the reason, and its uptime."""
         until = time.monotonic() + wait
         while True:
             state, said, uptime = self._ask(timeout)
@@ -62,10 +65,10 @@ class ActionModule(FleetAction):
                 return state, said, uptime
             time.sleep(_PAUSE)
 
-    def _ask(self, timeout):
+    def _ask(self, timeout: float) -> tuple[str, str, int | None]:
         try:
             with deadline(timeout):
-                # A connection that stands from before answers for nobody.
+                # An existing connection would say nothing about new ones.
                 shell.reset(self._connection)
                 answer = shell.run(self, _SCRIPT)
         except ProbeError as error:
@@ -81,7 +84,8 @@ class ActionModule(FleetAction):
             )
         return probe_answer.UP, "it answers", int(word.group(1))
 
-    def _since(self, path, box, state, now):
+    def _since(self, path: str | None, box: str, state: str, now: float) -> float | None:
+        """Return since when the host has been down, in seconds since 1970, and note it in the file `path`."""
         if state == probe_answer.UNCLEAR or path is None:
             return now if state == probe_answer.DOWN else None
         path = os.path.expanduser(path)

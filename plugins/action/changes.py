@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.changes: what health has found against what was known. Its manual is modules/changes.py."""
+"""The action lifeline.fleet.changes: find what is new since the last look. Its documentation is modules/changes.py."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import watc
 
 
 class ActionModule(FleetAction):
+    """Compare the results of health with what is known, and keep what is known in a file on the controller."""
+
     _requires_connection = False
     _supports_check_mode = True
     OPTIONS = {
@@ -30,16 +32,18 @@ class ActionModule(FleetAction):
     }
 
     def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return what is new, and the hosts that may be rescued."""
         remind, window = _seconds(options, "remind"), _seconds(options, "rescue_window")
         for name, least in (("settle", 1), ("rescue_most", 1)):
             if options[name] < least:
-                raise SettingsError(f"{name} is {int(options[name])}: it must be at least {int(least)}")
+                raise SettingsError(f"{name}: too small ({options[name]}); use at least {least}")
         known, aside = json_file.read(options["state"], watch.check)
         known = known or watch.empty()
         looks = self._looks(options, task_vars["hostvars"])
         now = time.time()
         said, known = watch.changes(known, looks, now, options["settle"], remind)
-        chosen, held = [], {}
+        chosen: list[str] = []
+        held: dict[str, str] = {}
         if options["rescue"]:
             chosen, held, known = watch.rescues(known, looks, now, window, options["rescue_most"])
         said = [
@@ -66,8 +70,8 @@ class ActionModule(FleetAction):
         }
 
     @staticmethod
-    def _looks(options, hostvars):
-        """What health has found, by box. A box that has not been looked at is left out, as in a play that was ended for it."""
+    def _looks(options: dict[str, Any], hostvars: Any) -> dict[str, Any]:
+        """Return the findings of health by host. A host that was not looked at is left out: its play has ended early."""
         looks = {}
         for box in options["boxes"]:
             values = hostvars[box]
@@ -76,7 +80,7 @@ class ActionModule(FleetAction):
         return looks
 
 
-def _seconds(options, name):
+def _seconds(options: dict[str, Any], name: str) -> float:
     try:
         return parse_duration(options[name])
     except ValueError as error:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.compare: what was read of all boxes of the play in, one report out. Its manual is modules/compare.py."""
+"""The action lifeline.fleet.compare: compare the hosts of a play. Its documentation is modules/compare.py."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.moment im
 
 
 class ActionModule(FleetAction):
+    """Compare what the tasks before have registered. No host is asked."""
+
     _requires_connection = False
     _supports_check_mode = True
     OPTIONS = {
@@ -40,6 +42,7 @@ class ActionModule(FleetAction):
     }
 
     def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the report, and print it."""
         now = time.time()
         self._check(options)
         since = self._since(options["since"], now)
@@ -49,7 +52,7 @@ class ActionModule(FleetAction):
         )
         if since is not None:
             self._look_back(read, since, task_vars)
-        report = {
+        report: comparison.Report = {
             "made": timestamp(now),
             "since": timestamp(since),
             "groups": comparison.compare(groups, read, options["score"], options["floor"], options["ignore"]),
@@ -58,19 +61,21 @@ class ActionModule(FleetAction):
         if options["path"] and not self._task.check_mode:
             _write(options["path"], report)
         text = "\n".join(compare_text.render(report, Display().columns))
-        # Callbacks print a text of many lines as one line of JSON, which nobody can read.
+        # A callback would print the text as one line of JSON.
         Display().display(text)
         return {"changed": False, "msg": text, "report": report, "_ansible_verbose_override": True}
 
     @staticmethod
-    def _check(options):
+    def _check(options: dict[str, Any]) -> None:
         if options["score"] <= 0:
-            raise SettingsError(f"score is {options['score']:g}: it must be more than 0, such as 3.5")
+            raise SettingsError(f"score: out of range ({options['score']:g}); use a number above 0, such as 3.5")
         if not 0 <= options["floor"] < 1000:
-            raise SettingsError(f"floor is {options['floor']:g}: it must be a number of percent from 0 on, such as 10")
+            raise SettingsError(
+                f"floor: out of range ({options['floor']:g}); use a percentage from 0 to 999, such as 10"
+            )
 
     @staticmethod
-    def _since(value, now):
+    def _since(value: str | None, now: float) -> float | None:
         if value in (None, ""):
             return None
         try:
@@ -79,9 +84,12 @@ class ActionModule(FleetAction):
             raise SettingsError(f"since: {error}") from error
 
     @staticmethod
-    def _read(options, task_vars):
-        """What the two tasks before have registered: a Read of each box that has answered, and the others with the reason."""
-        read, unreachable = {}, []
+    def _read(
+        options: dict[str, Any], task_vars: dict[str, Any]
+    ) -> tuple[dict[str, comparison.Read], list[comparison.UnreachableReport]]:
+        """Return what the two tasks before have registered of each host, and the hosts without it, with the reason."""
+        read: dict[str, comparison.Read] = {}
+        unreachable: list[comparison.UnreachableReport] = []
         for box in task_vars["ansible_play_hosts_all"]:
             variables = task_vars["hostvars"].raw_get(box)
             health, state = (variables.get(options[name]) or {} for name in ("health", "state"))
@@ -103,14 +111,14 @@ class ActionModule(FleetAction):
         return read, unreachable
 
     @staticmethod
-    def _look_back(read, since, task_vars):
-        """Add to each box what its history says has changed since then. Raises HistoryError and SettingsError."""
-        by_path = {}
+    def _look_back(read: dict[str, comparison.Read], since: float, task_vars: dict[str, Any]) -> None:
+        """Add what has changed on each host since a time, by its history. Raises HistoryError and SettingsError."""
+        by_path: dict[str, list[str]] = {}
         for box in read:
             path = task_vars["hostvars"][box].get("lifeline_history")
             if not path:
                 raise SettingsError(
-                    f"since asks what has changed, and {box} has no history to tell it: set lifeline_history to the path of a file, and run this now and then"
+                    f"since: {box} has no history; set lifeline_history to the path of a file, and record now and then"
                 )
             by_path.setdefault(str(path), []).append(box)
         for path, boxes in by_path.items():
@@ -122,9 +130,9 @@ class ActionModule(FleetAction):
                         read[box].known = first[0].taken if first else time.time()
 
 
-def _write(path, report):
-    """The report as JSON in the place of the last one, as a whole. Raises SettingsError."""
+def _write(path: str, report: comparison.Report) -> None:
+    """Replace the report at `path`, as JSON. Raises SettingsError."""
     try:
         atomic.replace(path, json.dumps(report, indent=1, sort_keys=True) + "\n", 0o600, follow_links=True)
     except OSError as error:
-        raise SettingsError(f"path: {path} can't be written: {error.strerror}") from error
+        raise SettingsError(f"path: cannot write the report to {path}: {error.strerror}") from error

@@ -1,12 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.report: what is known of a fleet in, one HTML page on the controller out. Its manual is modules/report.py."""
+"""The action lifeline.fleet.report: write one HTML page about a fleet. Its documentation is modules/report.py."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,12 +19,13 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._compare import gro
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import settings
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gather, page as report_page
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._report.fleet import Fleet
 
 _MOST_DAYS = 366
 
 
 class ActionModule(FleetAction):
-    """No box is asked: the page is made and written where Ansible runs."""
+    """Write the page on the controller. No host is asked."""
 
     _requires_connection = False
     OPTIONS = {
@@ -35,12 +37,15 @@ class ActionModule(FleetAction):
     }
 
     def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the path of the page and the number of hosts of each verdict."""
         path, mode = _place(options["path"]), _mode(options["mode"])
         if not 0 < options["days"] <= _MOST_DAYS:
-            raise SettingsError(f"days is {options['days']:g}: it must be more than 0 and at most {_MOST_DAYS}")
+            raise SettingsError(
+                f"days: out of range ({options['days']:g}); use a number above 0 and at most {_MOST_DAYS}"
+            )
         if not options["boxes"]:
             raise SettingsError(
-                'boxes is empty: name the hosts that the report is about, such as "{{ ansible_play_hosts_all }}"'
+                'boxes: the list is empty; name the hosts of the report, such as "{{ ansible_play_hosts_all }}"'
             )
         fleet = self._gather(options, task_vars)
         page = report_page.render(fleet).encode()
@@ -58,8 +63,8 @@ class ActionModule(FleetAction):
             "msg": f"{path} ({_table.count(fleet.boxes)})",
         }
 
-    def _gather(self, options, task_vars):
-        found = {}
+    def _gather(self, options: dict[str, Any], task_vars: dict[str, Any]) -> Fleet:
+        found: dict[str, Mapping[str, Any]] = {}
         if options["readings"]:
             hostvars = task_vars["hostvars"]
             for name in options["boxes"]:
@@ -69,28 +74,24 @@ class ActionModule(FleetAction):
         path, _bounds = settings(self._templar, task_vars)
         with ExitStack() as stack:
             history = None
-            # The first report may be older than the first reading that was kept.
+            # Before the first reading is recorded, there is no file.
             if path is not None and (not found or os.path.exists(os.path.expanduser(path))):
                 history = stack.enter_context(History(path))
             if history is None and not found:
-                raise SettingsError(
-                    "there is nothing to report: no box was asked, and lifeline_history names no history"
-                )
+                raise SettingsError("nothing to report: no host was asked; set lifeline_history to report the past")
             groups = compare_groups.of_inventory(task_vars["hostvars"]._inventory, options["boxes"])
             return gather.gather(options["boxes"], found, history, time.time(), options["days"], groups)
 
 
-def _place(path):
+def _place(path: str) -> str:
     path = os.path.abspath(path)
     if os.path.isdir(path):
-        raise SettingsError(
-            f"path is {path}, which is a folder: name a file in it, such as {os.path.join(path, 'report.html')}"
-        )
+        raise SettingsError(f"path: {path} is a folder; name a file in it, such as {os.path.join(path, 'report.html')}")
     return path
 
 
-def _mode(text):
-    # Without the quotes YAML makes another number of it.
+def _mode(text: str) -> int:
+    # YAML reads 0644 without quotes as the number 420.
     if not re.fullmatch("0[0-7]{3}", text):
-        raise SettingsError(f"mode is {text!r}: it must be octal digits in quotes, such as '0644'")
+        raise SettingsError(f"mode: {text!r} is not a file mode; give four octal digits in quotes, such as '0644'")
     return int(text, 8)

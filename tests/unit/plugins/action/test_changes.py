@@ -133,7 +133,7 @@ def test_who_could_not_be_told_is_no_reason_to_end(watch):
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ({"lifeline_watch_settle": 0}, "settle is 0: it must be at least 1"),
+        ({"lifeline_watch_settle": 0}, "settle: too small (0); use at least 1"),
         ({"lifeline_watch_remind": "later"}, "remind: 'later' is not a duration"),
         ({"lifeline_watch_state": "/proc/nowhere/watch.json"}, "/proc/nowhere/watch.json.lock can't be written"),
     ],

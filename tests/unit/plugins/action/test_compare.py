@@ -108,9 +108,7 @@ def test_a_worker_whose_application_cannot_be_named_is_no_reason_to_stop(compare
 def test_what_has_no_history_is_named(compare):
     code, output, report = compare("--limit", "one", lifeline_compare_since="2d")
     assert (code, report) == (2, None)
-    assert "since asks what has changed, and one has no history to tell it: set lifeline_history" in " ".join(
-        output.split()
-    )
+    assert "since: one has no history; set lifeline_history" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("since", [None, ""])
@@ -122,14 +120,17 @@ def test_nobody_has_to_look_back(since):
     ("call", "words"),
     [
         (lambda: action.ActionModule._since("yesterday", 1e9), "since: 'yesterday' is not a time; give how long ago"),
-        (lambda: action.ActionModule._check({"score": -1, "floor": 10}), "score is -1: it must be more than 0"),
+        (
+            lambda: action.ActionModule._check({"score": -1, "floor": 10}),
+            r"score: out of range \(-1\); use a number above 0",
+        ),
         (
             lambda: action.ActionModule._check({"score": 3.5, "floor": -1}),
-            "floor is -1: it must be a number of percent",
+            r"floor: out of range \(-1\); use a percentage from 0 to 999",
         ),
         (
             lambda: action._write("/proc/nowhere/report.json", {}),
-            "path: /proc/nowhere/report.json can't be written: No such file",
+            "path: cannot write the report to /proc/nowhere/report.json: No such file",
         ),
     ],
 )

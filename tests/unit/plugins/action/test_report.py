@@ -95,16 +95,19 @@ def test_the_history_alone_asks_no_box(report, tmp_path):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"lifeline_report_days": 0}, "days is 0: it must be more than 0 and at most 366"),
-        ({"lifeline_report_mode": "420"}, "mode is '420': it must be octal digits in quotes, such as '0644'"),
-        ({"path": "/proc"}, "path is /proc, which is a folder: name a file in it, such as /proc/report.html"),
+        ({"lifeline_report_days": 0}, "days: out of range (0); use a number above 0 and at most 366"),
+        (
+            {"lifeline_report_mode": "420"},
+            "mode: '420' is not a file mode; give four octal digits in quotes, such as '0644'",
+        ),
+        ({"path": "/proc"}, "path: /proc is a folder; name a file in it, such as /proc/report.html"),
         (
             {"path": "/proc/nowhere/page.html"},
             "path: cannot write the report to /proc/nowhere/page.html: No such file or directory",
         ),
         (
             {"lifeline_report_fresh": "false"},
-            "there is nothing to report: no box was asked, and lifeline_history names no history",
+            "nothing to report: no host was asked; set lifeline_history to report the past",
         ),
         (
             {"lifeline_report_fresh": "false", "lifeline_history": "/nowhere/h.db"},
