@@ -1,33 +1,35 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manual of the action lifeline.fleet.answers; its code is plugins/action/answers.py and runs on the controller."""
+"""The documentation of the action lifeline.fleet.answers, whose code is plugins/action/answers.py."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: answers
-short_description: Tells whether a box really doesn't answer, and since when
+short_description: Tell whether a box is down, and since when
 version_added: 0.1.0
 description:
-  - Opens a connection of its own, whatever connection stands from before, and has the box say a word. A box that doesn't is asked again
-    until O(wait) is over, and is down then. The task doesn't fail, and the box is not unreachable.
-  - A box whose sshd speaks but doesn't let us in is not down. Nor is one that this machine could not ask, because it doesn't know its
-    address.
+  - Opens a new connection, even if one exists, and runs a short command on the box. A box that does not answer is asked
+    again until O(wait) is over. It is down if it has not answered by then. The task does not fail, and the box does not
+    become unreachable.
+  - A box whose sshd answers but rejects the login is not down. Neither is a box that the controller could not ask, for
+    example because its name cannot be resolved.
 options:
   timeout:
-    description: Seconds that an attempt may take, from the connection to the answer; at most 300. Ansible's own timeout for connecting
-      holds as well.
+    description:
+      - How many seconds one attempt may take, from the connection to the answer; at most 300. Ansible's own timeout for
+        connections applies as well.
     type: float
     default: 20
   wait:
-    description: Seconds for which a box that doesn't answer is asked again; at most 7200.
+    description: For how many seconds a box that does not answer is asked again; at most 7200.
     type: float
     default: 45
   state:
     description:
-      - A file on the controller that remembers since when boxes are down, for many runs at once. Where two looks are more than an hour
-        apart, the time counts anew.
+      - A file on the controller that remembers since when boxes have been down. Several runs may use it at once. The
+        time begins anew if two readings are more than an hour apart.
     type: path
 extends_documentation_fragment:
   - lifeline.fleet.support
@@ -35,7 +37,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - The box is asked, and O(state) stays as it is.
+      - The box is asked, and O(state) is not written.
 seealso:
   - module: lifeline.fleet.ec2_reboot
 author:
@@ -55,29 +57,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(up), V(down), or V(unclear) where this machine could not ask.
+  description: V(up), V(down), or V(unclear) if the controller could not ask.
   returned: always
   type: str
 said:
-  description: What came of the last attempt, in words.
+  description: The result of the last attempt in a sentence.
   returned: always
   type: str
   sample: Connection timed out during banner exchange
 uptime_seconds:
-  description: Since when the box runs; V(null) where it doesn't say.
+  description: For how many seconds the box has been up; V(null) if it did not say.
   returned: always
   type: int
 down_since:
-  description: Since when it is down, as far as anybody has looked, in RFC 3339; V(null) where it is not.
+  description: Since when it has been down, as far as it was asked, in RFC 3339; V(null) if it is not down.
   returned: always
   type: str
   sample: "2026-11-21T13:00:47Z"
 down_seconds:
-  description: How long that is.
+  description: For how many seconds it has been down.
   returned: always
   type: float
 msg:
-  description: All that in a sentence.
+  description: A summary in a sentence.
   returned: always
   type: str
 """

@@ -1,60 +1,63 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manual of the action lifeline.fleet.changes; its code is plugins/action/changes.py and runs on the controller."""
+"""The documentation of the action lifeline.fleet.changes, whose code is plugins/action/changes.py."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: changes
-short_description: Tells what health has found that is new since the last look
+short_description: Report the findings of health that are new since the last look
 version_added: 0.1.0
 description:
-  - Holds what M(lifeline.fleet.health) has found on all boxes against what is known of the looks before, and tells what has appeared,
-    worsened, eased or cleared. What is as it was is told no second time, but for what presses, now and then.
-  - A box that can't be reached, and one that answers and can't be judged, has a finding that says so, C(unreachable) or C(unjudged). What
-    was wrong with it before stays known until it is judged again.
-  - What is known is kept in a file on the controller. One that is damaged is set aside, and a warning says so.
-  - It is run once for all boxes, on the controller. The playbook C(lifeline.fleet.watch) is made of it.
+  - Compares the findings of M(lifeline.fleet.health) on all boxes with the earlier findings, and reports what has
+    appeared, worsened, eased or cleared. A finding that is unchanged is not repeated, except for urgent ones now and
+    then.
+  - A box that cannot be reached has the finding C(unreachable). A box that answers but cannot be judged has the finding
+    C(unjudged). Its earlier findings are kept until it is judged again.
+  - The findings are kept in a file on the controller. A damaged file is renamed, with a warning.
+  - Runs once for all boxes, on the controller. The playbook C(lifeline.fleet.watch) uses it.
 options:
   looked:
-    description: Name of the variable in which the results of M(lifeline.fleet.health) were registered.
+    description: Name of the variable in which the result of M(lifeline.fleet.health) was registered.
     type: str
     required: true
   boxes:
-    description: The boxes to go through. Those that have no such variable were not looked at, and stay as they are known.
+    description: The boxes to compare. A box without the variable O(looked) was not asked, and its findings are kept.
     type: list
     elements: str
     required: true
   state:
-    description: The file, on the controller, in which is kept what is known. It is replaced as a whole, and not touched in check mode.
+    description:
+      - The file on the controller that keeps the findings. It is replaced atomically, and not written in check mode.
     type: path
     required: true
   settle:
     description:
-      - How many looks in a row a finding has to be gone, or less severe, before that is told. What comes and goes is told once that way.
-      - That something has appeared or worsened is told at once.
+      - How many looks in a row a finding must be gone, or less severe, before that is reported. A finding that comes
+        and goes is reported once this way.
+      - A finding that has appeared or worsened is reported at once.
     type: int
     default: 2
   remind:
     description:
-      - How long something critical, a box that can't be reached or one that can't be judged may last before it is told again, in seconds or
-        with one of the units s, m, h, d and w. V(0) means never.
+      - After how long a critical finding, a box that cannot be reached or one that cannot be judged is reported again,
+        in seconds or with one of the units s, m, h, d and w. V(0) means never.
     type: str
     default: 30m
   report:
-    description: A file on the controller into which the changes are written as JSON. It is not touched in check mode.
+    description: A file on the controller for the changes as JSON. It is not written in check mode.
     type: path
   rescue:
     description: Whether to choose the boxes that may be rescued now.
     type: bool
     default: false
   rescue_window:
-    description: A box is chosen once in so long a time, in seconds or with one of the units s, m, h, d and w.
+    description: A box is chosen at most once in this time, in seconds or with one of the units s, m, h, d and w.
     type: str
     default: 15m
   rescue_most:
-    description: How many boxes may be chosen in an hour, all boxes together.
+    description: How many boxes may be chosen per hour, all boxes together.
     type: int
     default: 6
 extends_documentation_fragment:
@@ -63,7 +66,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - What is new is told, and neither the state nor the report is written.
+      - The changes are reported, and neither O(state) nor O(report) is written.
 seealso:
   - module: lifeline.fleet.health
   - module: lifeline.fleet.only_run
@@ -72,13 +75,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look how the boxes are
+- name: Read the state of the boxes
   lifeline.fleet.health:
   register: looked
   ignore_unreachable: true
   ignore_errors: true
 
-- name: See what is new
+- name: Report what is new
   lifeline.fleet.changes:
     looked: looked
     boxes: "{{ ansible_play_hosts_all }}"
@@ -88,7 +91,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What is worth saying, worst first.
+  description: The changes, worst first.
   returned: always
   type: list
   elements: dict
@@ -106,27 +109,27 @@ changes:
       type: str
       sample: memory_available_percent
     subject:
-      description: What was found wanting; V(null) where it is the box itself.
+      description: What the finding is about, such as a mount; V(null) for the box itself.
       type: str
       sample: /data
     severity:
-      description: V(warning), V(critical), V(down) or V(unknown); V(ok) of what has cleared.
+      description: V(warning), V(critical), V(down) or V(unknown); V(ok) if it has cleared.
       type: str
       sample: critical
     was:
-      description: The severity before; V(null) of what has appeared.
+      description: The severity before; V(null) if it has appeared.
       type: str
       sample: warning
     message:
-      description: The reason in words.
+      description: The reason in a sentence.
       type: str
       sample: only 31M of 512M memory available
     value:
-      description: What was read.
+      description: The value that was read.
       type: float
       sample: 6.1
     threshold:
-      description: What it was held against.
+      description: The threshold that it was compared with.
       type: float
       sample: 10
     unit:
@@ -134,30 +137,30 @@ changes:
       type: str
       sample: "%"
     since:
-      description: Since when it has been of this severity; of what has cleared, since when it had been of the one before.
+      description: Since when it has had this severity; if it has cleared, since when it had the severity before.
       type: str
       sample: "2026-01-05T10:00:02Z"
     time:
-      description: When it was seen.
+      description: When the change was seen.
       type: str
       sample: "2026-01-05T10:00:02Z"
     text:
-      description: All of it in one line.
+      description: The change in one line.
       type: str
       sample: "crawler1 critical, was warning: only 31M of 512M memory available"
 boxes:
-  description: How many boxes were looked at.
+  description: How many boxes were asked.
   returned: always
   type: int
   sample: 24
 rescue:
-  description: The boxes that may be rescued now; none unless O(rescue=true).
+  description: The boxes that may be rescued now; an empty list unless O(rescue=true).
   returned: always
   type: list
   elements: str
   sample: [crawler1]
 held:
-  description: The other critical boxes, and why they may not.
+  description: The other critical boxes, with the reason why they must wait.
   returned: always
   type: dict
   sample: {"crawler2": "it was rescued 4 min ago, and is once in 15 min"}

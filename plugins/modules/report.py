@@ -1,38 +1,38 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manual of the action lifeline.fleet.report; its code is plugins/action/report.py and runs on the controller."""
+"""The documentation of the action lifeline.fleet.report, whose code is plugins/action/report.py."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Writes one HTML page about all boxes, worst first
+short_description: Write one HTML page about all boxes, worst first
 version_added: 0.1.0
 description:
-  - Brings together what M(lifeline.fleet.health) has just returned of each box and what the history in C(lifeline_history) has of it, and
-    writes one page on the controller that needs nothing else. It loads nothing, sends nothing, and can be read without JavaScript.
-  - The page has all boxes in a table, the worst first, with memory and throughput over time; when what will be used up; the OOM kills on a
-    time line; what has changed; and each box's findings and pictures.
+  - Combines the latest results of M(lifeline.fleet.health) with the history in C(lifeline_history), and writes one
+    self-contained page on the controller. The page loads nothing, sends nothing, and can be read without JavaScript.
+  - The page has a table of all boxes, worst first, with memory and throughput over time; forecasts; the OOM kills on a
+    time line; the changes; and the findings and pictures of each box.
   - The playbook C(lifeline.fleet.report) asks the boxes and calls this action.
 options:
   path:
-    description: The file on the controller. Its folder is made where there is none, and the file is replaced as a whole.
+    description: The file on the controller. A missing folder is created, and the file is replaced atomically.
     type: path
     required: true
   boxes:
-    description: The names of the hosts that the report is about.
+    description: The names of the hosts in the report.
     type: list
     elements: str
     required: true
   readings:
     description:
-      - The name of the variable in which each host has the result of M(lifeline.fleet.health). A host without it is reported as the history
-        knows it.
-      - Without this option the report is of the history alone.
+      - The name of the variable with each host's result of M(lifeline.fleet.health). A host without it is reported from
+        the history.
+      - Without this option, the report is made from the history only.
     type: str
   days:
-    description: How far back the pictures go; at most 366 days. Where the history is younger, they begin where it does.
+    description: How many days the pictures go back; at most 366. They begin later if the history does.
     type: float
     default: 7
   mode:
@@ -41,20 +41,20 @@ options:
     default: '0644'
 attributes:
   check_mode:
-    description: Can run in check mode and make the page without writing it.
+    description: Makes the page in check mode, but does not write it.
     support: full
   diff_mode:
-    description: Shows what changes.
+    description: Does not show the difference to the last page.
     support: none
   action:
-    description: All of it runs on the controller.
+    description: Everything runs on the controller.
     support: full
   async:
-    description: There is nothing to wait for.
+    description: Does not run asynchronously.
     support: none
 notes:
-  - The page tells when it was made, so that it is written anew, and the task changed, each time.
-  - It is one page with the names of boxes, mounts, processes and packages. Who may read it is what O(mode) and its place say.
+  - The page contains the time at which it was made, so the task always reports a change.
+  - The page contains the names of boxes, mounts, processes and packages. O(mode) and the folder decide who can read it.
 seealso:
   - module: lifeline.fleet.health
 author:
@@ -63,7 +63,7 @@ author:
 
 EXAMPLES = r"""
 # ansible-playbook lifeline.fleet.report -e lifeline_report_path=/var/www/fleet.html
-- name: Look how the box is
+- name: Read the state of the box
   lifeline.fleet.health:
   register: reading
   ignore_errors: true
@@ -79,7 +79,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file.
+  description: The path of the page.
   returned: success
   type: str
   sample: /var/www/fleet.html
@@ -89,12 +89,12 @@ size:
   type: int
   sample: 121804
 counts:
-  description: How many boxes have each verdict.
+  description: The number of boxes with each verdict.
   returned: success
   type: dict
   sample: {"down": 1, "critical": 3, "unknown": 0, "warning": 1, "ok": 1}
 msg:
-  description: Where the page is, and what it says in a line.
+  description: The path of the page, and a summary.
   returned: always
   type: str
   sample: "/var/www/fleet.html (6 boxes: 1 down, 3 critical, 1 warning, 1 ok)"
