@@ -71,7 +71,7 @@ class ActionModule(FleetAction):
 
     @staticmethod
     def _looks(options: dict[str, Any], hostvars: Any) -> dict[str, Any]:
-        """Return the findings of health by host. A host that was not looked at is left out: its play has ended early."""
+        """Return the findings of health by host. A host that was not asked is left out: its play has ended early."""
         looks = {}
         for box in options["boxes"]:
             values = hostvars[box]

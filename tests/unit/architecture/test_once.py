@@ -30,6 +30,8 @@ PRIMITIVES = {
             "plugins/module_utils/_ssh_door/change.py": "it renames folders",
             #
             "plugins/plugin_utils/_files/json_file.py": "it renames a damaged file",
+            #
+            "plugins/plugin_utils/_history/file.py": "it renames a damaged file",
         },
     ),
     # A process's name may hold spaces and parentheses: the fields begin after the last one.
