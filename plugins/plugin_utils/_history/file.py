@@ -9,6 +9,7 @@ the old one's log.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -21,6 +22,8 @@ from contextlib import contextmanager
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError
 
 _LOG, _INDEX = "-wal", "-shm"
+# A history names hosts, processes, mounts and packages of a whole fleet: only its owner may read it.
+_MODE = 0o600
 
 
 def resolve(path: str) -> str:
@@ -133,7 +136,23 @@ def _open(path: str, create: bool) -> int:
     if not create:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    # A history of an earlier release was readable by everyone. SQLite gives new files beside it the mode of the first.
+    for suffix in ("", _LOG, _INDEX):
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            _restrict(path + suffix)
+    return descriptor
+
+
+def _restrict(path: str) -> None:
+    """Let only the owner read and write a regular file. A link is left alone.
+
+    The file is not opened: to close it would release the locks that this process holds on it through SQLite. Raises
+    OSError.
+    """
+    mode = os.lstat(path).st_mode
+    if stat.S_ISREG(mode) and stat.S_IMODE(mode) & ~_MODE:
+        os.chmod(path, _MODE)
 
 
 def _advice(path: str, error: OSError, create: bool) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import threading
 
@@ -12,6 +13,8 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import file as history_file
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from histories import fold_in, record, value, values
 
 
@@ -115,16 +118,77 @@ def as_nobody(action, *arguments):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can try what another user may do")
-def test_a_user_who_may_not_write_may_read(public):
+def test_another_user_may_neither_write_nor_read(public):
     path = os.path.join(public, "history.db")
     refused = f"HistoryError: the history {path} cannot be opened (Permission denied): name a file"
     assert as_nobody(record, path).startswith(refused)
     record(path, samples=value(1))
     assert as_nobody(record, path).startswith(refused)
-    assert as_nobody(values, path) == "[1]"
+    assert as_nobody(values, path).startswith(refused)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can try what another user may do")
+def test_a_history_in_a_folder_that_cannot_be_written_is_read(public):
+    path = os.path.join(public, "history.db")
+    record(path, samples=value(1))
     fold_in(path)
+    os.chown(path, 65534, 65534)
     assert as_nobody(values, path) == "[1]"
-    os.chmod(path, 0o666)
     answer = as_nobody(record, path)
     assert answer.startswith(f"HistoryError: the history {path} cannot be written")
     assert "in a folder that you may write to" in answer
+
+
+def modes(path):
+    return {
+        suffix: stat.S_IMODE(os.stat(path + suffix).st_mode)
+        for suffix in ("", "-wal", "-shm")
+        if os.path.exists(path + suffix)
+    }
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_only_the_owner_can_read_the_file_and_its_companions(path, umask):
+    before = os.umask(umask)
+    try:
+        with History(path, create=True) as history:
+            history.record(Reading("web1", "health"))
+            assert modes(path) == {"": 0o600, "-wal": 0o600, "-shm": 0o600}
+    finally:
+        os.umask(before)
+
+
+def test_a_history_that_others_could_read_is_restricted(path):
+    with History(path, create=True) as history:
+        history.record(Reading("web1", "health"))
+        for suffix in ("", "-wal", "-shm"):
+            os.chmod(path + suffix, 0o664)
+        record(path)
+        assert modes(path) == {"": 0o600, "-wal": 0o600, "-shm": 0o600}
+
+
+def test_a_reader_changes_no_mode(path):
+    record(path, samples=value(1))
+    os.chmod(path, 0o640)
+    assert values(path) == [1]
+    assert modes(path)[""] == 0o640
+
+
+def test_a_link_in_place_of_the_log_is_not_followed(path, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("")
+    victim.chmod(0o644)
+    os.symlink(victim, path + "-wal")
+    os.close(history_file._open(path, create=True))
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o644
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_history_of_another_owner_keeps_its_mode_and_is_used(public):
+    path = os.path.join(public, "history.db")
+    record(path, samples=value(1))
+    fold_in(path)
+    os.chmod(public, 0o777)
+    os.chmod(path, 0o666)
+    assert as_nobody(record, path) == "[]"
+    assert modes(path)[""] == 0o666
