@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as Normal
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import AnyFacts
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
@@ -23,15 +24,17 @@ class ActionModule(Normal):
         facts = result.get("ansible_facts")
         if facts and not result.get("failed"):
             with Recorder(self._task, self._templar, task_vars or {}) as recorder:
-                if recorder:
-                    state, whole = samples.state(facts)
-                    reading = Reading(
-                        recorder.box,
-                        self._task.action.rpartition(".")[2],
-                        samples=samples.samples(facts),
-                        kills=samples.kills(facts),
-                        state=state,
-                        whole=whole,
-                    )
-                    recorder.record(reading)
+                recorder.record_result(lambda: _reading(recorder.box, self._task.action, facts))
         return result
+
+
+def _reading(box: str, action: str, facts: AnyFacts) -> Reading:
+    state, whole = samples.state(facts)
+    return Reading(
+        box,
+        action.rpartition(".")[2],
+        samples=samples.samples(facts),
+        kills=samples.kills(facts),
+        state=state,
+        whole=whole,
+    )

@@ -29,6 +29,7 @@ class ActionModule(Normal):
                     earlier, {"time": now, "processed": reading["processed"], "failed": reading["failed"]}
                 )
                 result.update(rate=rate, rate_missing=missing, msg=sidekiq_rate.summary(result["sidekiq"], rate))
-            samples = throughput_history.sidekiq_samples(result)
-            recorder.record(Reading(recorder.box, "sidekiq_info", now, samples=samples))
+            recorder.record_result(
+                lambda: Reading(recorder.box, "sidekiq_info", now, samples=throughput_history.sidekiq_samples(result))
+            )
         return result

@@ -16,6 +16,13 @@ class ActionModule(Normal):
         if result.get("failed") or "hours" not in result:
             return result
         with throughput_history.recorder(self._task, self._templar, task_vars) as recorder:
-            samples = throughput_history.throughput_samples(result, self._task.args.get("table"))
-            recorder.record(Reading(recorder.box, "throughput_info", samples=samples, findings=result["findings"]))
+            table = self._task.args.get("table")
+            recorder.record_result(
+                lambda: Reading(
+                    recorder.box,
+                    "throughput_info",
+                    samples=throughput_history.throughput_samples(result, table),
+                    findings=result["findings"],
+                )
+            )
         return result

@@ -15,6 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Hist
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import (
     file as history_file,
     schema as history_schema,
+    storable,
 )
 
 # Transactions take milliseconds; only a lock held by a hung process makes us wait this long.
@@ -74,7 +75,9 @@ class Database:
 
     def ask(self, question: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows that a SELECT statement finds. Raises HistoryError."""
-        return self.safely(lambda: self.connection.execute(question, values).fetchall())
+        # A name that a host has made up may hold what UTF-8 cannot carry.
+        stored = [storable.text(value) if isinstance(value, str) else value for value in values]
+        return self.safely(lambda: self.connection.execute(question, stored).fetchall())
 
     def write(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         """Call `action` with the connection, within one transaction, and return its result. Raises HistoryError."""

@@ -70,6 +70,17 @@ class Recorder:
         if history is not None and self._writes:
             self._try(lambda: history.record(reading))
 
+    def record_result(self, read: Callable[[], Reading]) -> None:
+        """Store the reading that `read` makes of a host's answer. An answer of an unexpected shape is a warning."""
+        if not self:
+            return
+        try:
+            reading = read()
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            Display().warning(f"{self.box}: its answer has an unexpected shape ({error!r}). Nothing is recorded.")
+            return
+        self.record(reading)
+
     def _open(self) -> History | None:
         path, bounds = settings(self._templar, self._task_vars)
         if path is None:

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import storable
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Change, Reading, StateValue
 
 # A name with this end says that from this time on all names which begin with it are known.
@@ -19,7 +20,7 @@ def known(connection: sqlite3.Connection, box: str, at: float) -> dict[str, str 
     rows = connection.execute(
         "SELECT name, value, max(taken) FROM states"
         " WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken <= ? GROUP BY name",
-        [box, at],
+        [storable.text(box), at],
     )
     return {name: value for name, value, _taken in rows}
 
@@ -34,7 +35,9 @@ def values(stored: dict[str, str | None]) -> dict[str, StateValue]:
 def insert(connection: sqlite3.Connection, box: int, taken: float, reading: Reading) -> None:
     """Store the values of a reading that are not what they were. `box` is the number of the host."""
     before = known(connection, reading.box, taken)
-    state: dict[str, str | None] = {name: json.dumps(value, sort_keys=True) for name, value in reading.state.items()}
+    state: dict[str, str | None] = {
+        storable.text(name): json.dumps(value, sort_keys=True) for name, value in reading.state.items()
+    }
     for prefix in reading.whole:
         # All names with this prefix are known from here on, so one more of them is a change.
         state[prefix] = "true"

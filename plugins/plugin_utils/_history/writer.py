@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Finding
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import states
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import states, storable
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Reading, Sample
 
 # Two logs may give one kill times that differ a little, and the kernel does not use a PID again that soon.
@@ -25,12 +25,12 @@ _INSERT_KILL = (
 
 def insert(connection: sqlite3.Connection, reading: Reading) -> int:
     """Insert a reading and return its number. The caller holds a transaction."""
-    taken = round(reading.taken, 3)
-    connection.execute("INSERT OR IGNORE INTO boxes (name) VALUES (?)", [reading.box])
-    box: int = connection.execute("SELECT id FROM boxes WHERE name = ?", [reading.box]).fetchone()[0]
+    taken, name = round(reading.taken, 3), storable.text(reading.box)
+    connection.execute("INSERT OR IGNORE INTO boxes (name) VALUES (?)", [name])
+    box: int = connection.execute("SELECT id FROM boxes WHERE name = ?", [name]).fetchone()[0]
     number = connection.execute(
         "INSERT INTO readings (box, taken, source, verdict, booted) VALUES (?, ?, ?, ?, ?)",
-        [box, taken, reading.source, reading.verdict, reading.booted],
+        [box, taken, reading.source, reading.verdict, storable.number(reading.booted)],
     ).lastrowid
     assert number is not None
     _insert_samples(connection, box, number, list(reading.samples))
@@ -42,14 +42,13 @@ def insert(connection: sqlite3.Connection, reading: Reading) -> int:
 
 
 def _insert_samples(connection: sqlite3.Connection, box: int, reading: int, samples: list[Sample]) -> None:
-    connection.executemany(
-        "INSERT OR IGNORE INTO series (metric, subject) VALUES (?, ?)",
-        [(sample.metric, sample.subject) for sample in samples],
-    )
     rows = []
     for sample in samples:
-        numbers = (_storable(sample.value), _storable(sample.capacity), sample.started)
-        rows.append((box, reading, *numbers, sample.metric, sample.subject))
+        value, capacity, started = (storable.number(one) for one in (sample.value, sample.capacity, sample.started))
+        if value is not None:
+            key = (storable.text(sample.metric), storable.text(sample.subject))
+            rows.append((box, reading, value, capacity, started, *key))
+    connection.executemany("INSERT OR IGNORE INTO series (metric, subject) VALUES (?, ?)", [row[-2:] for row in rows])
     connection.executemany(_INSERT_SAMPLE, rows)
 
 
@@ -58,13 +57,13 @@ def _insert_findings(connection: sqlite3.Connection, reading: int, findings: Ite
         (
             reading,
             place,
-            finding["check"],
-            finding["severity"],
-            finding["subject"],
-            finding["value"],
-            finding["threshold"],
-            finding["unit"],
-            finding["message"],
+            storable.text(finding["check"]),
+            storable.text(finding["severity"]),
+            storable.text_or_none(finding["subject"]),
+            storable.number(finding["value"]),
+            storable.number(finding["threshold"]),
+            storable.text_or_none(finding["unit"]),
+            storable.text(finding["message"]),
         )
         for place, finding in enumerate(findings)
     ]
@@ -73,10 +72,19 @@ def _insert_findings(connection: sqlite3.Connection, reading: int, findings: Ite
 
 def _insert_kills(connection: sqlite3.Connection, box: int, reading: int, kills: Iterable[Kill]) -> None:
     """Insert the kills that are not there yet."""
-    rows = [{**kill._asdict(), "box": box, "reading": reading, "same": SAME_KILL_SECONDS} for kill in kills]
+    rows = [
+        {
+            "box": box,
+            "reading": reading,
+            "same": SAME_KILL_SECONDS,
+            "killed": storable.number(kill.killed),
+            "pid": storable.integer(kill.pid),
+            "name": storable.text_or_none(kill.name),
+            "killer": storable.text(kill.killer),
+            "scope": storable.text_or_none(kill.scope),
+            "unit": storable.text_or_none(kill.unit),
+            "rss_bytes": storable.number(kill.rss_bytes),
+        }
+        for kill in kills
+    ]
     connection.executemany(_INSERT_KILL, rows)
-
-
-def _storable(value: float | None) -> float | None:
-    """Return a number that SQLite can store: it has no integers beyond 64 bits, so these are rounded."""
-    return float(value) if isinstance(value, int) and not -1 << 63 <= value < 1 << 63 else value

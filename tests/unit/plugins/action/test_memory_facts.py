@@ -63,3 +63,10 @@ def test_a_result_without_facts_is_not_recorded(run, path, result):
 
 def test_without_a_history_the_result_is_the_module_s(run):
     run({"ansible_facts": {"lifeline_memory": MEMORY}})
+
+
+@pytest.mark.parametrize("memory", [None, [], "text", {}, {**MEMORY, "swap": 7}, {**MEMORY, "limit_bytes": "x"}])
+def test_facts_of_an_unexpected_shape_do_not_fail_the_task(run, path, memory):
+    run({"ansible_facts": {"lifeline_memory": memory}}, lifeline_history=path)
+    with History(path) as history:
+        assert history.readings() == []

@@ -105,13 +105,10 @@ def test_a_history_that_cannot_be_used_is_a_warning(warnings, history, words):
 
 def test_an_error_while_recording_is_a_warning_and_ends_the_recording(path, warnings):
     with recorder(path) as one:
-        one.record(Reading("web1", "health", findings=[{**dict.fromkeys(FIELDS), "check": "x"}]))
+        one.record(Reading("web1", "health", float("nan")))
         assert not one
         one.record(Reading("web1", "health"))
     assert len(warnings) == 1 and "constraint failed" in warnings[0]
-
-
-FIELDS = ("check", "severity", "subject", "value", "threshold", "unit", "message")
 
 
 def test_a_damaged_history_is_told(path, warnings):
@@ -171,3 +168,22 @@ def test_settings_that_are_wrong(variables, message):
 def test_a_size_that_is_none_is_named_with_its_variable():
     with pytest.raises(SettingsError, match="lifeline_history_size: .*'5 horses'"):
         settings(Templar(), {"lifeline_history": "h.db", "lifeline_history_size": "5 horses"})
+
+
+@pytest.mark.parametrize("error", [KeyError("swap"), TypeError("'<' not supported"), ZeroDivisionError("x")])
+def test_an_answer_of_an_unexpected_shape_is_a_warning(path, warnings, error):
+    def read():
+        raise error
+
+    with recorder(path) as one:
+        one.record_result(read)
+        one.record_result(lambda: Reading("web1", "health"))
+    assert warnings == [f"web1: its answer has an unexpected shape ({error!r}). Nothing is recorded."]
+    with History(path) as history:
+        assert len(history.readings()) == 1
+
+
+def test_without_a_history_an_answer_is_not_read(warnings):
+    with recorder(None) as one:
+        one.record_result(lambda: pytest.fail("it was read"))
+    assert warnings == []

@@ -103,3 +103,11 @@ def test_a_history_is_closed_after_an_error(path, create):
     with pytest.raises(ZeroDivisionError), History(path, create=create) as history:
         raise ZeroDivisionError
     assert history.database._connection is None
+
+
+def test_names_that_utf_8_cannot_carry_are_found_again(path):
+    record(path, taken=NOW, samples=value(5, "a\udc80"))
+    with History(path) as history:
+        assert [point.value for point in history.series("web1", "memory_used_bytes", "a\udc80")] == [5]
+        assert history.series("\udc80", "\udc80", "\udc80") == history.readings("\udc80") == []
+        assert history.recent("\udc80", ["\udc80"]) == {}

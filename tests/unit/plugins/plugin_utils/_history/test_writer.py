@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import HistoryError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Sample
@@ -29,11 +30,66 @@ def test_findings_keep_their_order(path):
 
 def test_a_reading_that_cannot_be_written_leaves_nothing(path):
     record(path)
-    with pytest.raises(HistoryError, match="NOT NULL constraint failed: findings.message"):
-        record(path, "web2", samples=value(1), findings=[dict(FINDING, message=None)])
+    with pytest.raises(HistoryError, match="NOT NULL constraint failed: readings.taken"):
+        record(path, "web2", float("nan"), samples=value(1))
     with History(path) as history:
         assert history.boxes() == ["web1"]
     assert ask(path, "SELECT count(*) FROM samples") == [(0,)]
+
+
+SURROGATE = "a\udc80b"
+ESCAPED = "a\\udc80b"
+HUGE = 1 << 80
+
+
+def test_lone_surrogates_and_huge_integers_do_not_end_a_reading(path):
+    finding = {**FINDING, "subject": SURROGATE, "message": SURROGATE, "value": HUGE, "threshold": -HUGE}
+    kill = Kill(HUGE, HUGE, SURROGATE, SURROGATE, SURROGATE, SURROGATE, HUGE)
+    record(
+        path,
+        SURROGATE,
+        NOW,
+        verdict="critical",
+        booted=HUGE,
+        samples=[Sample("memory_used_bytes", SURROGATE, HUGE, HUGE, HUGE), Sample("nothing", "", float("nan"))],
+        findings=[finding],
+        kills=[kill],
+        state={"huge": HUGE, SURROGATE: SURROGATE},
+        whole=("odd:",),
+    )
+    with History(path) as history:
+        assert history.boxes() == [ESCAPED]
+        (reading,) = history.readings()
+        assert history.samples(reading.reading) == [
+            Sample("memory_used_bytes", ESCAPED, float(HUGE), float(HUGE), float(HUGE))
+        ]
+        (found,) = history.findings()
+        assert (found["subject"], found["message"], found["value"]) == (ESCAPED, ESCAPED, float(HUGE))
+        assert history.kills() == [(ESCAPED, Kill(float(HUGE), None, ESCAPED, ESCAPED, ESCAPED, ESCAPED, float(HUGE)))]
+        assert history.state(ESCAPED) == history.state(SURROGATE) == {"huge": HUGE, ESCAPED: SURROGATE}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(), max_size=8),
+            st.one_of(st.integers(), st.floats(), st.none(), st.text(st.characters(), max_size=3)),
+        ),
+        max_size=5,
+    )
+)
+def test_whatever_a_host_says_a_reading_is_kept(tmp_path_factory, said):
+    path = str(tmp_path_factory.mktemp("history") / "history.db")
+    record(
+        path,
+        samples=[Sample(name, name, value, value, value) for name, value in said],
+        findings=[dict.fromkeys(FINDING, value) | {"message": name} for name, value in said],
+        kills=[Kill(value, value, name, name, value, name, value) for name, value in said],
+        state=dict(said),
+    )
+    with History(path) as history:
+        assert len(history.readings()) == 1
+        assert len(history.findings()) == len(said)
 
 
 def test_a_kill_is_kept_once_however_often_it_is_read(path):
