@@ -39,16 +39,19 @@ def throughput_samples(result: Mapping[str, Any], table: str) -> list[Sample]:
     return [Sample("rows_per_hour", table, result["latest"]["rows_per_hour"], result["best"]["rows_per_hour"])]
 
 
-def before(history: History, box: str, asked: str, now: float) -> dict[str, float] | None:
-    """Return the last counts that are old enough for a rate, with their `time`, as sidekiq_info has them, or None.
+def before(history: History, box: str, asked: str, now: float) -> sidekiq_rate.Reading | None:
+    """Return the last counts that are old enough for a rate, or None.
 
     `asked` is the server that was asked, as in the result of sidekiq_info. `now` is in seconds since 1970.
     """
-    found: dict[float, dict[str, float]] = {}
+    found: dict[float, dict[str, int]] = {}
     for key in COUNTS:
         for point in history.series(box, "sidekiq_" + key, asked, last=20):
             found.setdefault(point.taken, {})[key] = int(point.value)
     old = [
         taken for taken, counts in found.items() if len(counts) == len(COUNTS) and now - taken >= sidekiq_rate.SHORTEST
     ]
-    return {**found[max(old)], "time": max(old)} if old else None
+    if not old:
+        return None
+    taken = max(old)
+    return {"time": taken, "processed": found[taken]["processed"], "failed": found[taken]["failed"]}
