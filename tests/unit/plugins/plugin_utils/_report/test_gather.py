@@ -44,6 +44,6 @@ def test_what_changed_and_what_differs(history):
 
 
 def test_without_a_history_there_are_the_fresh_results(tmp_path):
-    fleet = of(None, ["web"], {"web": {"unreachable": True, "msg": "no route"}})
+    fleet = of(None, ["web"], {"web": {"unreachable": True, "msg": "No route to host"}})
     assert (fleet.history, fleet.boxes[0].verdict) == (None, "down")
     assert "There is no history" in page.render(fleet)

@@ -40,9 +40,11 @@ def test_a_host_that_was_left_out_is_unknown(history):
 def test_a_fresh_result_counts_more_than_the_history(history):
     record_verdicts(history, "web", ["ok", "ok"], samples=[Sample("memory_used_bytes", "", 5, 10)])
     (box,) = of(
-        history, ["web"], {"web": {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}}
+        history,
+        ["web"],
+        {"web": {"unreachable": True, "msg": "Failed to connect to the host via ssh: No route to host"}},
     ).boxes
-    assert (box.verdict, box.findings[0]["message"]) == ("down", "no route")
+    assert (box.verdict, box.findings[0]["message"]) == ("down", "No route to host")
     # What was read of it last is better than nothing.
     assert box.samples["memory_used_bytes", ""].value == 5
     (box,) = of(history, ["web"], {"web": {"failed": True, "msg": "it answered nonsense"}}).boxes
