@@ -212,6 +212,7 @@ def summarize(run):
     failed = [step for step in ALL if step.state == "failed"]
     left = [step.name for step in ALL if step.state == "not run"]
     print(f"\nafter {_clock(time.monotonic() - run.start)}: {'failed' if failed else 'all tests passed'}")
+    print(f"{len(ALL) - len(failed) - len(left)} passed, {len(failed)} failed", flush=True)
     if failed:
         if left:
             print(f"not run, as a step failed: {', '.join(left)} (KEEP_GOING=yes runs them all the same)")
