@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Pythons of this machine."""
+"""Find the Pythons of this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @functools.lru_cache(maxsize=None)
 def find(version):
-    """The path of a Python of V(version), such as C(3.8), that can make virtual environments; None where there is none."""
+    """Return the path of a Python of a version, such as `3.8`, that can make virtual environments, or None."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [shutil.which("python" + version), *sorted(map(str, pyenv.glob(version + ".*/bin/python")))]
     return next((candidate for candidate in candidates if candidate and _works(candidate, version)), None)

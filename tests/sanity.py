@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test sanity, without ignores, on the oldest ansible-core that is supported and on the newest.
+"""Run ansible-test sanity, without ignores, on the oldest supported ansible-core and on the newest.
 
-Each core runs on a Python that this machine has; one that it has no Python for is named and left out.
+A core is left out, and named, if this machine has no Python for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import interpreters
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / ".cache" / "sanity"
 
-# An ansible-core and the Pythons that run it on the controller, the preferred one first.
+# Each ansible-core with the Pythons that run it on the controller, in order of preference.
 CORES = {"2.19": ("3.11", "3.12", "3.13"), "2.21": ("3.13", "3.12", "3.14")}
 
 
@@ -30,6 +30,7 @@ def main():
 
 
 def sanity(core, pythons):
+    """Run the sanity tests of an ansible-core; return False if this machine has no Python for it."""
     version = next((version for version in pythons if interpreters.find(version)), None)
     if version is None:
         print(
@@ -59,18 +60,17 @@ def sanity(core, pythons):
     left_out = []
     for line in ran.stdout:
         print(line, end="", flush=True)
-        # What it can't test it leaves out with a warning, and says that all is well.
+        # It leaves out what it cannot test, with a warning and a good exit code.
         if "All targets skipped" in line or "Required program" in line:
             left_out.append(line.strip())
     if ran.wait() != 0 or left_out:
-        sys.exit(
-            f"ansible-test sanity of ansible-core {core} failed{': ' + '; '.join(dict.fromkeys(left_out)) if left_out else ''}"
-        )
+        reasons = "".join(f"; {line}" for line in dict.fromkeys(left_out))
+        sys.exit(f"ansible-test sanity of ansible-core {core} failed{reasons}")
     return True
 
 
 def copy(place):
-    """The collection in a folder of the name that ansible-test wants, which may be no link."""
+    """Copy the collection to a folder of the name that ansible-test wants, which may be no link; return that folder."""
     collection = place / "ansible_collections" / "lifeline" / "fleet"
     shutil.rmtree(collection, ignore_errors=True)
     listed = subprocess.run(
@@ -81,13 +81,13 @@ def copy(place):
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    # ansible-test asks git which files there are; this repository would say that it ignores the copy.
+    # ansible-test asks git for the files, and this repository ignores the copy.
     subprocess.run(["git", "init", "--quiet"], cwd=collection, check=True)
     return collection
 
 
 def lend_pip(place):
-    """Save ansible-test a download: Python brings the pip that it would fetch."""
+    """Put Python's own pip where ansible-test caches the one that it would download."""
     requirements = next(place.glob("venv/lib/python3.*/site-packages/ansible_test/_internal/python_requirements.py"))
     for version in re.findall(r"\bpip='([\d.]+)'", requirements.read_text()):
         cached = place / "home/.ansible/test/cache" / (f"get_pip_{version.replace('.', '_')}.py")

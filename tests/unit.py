@@ -38,6 +38,7 @@ def main():
 
 
 def on_the_others():
+    """Run the tests of what may run on hosts on every other Python."""
     others = [version for version in VERSIONS if version != OWN and interpreters.find(version)]
     with ThreadPoolExecutor(2) as pool:
         failed = [version for version in pool.map(fails, others) if version]
@@ -49,7 +50,7 @@ def on_the_others():
 
 
 def fails(version):
-    """Return the version if its tests fail. Their output is printed at once, as another Python's tests run beside them."""
+    """Return the version if its tests fail; their output is printed at once, as another Python's run beside them."""
     ran = pytest(environment(version), ON_HOSTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(f"==> unit tests on Python {version}\n{ran.stdout}", end="", flush=True)
     return version if ran.returncode else None
@@ -70,6 +71,7 @@ def environment(version):
 
 
 def pytest(python, *arguments, **options):
+    """Run pytest and return the completed process."""
     environ = dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections"), PYTHONDONTWRITEBYTECODE="1")
     return subprocess.run([python, "-m", "pytest", "-q", *arguments], cwd=ROOT, env=environ, check=False, **options)
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boot the hosts of a set: one podman container each, ready when it lets us in and is in the state that its kind wants."""
+"""Boot the hosts of a set: one podman container each, ready when it accepts SSH and is in its kind's state."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from images import image_of
 from machine import LabError, run, say, ssh_arguments
 from sets import CLONE, LABEL, cgroup_version, podman
 
-# A host's first process: its own machine-id, keys and units, then init. On a machine with cgroup v1, systemd gets a cgroup
-# v2 tree of its own, and the host's v1 memory controller is at its usual place.
+# A host's first process: its own machine-id, keys and units, then init. On a machine with cgroup v1, systemd gets a
+# cgroup v2 tree of its own, and the host's v1 memory controller is at its usual place.
 BOOT = r"""
 set -e
 tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
@@ -102,7 +102,7 @@ def _create_arguments(lab, box, number, address):
         "login": box.login,
         "vars": json.dumps(kind.vars),
     }
-    # A new MAC after a reboot would make the host unreachable until this machine forgets the old one, for half a minute.
+    # After a reboot with a new MAC, the host would be unreachable for half a minute, until the old one is forgotten.
     mac = "02:00:" + ":".join(f"{int(octet):02x}" for octet in address.split("."))
     arguments = ["--hostname", box.name, "--network", lab.id, "--ip", address, "--mac-address", mac, "--systemd=always"]
     # Equal limits: no swap for the host, whatever this machine has.

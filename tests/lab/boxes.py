@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's boxes as a test of a scenario sees them, all at once: what takes half a minute on one takes no longer on four."""
+"""Give the tests of a scenario its hosts, and let them act on all hosts at the same time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import subprocess
 import time
 
 INVENTORY = pathlib.Path(__file__).resolve().parents[2] / "inventories" / "lab"
+# Seconds until a wait has failed. What an idle machine does in two seconds may take a busy one a minute.
+PATIENCE = 300
 PLAIN = {
     "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
     "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
@@ -28,24 +30,25 @@ def _drop_ins(unit):
 
 
 class Box:
-    """A box that is reached as Ansible reaches it, over SSH."""
+    """A host of the lab, which the tests reach over SSH as Ansible does."""
 
     def __init__(self, name, variables):
         self.name, self.variables = name, variables
         self.suite = variables["lab_suite"]
 
     def run(self, command):
-        """A command's output; it must succeed."""
+        """Return the output of a command, which must succeed."""
         done = self.attempt(command)
         assert done.returncode == 0, (self.name, command, done.stdout + done.stderr)
         return done.stdout.strip()
 
     def attempt(self, command):
+        """Run a command as root and return the completed process."""
         argv = [
             "ssh",
             *shlex.split(self.variables["ansible_ssh_common_args"]),
             "-o",
-            "ConnectTimeout=5",
+            "ConnectTimeout=60",
             "-o",
             "ControlMaster=auto",
             "-o",
@@ -59,9 +62,9 @@ class Box:
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
         )
 
-    def wait(self, command, seconds=60, wanted=lambda output: True):
-        """The output of a command as soon as it succeeds with what is wanted."""
-        deadline = time.monotonic() + seconds
+    def wait(self, command, wanted=lambda output: True):
+        """Return the output of a command as soon as it succeeds with the wanted output."""
+        deadline = time.monotonic() + PATIENCE
         while True:
             done = self.attempt(command)
             if done.returncode == 0 and wanted(done.stdout.strip()):
@@ -70,7 +73,7 @@ class Box:
             time.sleep(0.5)
 
     def module(self, name, arguments=None, variables=None):
-        """A module's answer, failed or not."""
+        """Return a module's result, failed or not."""
         argv = [
             "ansible",
             self.name,
@@ -96,32 +99,35 @@ class Box:
         return json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2])[0]
 
     def drop_in(self, unit, *lines):
-        """Give a unit's service lines of a test's own; systemd has read them when this returns."""
+        """Add lines to a unit's [Service] section; systemd has read them when this returns."""
         text = " ".join(map(shlex.quote, ("[Service]", *lines)))
         self.run(
-            f"mkdir -p {_drop_ins(unit)} && printf '%s\\n' {text} > {_drop_ins(unit)}/test.conf && systemctl daemon-reload"
+            f"mkdir -p {_drop_ins(unit)} && printf '%s\\n' {text} > {_drop_ins(unit)}/test.conf && "
+            "systemctl daemon-reload"
         )
 
     def remove_drop_in(self, unit):
+        """Remove the lines that `drop_in` added."""
         self.run(f"rm -rf {_drop_ins(unit)} && systemctl daemon-reload")
 
     def reboot(self):
+        """Restart the host's container."""
         subprocess.run(
             ["podman", "restart", "--time", "5", self.variables["lab_container"]], check=True, stdout=subprocess.DEVNULL
         )
 
 
 class Boxes(list):
-    """Several boxes."""
+    """Several hosts."""
 
     def each(self, function):
-        """What a function makes of each box, all at the same time."""
+        """Call a function with each host, at the same time, and return the results in the hosts' order."""
         with concurrent.futures.ThreadPoolExecutor(len(self)) as pool:
             return list(pool.map(function, self))
 
 
 def of_set(name, kind=Box):
-    """The boxes of a set of the lab, which must be up."""
+    """Return the hosts of a set of the lab, which must be up."""
     listed = subprocess.run(
         ["ansible-inventory", "-i", str(INVENTORY), "--list", "--limit", name], stdout=subprocess.PIPE, check=True
     )
@@ -131,7 +137,7 @@ def of_set(name, kind=Box):
 
 
 def play(playbook, names, variables, *options):
-    """Whether a playbook succeeded on some of the boxes and with other variables, and what it printed."""
+    """Play a playbook on some hosts with extra variables; return whether it succeeded, and its output."""
     argv = [
         "ansible-playbook",
         "-i",
@@ -155,9 +161,9 @@ def play(playbook, names, variables, *options):
 
 
 def converging(playbook):
-    """What a fixture yields that tests call with boxes and variables: whether a playbook succeeded on them, and what it printed.
+    """Yield a function that plays a playbook on hosts with variables; return whether it succeeded, and its output.
 
-    In the end it is played once more on these boxes, without the tests' variables.
+    In the end the playbook is played once more on these hosts, without the variables.
     """
     touched = []
 
@@ -172,7 +178,7 @@ def converging(playbook):
 
 
 def kill(process):
-    """As a crash does: nothing of it has a last word."""
+    """Kill a process and its group, as a crash does."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

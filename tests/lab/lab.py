@@ -7,10 +7,10 @@
     python tests/lab/lab.py images|missing [--set ...] [--suites ...]
     python tests/lab/lab.py down --images       also drops the images, which are kept otherwise
 
-boxes.toml describes the sets. A host is a podman container of an image that mmdebstrap makes from this machine's own apt
-source. podman is the lab's only memory. Keys, known hosts and control sockets are in /run/lifeline-lab and end with the
-lab; images are kept. Everything that this tool makes carries the label lifeline-lab. It touches nothing else, but raises
-fs.inotify.max_user_instances while a lab is up, if it is too low for this many systemds.
+boxes.toml describes the sets. A host is a podman container of an image that mmdebstrap makes from this machine's own
+apt source. podman is the lab's only memory. Keys, known hosts and control sockets are in /run/lifeline-lab and end with
+the lab; images are kept. Everything that this tool makes carries the label lifeline-lab. It touches nothing else, but
+raises fs.inotify.max_user_instances while a lab is up, if it is too low for this many systemds.
 """
 
 from __future__ import annotations

@@ -98,8 +98,8 @@ def bootstrap_command(suite, target, packages, hooks, *options):
 def offering_hooks(groups):
     """Return mmdebstrap hooks that give the root file system an apt archive with these packages, and no other.
 
-    A package that the release does not have is left out. Those of a group are downloaded with what they need beyond the root
-    file system, as if they were installed together.
+    A package that the release does not have is left out. Those of a group are downloaded with what they need beyond the
+    root file system, as if they were installed together.
     """
     known = 'chroot "$1" apt-cache pkgnames > "$1/known"'
     download = "apt-get install --yes --download-only --no-install-recommends"

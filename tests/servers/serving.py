@@ -104,7 +104,7 @@ class Server:
         self.wait()
         return self
 
-    def wait(self, patience=60):
+    def wait(self, patience=300):
         deadline = time.monotonic() + patience
         while not self.answers():
             assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text(errors="replace")[

@@ -117,15 +117,11 @@ def test_names_may_be_reserved_words(module, served):
 
 
 def test_the_servers_clock_is_the_default_end(module, served):
-    result = succeeded(served.count(module, until=None, hours=1))
-    assert (
-        abs(
-            datetime.fromisoformat(result["current"]["start"].replace("Z", "+00:00")).timestamp()
-            + result["current"]["seconds"]
-            - time.time()
-        )
-        < 60
-    )
+    before = time.time()
+    current = succeeded(served.count(module, until=None, hours=1))["current"]
+    end = datetime.fromisoformat(current["start"].replace("Z", "+00:00")).timestamp() + current["seconds"]
+    # The times are rounded to the second.
+    assert before - 1 <= end <= time.time() + 1
 
 
 def test_by_socket(module, served):
@@ -192,7 +188,7 @@ def test_slow(module, served, slow, delay):
 def test_a_slow_query_is_ended_on_the_server(module, served):
     result = served.count(module, table="dragging", timeout=2)
     failure(result, "timeout", "no answer within 2 s")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while served.server.busy():
         assert time.monotonic() < deadline, "the query still runs"
         time.sleep(0.1)

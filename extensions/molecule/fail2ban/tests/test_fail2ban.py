@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from boxes import Boxes
+from boxes import PATIENCE, Boxes
 
 JAILS = "/etc/fail2ban/jail.d/zz-lifeline.local"
 
@@ -87,7 +87,7 @@ def test_the_controller_is_never_banned_for_failed_logins(boxes):
         )
         assert f"Ban {controller}" not in log
         assert box.banned() == []
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while box.comes_in_anew().returncode:
             assert time.monotonic() < deadline, box.comes_in_anew().stdout
             time.sleep(1)

@@ -20,6 +20,7 @@ def test_the_timer_writes_repeatedly(boxes):
         first = float(box.wait(again, wanted=lambda stamp: float(stamp) > before))
         second = float(box.wait(again, wanted=lambda stamp: float(stamp) > first))
         assert second > first > before
+        assert "OnUnitActiveUSec=10s" in box.run("systemctl show -p TimersMonotonic lifeline-metrics.timer")
         assert box.run("stat -c '%U %a' " + box.file) == "root 644"
         assert box.run("systemctl is-enabled lifeline-metrics.timer") == "enabled"
         # Successes are not logged.

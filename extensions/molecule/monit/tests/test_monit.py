@@ -287,7 +287,7 @@ def test_it_monitors_after_a_reboot(boxes):
     def boot(box):
         checks = set(box.checks())
         box.reboot()
-        box.wait("monit -B summary", 90)
+        box.wait("monit -B summary")
         box.watched()
         assert set(box.checks()) == checks
 

@@ -54,7 +54,7 @@ class Cloud:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + lab.PATIENCE
         while True:
             try:
                 self.moto("start-recording")

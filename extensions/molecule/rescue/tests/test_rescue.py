@@ -124,7 +124,7 @@ def test_a_worker_that_will_not_stop_is_killed_in_the_next_step(boxes, rescue):
     try:
         box.leak()
         before = box.pid()
-        succeeded, output, _archives, events = rescue(box, lifeline_rescue_patience=15)
+        succeeded, output, _archives, events = rescue(box, lifeline_rescue_patience=45)
     finally:
         box.remove_drop_in("sidekiq.service")
     assert succeeded, output

@@ -122,7 +122,7 @@ def reboot(host):
         # A persistent connection would wait forever for the rebooted box.
         subprocess.run(["podman", "exec", name, "pkill", "sshd"], check=True)
         subprocess.run(["podman", "restart", "--time", "5", name], check=True, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 600
         while not is_up(host):
             assert time.monotonic() < deadline, f"{name} does not come back"
             time.sleep(0.5)

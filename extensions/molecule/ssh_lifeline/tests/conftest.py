@@ -81,10 +81,11 @@ class DoorBox(lab.Box):
             == 0
         )
 
-    def until(self, seconds, condition):
-        deadline = time.monotonic() + seconds
+    def until(self, condition):
+        """Wait until a condition holds."""
+        deadline = time.monotonic() + lab.PATIENCE
         while not condition():
-            assert time.monotonic() < deadline, (self.name, f"not within {seconds} s")
+            assert time.monotonic() < deadline, self.name
             time.sleep(0.1)
 
     def sshd(self, keyword, address="192.0.2.1"):

@@ -48,7 +48,7 @@ def test_only_ssh_is_closed_to_a_stranger_over_ipv4_and_ipv6(boxes):
             witness = stranger(boxes, box)
             for address in (box.address, f"fd00:db8::{number + 1}"):
                 # The witness can connect where SSH is open, so its failure means something.
-                box.until(20, lambda address=address, witness=witness: witness.reaches(address, 8080))
+                box.until(lambda address=address, witness=witness: witness.reaches(address, 8080))
                 assert not witness.reaches(address)
             box.lets_in()
             assert box.reaches("127.0.0.1") and box.reaches("::1")
@@ -82,7 +82,7 @@ def test_ssh_is_closed_before_the_network_is_up_and_after_a_reboot(boxes):
         before = box.rules()
         assert "network-pre.target" in box.inside("systemctl show --value -p Before lifeline-ssh-firewall")
         box.reboot()
-        box.until(60, lambda: box.anew().returncode == 0)
+        box.until(lambda: box.anew().returncode == 0)
         assert box.rules() == before
         assert box.inside("systemctl is-active lifeline-ssh-firewall earlyoom") == "active\nactive"
 
@@ -240,10 +240,10 @@ def test_the_changes_of_a_killed_run_are_restored(boxes, start, cut):
     before = box.rules()
     join = cut(box)
     run = start(box, allow=["192.0.2.9"], sshd={"MaxAuthTries": 5}, window=15)
-    box.until(60, box.armed)
-    box.until(10, lambda: "192.0.2.9" in box.rules())
+    box.until(box.armed)
+    box.until(lambda: "192.0.2.9" in box.rules())
     kill(run)
-    box.until(60, lambda: not box.armed())
+    box.until(lambda: not box.armed())
     assert box.rules() == before
     assert box.sshd("MaxAuthTries") == ["6"]
     join()
@@ -253,10 +253,10 @@ def test_the_changes_of_a_killed_run_are_restored(boxes, start, cut):
 def test_a_reboot_before_the_confirmation_restores_the_old_rules(boxes, start, others_key):
     def run(box):
         process = start(box, allow=["192.0.2.9"], sshd=others_key, window=600)
-        box.until(60, lambda: box.armed() and "192.0.2.9" in box.rules() and box.anew().returncode != 0)
+        box.until(lambda: box.armed() and "192.0.2.9" in box.rules() and box.anew().returncode != 0)
         kill(process)
         box.reboot()
-        box.until(60, lambda: box.anew().returncode == 0)
+        box.until(lambda: box.anew().returncode == 0)
         assert not box.armed()
         assert "192.0.2.9" not in box.rules()
 

@@ -24,7 +24,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 ANSIBLE_RULEBOOK = ROOT / ".cache" / "eda" / "bin" / "ansible-rulebook"
-PATIENCE = 240
+PATIENCE = 600
 BOX = "watch-starved"
 
 
@@ -119,7 +119,7 @@ class Knocker:
             "-o",
             "ControlPath=none",
             "-o",
-            "ConnectTimeout=15",
+            "ConnectTimeout=60",
             "root@" + variables["ansible_host"],
             "true",
         ]
@@ -176,7 +176,7 @@ def test_a_box_that_is_critical_again_within_the_window_is_not_rescued(rulebook,
 
 def test_it_ends_on_a_signal_and_leaves_nothing_behind(rulebook):
     os.kill(rulebook.process.pid, signal.SIGTERM)
-    rulebook.process.wait(30)
+    rulebook.process.wait(PATIENCE)
     # A check in progress ends with it, or by itself.
     deadline = time.monotonic() + PATIENCE
     while any(str(rulebook.folder).encode() in line for line in commands()):
