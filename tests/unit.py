@@ -32,8 +32,9 @@ def main():
     if options.others:
         on_the_others()
     else:
-        # A few files are done before two workers have started.
-        together = () if options.paths else ("--numprocesses", "2", "--dist", "loadfile")
+        # A few files are done before several workers have started.
+        workers = str(min(8, os.cpu_count() or 1))
+        together = () if options.paths else ("--numprocesses", workers, "--dist", "loadfile")
         sys.exit(pytest(sys.executable, *together, *options.paths).returncode)
 
 
@@ -72,7 +73,8 @@ def environment(version):
 
 def pytest(python, *arguments, **options):
     """Run pytest and return the completed process."""
-    environ = dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections"), PYTHONDONTWRITEBYTECODE="1")
+    # Compiled files stay: a hundred tests start Ansible, which would compile the collection each time.
+    environ = dict(os.environ, PYTHONPATH=str(ROOT / ".cache" / "collections"))
     return subprocess.run([python, "-m", "pytest", "-q", *arguments], cwd=ROOT, env=environ, check=False, **options)
 
 

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What it costs to keep a history: health on many boxes over SSH without one, recording, and looking ahead as well, in turn.
+"""Measure what a history costs: health on many hosts over SSH, in turn without one, recording, and forecasting as well.
 
-The boxes are those of the lab, each under many names; their past is what they read now, a little up and down.
+The hosts are those of the lab, each under many names; their past is their present with some noise.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NEVER = {check: {"warning": None, "critical": None} for check in ("forecast_minu
 
 
 def fill(path, names):
-    """Put a past before the one reading that each box has."""
+    """Add earlier readings before the one reading that each host has."""
     from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
     from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 
@@ -44,7 +44,7 @@ def fill(path, names):
 
 
 def run(lab_boxes, variables):
-    """Seconds on the clock, and seconds of CPU time on the controller."""
+    """Run health; return the seconds that it took, and the CPU seconds on the controller."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     lab_boxes.ansible([*boxes.COMMANDS["health"], "-e", json.dumps(variables)])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -52,7 +52,7 @@ def run(lab_boxes, variables):
 
 
 def measure(lab_boxes, rounds):
-    """What each kind of run took in each round, and the size of the history's file."""
+    """Return what each kind of run took in each round, and the size of the history's file."""
     names, path = lab_boxes.multiply(BOXES), lab_boxes.folder / "history.db"
     kinds = {
         "without a history": {},

@@ -217,7 +217,7 @@ def others_key(boxes):
     for box in boxes:
         box.inside(
             "mkdir -p /etc/ssh/keys && ssh-keygen -q -t ed25519 -N '' -f /root/others && "
-            "mv /root/others.pub /etc/ssh/keys/root"
+            "cp /root/others.pub /etc/ssh/keys/root && mv /root/others.pub /etc/ssh/keys/ops"
         )
     yield {"AuthorizedKeysFile": "/etc/ssh/keys/%u"}
     for box in boxes:

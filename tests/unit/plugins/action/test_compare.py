@@ -102,7 +102,7 @@ def test_a_worker_whose_application_cannot_be_named_is_no_reason_to_stop(compare
     assert code == 0, output
     assert report["groups"] == []
     assert [one["box"] for one in report["unreachable"]] == ["two", "one"]
-    assert "app_path is '/var/www/my app': it must be an absolute path" in " ".join(output.split())
+    assert "app_path: not a path ('/var/www/my app'); use an absolute one" in " ".join(output.split())
 
 
 def test_what_has_no_history_is_named(compare):
