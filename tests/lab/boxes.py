@@ -14,6 +14,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 INVENTORY = pathlib.Path(__file__).resolve().parents[2] / "inventories" / "lab"
 # Seconds until a wait has failed. What an idle machine does in two seconds may take a busy one a minute.
 PATIENCE = 300
@@ -122,6 +124,8 @@ class Boxes(list):
 
     def each(self, function):
         """Call a function with each host, at the same time, and return the results in the hosts' order."""
+        if not self:
+            pytest.skip("no host that runs is of a release that this test is about")
         with concurrent.futures.ThreadPoolExecutor(len(self)) as pool:
             return list(pool.map(function, self))
 
