@@ -119,7 +119,7 @@ def text():
             {"name": "lifeline_metrics", "rules": [_own(*rule) for rule in _OWN]},
         ]
     }
-    return _HEADER + yaml.dump(groups, Dumper=_Indented, sort_keys=False, width=1000, allow_unicode=True)
+    return _HEADER + yaml.dump(groups, Dumper=_Indented, sort_keys=False, width=120, allow_unicode=True)
 
 
 class _Indented(yaml.SafeDumper):
