@@ -10,7 +10,6 @@ from source_tree import functions, python_files
 
 # Files with functions that have no types yet: whoever annotates the last one removes the line.
 NOT_YET = {
-    #
     "plugins/plugin_utils/_files/action_log.py",
     #
     "plugins/plugin_utils/_files/archive.py",

@@ -180,7 +180,9 @@ def test_one_new_number_is_one_changed_task_and_one_reload(plain, converge):
     assert done, output
     assert len(re.findall("^changed:", output, re.MULTILINE)) == 2, "the files, and the daemon that reads them"
     assert (plain.reloads(), plain.pid()) == (reloads + 1, pid)
-    assert "check-filesystems 88 95 - 10240 90 95 1000000 100000" in plain.run("cat /etc/monit/lifeline.d/monit-lifeline_filesystems")
+    assert "check-filesystems 88 95 - 10240 90 95 1000000 100000" in plain.run(
+        "cat /etc/monit/lifeline.d/monit-lifeline_filesystems"
+    )
     assert "check-filesystems 88 95 - 10240 90 95 1000000 100000" in plain.run(
         "cat /proc/$(systemctl show --value -p MainPID monit)/task/*/children > /dev/null; monit -B -v -t 2>&1"
     )
