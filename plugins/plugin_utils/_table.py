@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, percent
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer
 
@@ -23,6 +24,9 @@ _GAP = "  "
 _MOUNT_WIDTH = 20
 # With less space than this beside the figures, the reasons go below them.
 _REASONS_WIDTH = 32
+
+# A host may give any text in any number. The rest is in the result of health.
+_MOST_TEXT, _MOST_REASONS = 500, 50
 
 Paint = Callable[[str, str], str]
 
@@ -44,6 +48,16 @@ class Row:
     cells: tuple[str, ...] = ("-",) * 6
     reasons: tuple[str, ...] = ()
     left: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Make every text one printable line: its author may be the host, ssh, or whatever fills the inventory."""
+        reasons = [_printable(reason) for reason in self.reasons[:_MOST_REASONS]]
+        if len(self.reasons) > _MOST_REASONS:
+            reasons.append(f"and {len(self.reasons) - _MOST_REASONS} more")
+        # A frozen dataclass is set through its base class.
+        object.__setattr__(self, "box", _printable(self.box))
+        object.__setattr__(self, "cells", tuple(map(_printable, self.cells)))
+        object.__setattr__(self, "reasons", tuple(reasons))
 
     @property
     def texts(self) -> dict[str, str]:
@@ -107,7 +121,7 @@ def rank(box: str, verdict: str, left: float) -> tuple[int, float, list[tuple[bo
 
 def _columns(rows: Sequence[Row], width: int | None) -> dict[str, int]:
     """Return the columns to show, as many as fit, and the width of each."""
-    columns = {name: max(len(name), *(len(row.texts[name]) for row in rows)) for name in COLUMNS}
+    columns = {name: max([len(name), *(len(row.texts[name]) for row in rows)]) for name in COLUMNS}
     empty = [name for name in _DISPENSABLE if all(row.texts[name] == "-" for row in rows)]
     for name in dict.fromkeys([*empty, *_DISPENSABLE]):
         if width is None or sum(columns.values()) + len(_GAP) * (len(columns) - 1) <= width:
@@ -145,6 +159,12 @@ def count(rows: Sequence[Judged]) -> str:
     counts = [(verdict, sum(row.verdict == verdict for row in rows)) for verdict in VERDICTS]
     boxes = "box" if len(rows) == 1 else "boxes"
     return f"{len(rows)} {boxes}: {', '.join(f'{number} {verdict}' for verdict, number in counts if number)}"
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line, without control characters and cut if it is too long."""
+    text = escape(text[: _MOST_TEXT + 1])
+    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 3] + "..."
 
 
 def _reason(result: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._table import Row
@@ -102,3 +103,52 @@ def test_only_the_verdict_is_painted():
 )
 def test_why_a_box_is_down_in_few_words(message, reason):
     assert _table.down("box", {"msg": message}).reasons == (reason,)
+
+
+HOSTILE = [
+    "a\nweb9  ok",
+    "a\r\x1b[2J\x1b[H",
+    "a\x9b2J",
+    "a\x85b\u2028c\u2029d",
+    "\x00\x07\x0b\x0c\x1c\x1d\x1e\x7f",
+    "\u202egnp.ok",
+    "\udc80\ud83d",
+    "x" * 100000,
+    "",
+    " ",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("width", [None, 100])
+def test_no_text_forges_a_row_or_reaches_the_terminal_raw(text, width):
+    rows = [Row(text, "critical", (text,) * 6, (text, text)), OK]
+    lines = _table.render(rows, width)
+    assert all(line.isprintable() for line in lines)
+    if width is None:
+        assert len(lines) == 4
+        assert not lines[1].startswith("web9") and not lines[2].startswith("web9")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_words_of_ssh_are_one_printable_line(text):
+    for row in (_table.down("box", {"msg": text}), _table.unknown("box", {"msg": text})):
+        (reason,) = row.reasons
+        assert reason.isprintable() and len(reason) <= 500
+
+
+@given(st.lists(st.tuples(st.text(), st.sampled_from(_table.VERDICTS), st.lists(st.text(), max_size=3)), max_size=4))
+def test_a_piped_table_has_one_line_per_host_whatever_the_texts_are(rows):
+    lines = _table.render([Row(box, verdict, (box,) * 6, tuple(reasons)) for box, verdict, reasons in rows])
+    assert len(lines) == len(rows) + 2
+    # For every program, whatever it takes for the end of a line.
+    assert len("\n".join(lines).splitlines()) == len(lines)
+
+
+def test_a_host_with_thousands_of_reasons_has_the_worst_and_their_number():
+    row = Row("box", "critical", reasons=tuple(f"reason {number}" for number in range(5000)))
+    assert (len(row.reasons), row.reasons[0], row.reasons[-1]) == (51, "reason 0", "and 4950 more")
+
+
+def test_an_empty_table():
+    assert _table.render([])[-1] == "0 boxes: "
