@@ -20,7 +20,8 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import Flee
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import samples, store as history_store
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.recorder import Recorder
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Point, Reading
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import Key
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
     answer,
     forks,
@@ -64,7 +65,9 @@ class Past:
         )
         box = self._recorder.box
         wanted = list(trends.horizons(self._thresholds))
-        past = self._recorder.ask(lambda history: history.recent(box, wanted, self._since), {}) if wanted else {}
+        past: dict[Key, list[Point]] = {}
+        if wanted:
+            past = self._recorder.ask(lambda history: history.recent(box, wanted, self._since), past)
         self.forecasts = trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
         return self.forecasts
 
@@ -85,10 +88,10 @@ class Past:
         )
         self._recorder.record(reading)
 
-    def _whole(self, metric: str, subject: str) -> Any:
-        box = self._recorder.box
+    def _whole(self, metric: str, subject: str) -> list[Point]:
+        box, nothing = self._recorder.box, list[Point]()
         return self._recorder.ask(
-            lambda history: history.series(box, metric, subject, self._since, last=history_store.FURTHEST), []
+            lambda history: history.series(box, metric, subject, self._since, last=history_store.FURTHEST), nothing
         )
 
     def _started(self, pids: list[int]) -> float | None:

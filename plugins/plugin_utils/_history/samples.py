@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import cast
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import AnyFacts, WorkerReading
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import AnyFacts, Facts, WorkerReading
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import OomEvent, OtherKill, Processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Disks, Fds, Memory, Pressure
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import NO_LIMIT, fullest_by_name
@@ -15,7 +16,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records im
 
 
 def samples(
-    facts: AnyFacts, workers: Iterable[WorkerReading] = (), started: Mapping[str, float] | None = None
+    facts: AnyFacts | Facts, workers: Iterable[WorkerReading] = (), started: Mapping[str, float] | None = None
 ) -> list[Sample]:
     """Return the samples of `facts`, the fact modules' dictionaries by name, and of `workers` as health returns them.
 
@@ -33,8 +34,9 @@ def samples(
         found += _fds(facts["lifeline_fds"])
     if "lifeline_oom" in facts:
         found.append(_sample("oom_kills_since_boot", "", facts["lifeline_oom"]["kills_since_boot"]))
-    if "lifeline_processes" in facts:
-        found += _processes(facts["lifeline_processes"])
+    processes = cast(AnyFacts, facts).get("lifeline_processes")
+    if processes is not None:
+        found += _processes(processes)
     for worker in workers:
         name = worker["name"]
         found.append(
@@ -44,7 +46,7 @@ def samples(
     return [sample for sample in found if sample is not None]
 
 
-def kills(facts: AnyFacts) -> list[Kill]:
+def kills(facts: AnyFacts | Facts) -> list[Kill]:
     """Return the OOM kills in the facts."""
     oom = facts.get("lifeline_oom")
     if oom is None:
@@ -55,7 +57,7 @@ def kills(facts: AnyFacts) -> list[Kill]:
     ]
 
 
-def state(facts: AnyFacts) -> tuple[dict[str, StateValue], tuple[str, ...]]:
+def state(facts: AnyFacts | Facts) -> tuple[dict[str, StateValue], tuple[str, ...]]:
     """Return the host's equipment by name, and the prefixes whose names are all among them."""
     found: dict[str, StateValue] = {}
     whole = []
