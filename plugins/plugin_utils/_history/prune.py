@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.database import Database
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import AHEAD_SECONDS
 
 _EVERY_SECONDS = 3600
 # Readings per transaction.
@@ -24,8 +26,9 @@ def prune(database: Database, days: float | None, size: int | None) -> None:
     """Remove what is older than `days`, and the oldest of what is beyond `size` bytes. None means no bound."""
     if size is not None and used_bytes(database.connection) > size:
         _shrink(database, size)
-    if days is not None and _is_due(database):
-        _forget(database, time.time() - days * 86400)
+    if days is not None and _is_due(database, days):
+        now = time.time()
+        _forget(database, now - days * 86400, now + AHEAD_SECONDS)
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
@@ -34,17 +37,27 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     return (pages - free) * page
 
 
-def _is_due(database: Database) -> bool:
-    """Return whether it is time and no other process has begun, and note that this one has."""
+def _is_due(database: Database, days: float) -> bool:
+    """Return whether it is time and no other process has begun, and note that this one has.
+
+    A note of the future is from a clock that was ahead, and does not count. If the last note is half of `days` old, the
+    clock may be ahead now, which would remove all readings: the next time, an hour later, believes it.
+    """
     now = time.time()
-    question = "SELECT 1 FROM upkeep WHERE task = 'prune' AND done > ?"
-    if database.connection.execute(question, [now - _EVERY_SECONDS]).fetchone():
+    question = "SELECT done FROM upkeep WHERE task = 'prune'"
+    if not _is_over(database.connection.execute(question).fetchone(), now):
         return False
     with database.transaction() as connection:
-        if connection.execute(question, [now - _EVERY_SECONDS]).fetchone():
+        row = connection.execute(question).fetchone()
+        if not _is_over(row, now):
             return False
         connection.execute("INSERT OR REPLACE INTO upkeep VALUES ('prune', ?)", [now])
-    return True
+    return row is None or now - row[0] < days * 86400 / 2
+
+
+def _is_over(row: tuple[float] | None, now: float) -> bool:
+    """Return whether the last time is an hour ago, or was not."""
+    return row is None or not now - _EVERY_SECONDS < row[0] <= now + AHEAD_SECONDS
 
 
 def _shrink(database: Database, size: int) -> None:
@@ -54,19 +67,25 @@ def _shrink(database: Database, size: int) -> None:
     while True:
         with database.transaction() as connection:
             # Another process may have removed some as well.
-            if used_bytes(connection) <= size * (1 - _SHARE) or not _forget_oldest(connection, batch):
+            if used_bytes(connection) <= size * (1 - _SHARE) or not _forget_readings(connection, batch):
                 break
+            _forget_kills(connection)
     _give_back(database.connection)
 
 
-def _forget(database: Database, before: float) -> None:
-    """Remove the readings and kills before a time, and the states that had ended by then."""
-    while True:
+def _forget(database: Database, before: float, ahead: float) -> None:
+    """Remove the readings and kills before a time, and the states that had ended by then.
+
+    A reading beyond `ahead` is from a clock that was ahead. It is as old as the readings that were recorded next to it.
+    """
+    last = database.connection.execute("SELECT max(id) FROM readings WHERE taken < ?", [before]).fetchone()[0]
+    while last is not None:
         with database.transaction() as connection:
-            if not _forget_oldest(connection, _BATCH, before):
+            if not _forget_readings(connection, _BATCH, "id <= ? AND (taken < ? OR taken > ?)", [last, before, ahead]):
                 break
     with database.transaction() as connection:
         connection.execute("DELETE FROM kills WHERE killed < ?", [before])
+        _forget_kills(connection)
         connection.execute(
             "DELETE FROM states WHERE taken < (SELECT max(later.taken) FROM states AS later"
             " WHERE later.box = states.box AND later.name = states.name AND later.taken <= ?)",
@@ -80,16 +99,24 @@ def _forget(database: Database, before: float) -> None:
     _give_back(database.connection)
 
 
-def _forget_oldest(connection: sqlite3.Connection, batch: int, before: float | None = None) -> int:
-    """Delete up to `batch` of the oldest readings, only those before a time if one is given. Return their number."""
-    oldest = connection.execute("SELECT id, box, taken FROM readings ORDER BY id LIMIT ?", [batch]).fetchall()
-    chosen = [(reading, box) for reading, box, taken in oldest if before is None or taken < before]
+def _forget_readings(
+    connection: sqlite3.Connection, batch: int, condition: str = "TRUE", values: Sequence[float] = ()
+) -> int:
+    """Delete up to `batch` of the oldest readings that meet a condition. Return how many there were."""
+    chosen = connection.execute(
+        f"SELECT id, box FROM readings WHERE {condition} ORDER BY id LIMIT ?", [*values, batch]
+    ).fetchall()
     for table in ("findings WHERE reading = ?", "readings WHERE id = ?"):
         connection.executemany("DELETE FROM " + table, [(reading,) for reading, _box in chosen])
     connection.executemany(
         "DELETE FROM samples WHERE box = ? AND reading = ?", [(box, reading) for reading, box in chosen]
     )
     return len(chosen)
+
+
+def _forget_kills(connection: sqlite3.Connection) -> None:
+    """Delete the kills whose readings are gone, and older than all others: a host may give any time, or none."""
+    connection.execute("DELETE FROM kills WHERE reading < (SELECT coalesce(min(id), 0) FROM readings)")
 
 
 def _give_back(connection: sqlite3.Connection) -> None:

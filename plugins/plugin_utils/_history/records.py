@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Finding
 
+# Clocks are adjusted now and then. A time that is further ahead than this is from a clock that was wrong.
+AHEAD_SECONDS = 60
+
 # What JSON can hold. `object`, because a recursive type would have to be narrowed at every use.
 StateValue = object
 

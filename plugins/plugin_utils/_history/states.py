@@ -6,10 +6,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import storable
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Change, Reading, StateValue
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import (
+    AHEAD_SECONDS,
+    Change,
+    Reading,
+    StateValue,
+)
 
 # A name with this end says that from this time on all names which begin with it are known.
 _WHOLE = ":"
@@ -33,7 +39,12 @@ def values(stored: dict[str, str | None]) -> dict[str, StateValue]:
 
 
 def insert(connection: sqlite3.Connection, box: int, taken: float, reading: Reading) -> None:
-    """Store the values of a reading that are not what they were. `box` is the number of the host."""
+    """Store the values of a reading that are not what they were. `box` is the number of the host.
+
+    Values of the future are removed: they were read while the controller's clock was ahead, and would be believed again
+    when their time comes.
+    """
+    connection.execute("DELETE FROM states WHERE box = ? AND taken > ?", [box, max(time.time(), taken) + AHEAD_SECONDS])
     before = known(connection, reading.box, taken)
     state: dict[str, str | None] = {
         storable.text(name): json.dumps(value, sort_keys=True) for name, value in reading.state.items()

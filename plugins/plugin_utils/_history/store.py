@@ -14,6 +14,7 @@ from types import TracebackType
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import file as history_file, prune, states, writer
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.database import WAIT_SECONDS, Database
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import (
+    AHEAD_SECONDS,
     Bucket,
     Change,
     Kill,
@@ -50,6 +51,8 @@ class History:
     Without `create` the file must exist, and nothing is written to it. With `create`, a damaged file is set aside and a
     new one is begun; `notes` then has a sentence about it. Readings older than `days`, and the oldest ones beyond
     `size` bytes, are removed now and then. `wait` is how many seconds the lock of another process is waited for.
+
+    A reading whose time is in the future was taken while the controller's clock was ahead. The questions ignore it.
     """
 
     def __init__(
@@ -105,20 +108,34 @@ class History:
 
     def readings(self, box: str | None = None, since: float | None = None, source: str | None = None) -> list[Taken]:
         """Return the readings of one host or of all, oldest first."""
-        where, values = _where({"boxes.name =": box, "taken >=": since, "source =": source})
+        where, values = _where({"boxes.name =": box, "taken >=": since, "taken <=": _latest(), "source =": source})
         rows = self.database.ask(_READINGS.format(taken="taken") + where + " ORDER BY taken, readings.id", values)
         return [Taken(*row) for row in rows]
 
     def latest(self, source: str = "health") -> dict[str, Taken]:
         """Return the last reading of each host from one source, by the host's name."""
-        question = _READINGS.format(taken="max(taken)") + " WHERE source = ? GROUP BY boxes.id ORDER BY boxes.name"
-        return {row[1]: Taken(*row) for row in self.database.ask(question, [source])}
+        question = _READINGS.format(taken="max(taken)") + " WHERE source = ? AND taken <= ?"
+        rows = self.database.ask(question + " GROUP BY boxes.id ORDER BY boxes.name", [source, _latest()])
+        return {row[1]: Taken(*row) for row in rows}
+
+    def ahead(self) -> int:
+        """Return how many readings are ignored because their time is in the future."""
+        rows = self.database.ask("SELECT count(*) FROM readings WHERE taken > ?", [_latest()])
+        return int(rows[0][0])
 
     def series(
         self, box: str, metric: str, subject: str = "", since: float | None = None, last: int | None = None
     ) -> list[Point]:
         """Return the points of one series, oldest first: those from `since` on, and at most the `last` so many."""
-        where, values = _where({"boxes.name =": box, "metric =": metric, "subject =": subject, "taken >=": since})
+        where, values = _where(
+            {
+                "boxes.name =": box,
+                "metric =": metric,
+                "subject =": subject,
+                "taken >=": since,
+                "taken <=": _latest(),
+            }
+        )
         rows = self.database.ask(
             f"SELECT taken, value, capacity, coalesce(started, booted) FROM {_OF_ONE_BOX} CROSS JOIN series"
             " JOIN samples ON samples.box = boxes.id AND reading = readings.id AND series = series.id"
@@ -132,9 +149,9 @@ class History:
     def recent(self, box: str, metrics: Sequence[str], since: float = 0) -> dict[Key, list[Point]]:
         """Return a few points of each series of some metrics, oldest first. Older ones are further apart."""
         numbers = self.database.ask(
-            "SELECT id FROM readings WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken >= ?"
+            "SELECT id FROM readings WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken BETWEEN ? AND ?"
             f" ORDER BY taken DESC LIMIT {FURTHEST}",
-            [box, since],
+            [box, since, _latest()],
         )
         readings = [numbers[place - 1][0] for place in PLACES if place <= len(numbers)]
         rows = self.database.ask(
@@ -162,9 +179,9 @@ class History:
         rows = self.database.ask(
             "SELECT metric, subject, CAST((taken - ?) / ? AS INTEGER) AS bucket, min(value), max(value), max(taken),"
             f" max(capacity), max(coalesce(started, booted)) FROM {_OF_ONE_BOX}{_THEIR_SAMPLES}{_THEIR_SERIES}"
-            f" WHERE boxes.name = ? AND taken >= ? AND metric IN ({_marks(metrics)})"
+            f" WHERE boxes.name = ? AND taken BETWEEN ? AND ? AND metric IN ({_marks(metrics)})"
             " GROUP BY series.id, bucket ORDER BY metric, subject, bucket",
-            [since, width, box, since, *metrics],
+            [since, width, box, since, _latest(), *metrics],
         )
         found: dict[Key, list[Bucket]] = {}
         for metric, subject, *bucket in rows:
@@ -175,7 +192,7 @@ class History:
         self, box: str | None = None, since: float | None = None, reading: int | None = None
     ) -> list[RecordedFinding]:
         """Return findings, oldest first, and the worst of a reading first."""
-        where, values = _where({"boxes.name =": box, "taken >=": since, "reading =": reading})
+        where, values = _where({"boxes.name =": box, "taken >=": since, "taken <=": _latest(), "reading =": reading})
         rows = self.database.ask(
             "SELECT boxes.name, taken, check_name, severity, subject, value, threshold, unit, message FROM findings"
             " JOIN readings ON readings.id = reading JOIN boxes ON boxes.id = readings.box"
@@ -210,7 +227,7 @@ class History:
 
     def state(self, box: str, at: float | None = None) -> dict[str, StateValue]:
         """Return what was known of a host at a time, by default now."""
-        return states.values(self._known(box, time.time() + 1 if at is None else at))
+        return states.values(self._known(box, _latest() if at is None else at))
 
     def changes(self, box: str, since: float) -> list[Change]:
         """Return what has changed on a host since a time, oldest first.
@@ -218,14 +235,19 @@ class History:
         A name that is new is no change if nothing had looked for it before.
         """
         rows = self.database.ask(
-            "SELECT taken, name, value FROM states WHERE box = (SELECT id FROM boxes WHERE name = ?) AND taken > ?"
-            " ORDER BY taken, name",
-            [box, since],
+            "SELECT taken, name, value FROM states WHERE box = (SELECT id FROM boxes WHERE name = ?)"
+            " AND taken > ? AND taken <= ? ORDER BY taken, name",
+            [box, since, _latest()],
         )
         return states.changes(self._known(box, since), since, [(taken, name, value) for taken, name, value in rows])
 
     def _known(self, box: str, at: float) -> dict[str, str | None]:
         return self.database.safely(lambda: states.known(self.database.connection, box, at))
+
+
+def _latest() -> float:
+    """Return the latest time that a reading can have, in seconds since 1970."""
+    return time.time() + AHEAD_SECONDS
 
 
 def _where(conditions: Mapping[str, str | float | None]) -> tuple[str, list[str | float]]:

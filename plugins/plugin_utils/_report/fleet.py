@@ -78,6 +78,7 @@ class Fleet:
     history: str | None = None
     fresh: bool = True
     differences: tuple[GroupDifferences, ...] = ()
+    ahead: int = 0
 
     @property
     def newest(self) -> float | None:

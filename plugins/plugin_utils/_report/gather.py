@@ -55,6 +55,7 @@ def gather(
         history.path if history else None,
         any(fresh.get(name) for name in names),
         tuple(_differences(boxes, groups or [("all", names)])),
+        history.ahead() if history else 0,
     )
 
 

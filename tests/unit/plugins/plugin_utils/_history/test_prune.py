@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import time
 
+import pytest
+
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import prune
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Reading, Sample
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
@@ -82,3 +84,105 @@ def test_a_history_shrinks_when_its_size_is_lowered(path):
     fold_in(path)
     assert os.path.getsize(path) < 2 * size
     assert ask(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a function that sets the controller's clock ahead of the real one, or back."""
+    real = time.time
+
+    def set_ahead(seconds):
+        monkeypatch.setattr(time, "time", lambda: real() + seconds)
+
+    return set_ahead
+
+
+def test_a_clock_that_was_ahead_once_does_not_stop_the_pruning(path, clock):
+    clock(300 * DAY)
+    record(path, samples=value(1))
+    clock(0)
+    record(path, taken=time.time() - 40 * DAY)
+    record(path, samples=value(2))
+    with History(path) as history:
+        assert [point.value for point in history.series("web1", "memory_used_bytes")] == [2]
+        assert len(history.readings()) == 1
+    assert ask(path, "SELECT done <= strftime('%s', 'now') + 60 FROM upkeep") == [(1,)]
+
+
+def test_readings_of_the_future_do_not_keep_older_ones(path, clock, monkeypatch):
+    """They are the oldest by their number, and there are more of them than a transaction removes."""
+    monkeypatch.setattr(prune, "_BATCH", 10)
+    clock(300 * DAY)
+    with History(path, days=None, create=True) as history:
+        for number in range(25):
+            history.record(Reading("web1", "health", time.time(), samples=value(number)))
+    clock(0)
+    with History(path, days=None, create=True) as history:
+        for number in range(25):
+            history.record(Reading("web1", "health", time.time() - 40 * DAY + number, samples=value(number)))
+    record(path, samples=value(7))
+    assert ask(path, "SELECT count(*) FROM readings") == ask(path, "SELECT count(*) FROM samples") == [(1,)]
+
+
+def test_readings_of_the_future_are_kept_as_long_as_their_neighbours(path, clock):
+    record(path, samples=value(1))
+    clock(300 * DAY)
+    with History(path, days=None, create=True) as history:
+        history.record(Reading("web1", "health", time.time()))
+    clock(0)
+    record(path, samples=value(2))
+    assert ask(path, "SELECT count(*) FROM readings") == [(3,)]
+    with History(path) as history:
+        assert (len(history.readings()), history.ahead()) == (2, 1)
+
+
+def test_a_clock_that_is_ahead_for_one_run_removes_nothing(path, clock):
+    record(path, samples=value(1))
+    clock(300 * DAY)
+    record(path, samples=value(2))
+    clock(0)
+    record(path, samples=value(3))
+    with History(path) as history:
+        assert [point.value for point in history.series("web1", "memory_used_bytes")] == [1, 3]
+
+
+def test_after_a_long_pause_old_readings_are_removed_the_second_time(path, clock):
+    record(path, samples=value(1))
+    clock(40 * DAY)
+    record(path, samples=value(2))
+    assert ask(path, "SELECT count(*) FROM readings") == [(2,)]
+    clock(40 * DAY + 3601)
+    record(path, samples=value(3))
+    assert ask(path, "SELECT count(*) FROM readings") == [(2,)]
+
+
+def test_a_clock_that_is_behind_removes_nothing(path, clock, monkeypatch):
+    monkeypatch.setattr(prune, "_EVERY_SECONDS", 0)
+    for number in range(3):
+        record(path, samples=value(number))
+    clock(-300 * DAY)
+    record(path, samples=value(3))
+    assert ask(path, "SELECT count(*) FROM readings") == [(4,)]
+
+
+@pytest.mark.parametrize("killed", [None, "future"])
+def test_kills_whose_time_says_nothing_go_with_their_readings(path, killed):
+    """A host's own clock tells the time of a kill: it may name the year 2100, or none."""
+    now = time.time()
+    killed = killed and now + 99 * 366 * DAY
+    with History(path, days=None, create=True) as history:
+        history.record(Reading("web1", "health", now - 40 * DAY, kills=[Kill(killed, 1, "old")]))
+        history.record(Reading("web1", "health", now - 5, kills=[Kill(killed, 2, "new")]))
+    record(path, taken=now)
+    assert ask(path, "SELECT name FROM kills") == [("new",)]
+
+
+def test_kills_do_not_fill_a_history(path):
+    """A host can name any number of them; the size bounds them as it bounds the readings."""
+    size = 1 << 19
+    with History(path, days=None, size=size, create=True) as history:
+        for number in range(60):
+            kills = [Kill(None, 1000 * number + pid, "x" * 100) for pid in range(100)]
+            history.record(Reading("web1", "health", kills=kills))
+            assert prune.used_bytes(history.database.connection) <= size
+        assert history.readings()

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Sample
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import PLACES, History
-from histories import FINDING, NOW, record, value, values
+from histories import DAY, FINDING, NOW, record, value, values
 
 
 def test_a_reading_comes_back_as_it_was(path):
@@ -111,3 +111,36 @@ def test_names_that_utf_8_cannot_carry_are_found_again(path):
         assert [point.value for point in history.series("web1", "memory_used_bytes", "a\udc80")] == [5]
         assert history.series("\udc80", "\udc80", "\udc80") == history.readings("\udc80") == []
         assert history.recent("\udc80", ["\udc80"]) == {}
+
+
+def test_readings_of_the_future_are_ignored(path, monkeypatch):
+    record(path, taken=NOW, samples=value(1), state={"kernel": 1}, findings=[FINDING])
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 10 * DAY)
+    record(path, samples=value(2), state={"kernel": 2}, findings=[FINDING])
+    with History(path) as history:
+        assert len(history.readings()) == 2
+    monkeypatch.undo()
+    with History(path) as history:
+        assert history.ahead() == 1
+        assert [reading.taken for reading in history.readings()] == [NOW]
+        assert history.latest()["web1"].taken == NOW
+        key = ("memory_used_bytes", "")
+        assert [point.value for point in history.series("web1", *key)] == [1]
+        assert [point.value for point in history.recent("web1", key[:1])[key]] == [1]
+        assert [bucket.high for bucket in history.buckets("web1", key[:1], NOW, 60)[key]] == [1]
+        assert len(history.findings("web1")) == 1
+        assert history.state("web1") == {"kernel": 1}
+        assert history.changes("web1", NOW) == []
+
+
+def test_a_state_of_the_future_is_not_believed_when_its_time_comes(path, monkeypatch):
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + DAY)
+    record(path, taken=real() + DAY, state={"kernel": "ahead", "gone": 1})
+    monkeypatch.undo()
+    record(path, taken=NOW, state={"kernel": "right"})
+    monkeypatch.setattr(time, "time", lambda: real() + 2 * DAY)
+    with History(path) as history:
+        assert history.state("web1") == {"kernel": "right"}
+        assert history.changes("web1", 0) == []

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading
+import time
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading, Sample
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import page
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._report.gather import gather
-from histories import END, FINDING, HOUR, record_verdicts
+from histories import DAY, END, FINDING, HOUR, record_verdicts
 
 
 def of(history, names, fresh=None, made=END, groups=None):
@@ -47,3 +49,15 @@ def test_without_a_history_there_are_the_fresh_results(tmp_path):
     fleet = of(None, ["web"], {"web": {"unreachable": True, "msg": "No route to host"}})
     assert (fleet.history, fleet.boxes[0].verdict) == (None, "down")
     assert "There is no history" in page.render(fleet)
+
+
+def test_readings_of_the_future_are_left_out_and_counted(history, monkeypatch):
+    record_verdicts(history, "web", ["ok"], samples=[Sample("memory_used_bytes", "", 5, 10)])
+    ahead = time.time() + 10 * DAY
+    history.record(Reading("web", "health", ahead, "critical", samples=[Sample("memory_used_bytes", "", 9, 10)]))
+    history.record(Reading("web", "state_info", ahead, state={"kernel": "future"}))
+    fleet = of(history, ["web"])
+    (box,) = fleet.boxes
+    assert (box.verdict, box.read, box.samples["memory_used_bytes", ""].value) == ("ok", END, 5)
+    assert (box.state, box.changes, fleet.newest, fleet.ahead) == ({}, (), END, 2)
+    assert "2 readings have a time in the future and are left out" in page.render(fleet)
