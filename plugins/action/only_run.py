@@ -5,9 +5,15 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
+from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import (
+    format_duration,
+    parse_duration,
+    timestamp,
+)
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run
 
@@ -15,18 +21,24 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only
 class ActionModule(FleetAction):
     _requires_connection = False
     _supports_check_mode = True
-    OPTIONS = {"path": {"type": "path", "required": True}}
+    OPTIONS = {"path": {"type": "path", "required": True}, "longest": {"type": "str", "default": "1h"}}
 
     def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        try:
+            longest = parse_duration(options["longest"])
+        except ValueError as error:
+            raise SettingsError(f"longest: {error}") from error
         # Ansible forks a process per task; its parent is the process of the run.
         other = only_run.take(options["path"], os.getppid())
         if other is None:
-            return {"changed": False, "alone": True, "msg": "this run is the only one"}
+            return {"changed": False, "alone": True, "stuck": False, "msg": "this run is the only one"}
+        age = max(0.0, time.time() - other["since"])
+        stuck = age > longest
+        told = f"another run (pid {other['pid']}, since {timestamp(other['since'])}, {format_duration(age)})"
+        advice = f"end it: kill {other['pid']}" if stuck else "this run leaves the boxes to it"
         return {
             "changed": False,
             "alone": False,
-            "msg": (
-                f"another run (pid {other['pid']}, since {timestamp(other['since'])}) has not ended yet: "
-                "this run leaves the boxes to it"
-            ),
+            "stuck": stuck,
+            "msg": f"{told} has not ended yet: {advice}",
         }

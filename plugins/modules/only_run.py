@@ -18,6 +18,10 @@ options:
     description: The file on the controller. Runs with the same file exclude each other.
     type: path
     required: true
+  longest:
+    description: How long a run may take before it counts as stuck, such as V(30m).
+    type: str
+    default: 1h
 extends_documentation_fragment:
   - lifeline.fleet.support
   - lifeline.fleet.support.controller
@@ -47,9 +51,14 @@ alone:
   returned: always
   type: bool
   sample: true
+stuck:
+  description: Whether another run is active and has been for longer than O(longest).
+  returned: always
+  type: bool
+  sample: false
 msg:
-  description: The same in words, with the other run's pid and start time.
+  description: The same in words, with the other run's pid, start time and age.
   returned: always
   type: str
-  sample: "another run (pid 4711, since 2026-01-05T10:00:02Z) has not ended yet: this one leaves the boxes to it"
+  sample: "another run (pid 4711, since 2026-01-05T10:00:02Z, 40 s) has not ended yet: this run leaves the boxes to it"
 """

@@ -1,39 +1,41 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write and read a JSON file on the controller: replaced as a whole, and set aside if it is damaged."""
+"""Keep JSON in a file of the controller's, which is replaced as a whole, and set aside if it is damaged."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
 
-def write(path, value):
-    """Write a value to the file, for its owner only. Raises SettingsError."""
+def write(path: str, value: Any) -> None:
+    """Replace the file's content with a value. Only the owner can read it. Raises SettingsError."""
     try:
         atomic.replace(path, json.dumps(value), mode=0o600, folder_mode=0o700)
     except OSError as error:
         raise SettingsError(f"{path} can't be written: {error.strerror}") from error
 
 
-def read(path, check):
-    """Return the value in the file, None if there is no file, and a remark if the file was damaged.
+def read(path: str, check: Callable[[Any], object]) -> tuple[Any, str | None]:
+    """Return the file's value, None if there is no file, and a warning if the file was damaged.
 
-    `check` raises ValueError for a wrong value. A damaged file is kept under another name. Raises SettingsError if the
-    file can't be read.
+    It is damaged if it isn't JSON, or if `check` raises ValueError for its value. It then gets another name and is
+    kept. Raises SettingsError if the file can't be read.
     """
     try:
         with open(path, encoding="utf-8") as stream:
             text = stream.read()
     except FileNotFoundError:
         return None, None
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError):
-            raise SettingsError(f"{path} can't be read: {error.strerror}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         return None, _set_aside(path, error)
     try:
         value = json.loads(text)
@@ -43,8 +45,8 @@ def read(path, check):
     return value, None
 
 
-def _set_aside(path, why):
-    aside = "%s.damaged-%s" % (path, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+def _set_aside(path: str, why: Exception) -> str:
+    aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     try:
         os.replace(path, aside)
     except OSError as error:

@@ -1,26 +1,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One round trip to a box that may have no memory left: a script for its shell, no Python, no file on the box."""
+"""Run a script on a host in one round trip: no Python and no file on the host."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
 
-def run(action, script):
-    """What the box's shell makes of V(script), one line as in C(_probe): C(stdout), C(stderr), C(rc). V(action) is an action plugin."""
+def run(action: ActionBase, script: str) -> dict[str, Any]:
+    """Run a script, one line for a POSIX shell, and return `stdout`, `stderr` and `rc`. `action` is an action plugin."""
     if action._connection.is_pipelining_enabled():
-        # No terminal in between, and no script in the log of sudo. Any login shell can run this, so that none more is put between, and
-        # output can only be lost on a terminal, so that nothing is to be waited for.
-        return action._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n", executable=False)
-    return action._low_level_execute_command(script)
+        # Standard input keeps the script out of sudo's log, and needs no terminal. Any login shell can run this command.
+        # It needs no shell of Ansible's around it, which would wait for output that only a terminal can lose.
+        answer = action._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n", executable=False)
+    else:
+        answer = action._low_level_execute_command(script)
+    return dict(answer)
 
 
-def reset(connection):
-    """Have no part of the connection that was there before."""
+def reset(connection: ConnectionBase) -> None:
+    """Close a connection that is open from before, so that the next command opens a new one."""
     try:
         connection.reset()
     except (AnsibleError, AttributeError) as error:
-        # Who needs to know finds out on the box whether the connection is new.
+        # A caller that must know finds out on the host whether the connection is new.
         Display().vv(f"the connection can't be reset: {error}")

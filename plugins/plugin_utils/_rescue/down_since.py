@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Since when boxes have been down, in a small file on the controller that many processes may write at once.
+"""Remember since when hosts have been down, in a small file on the controller that many processes may write at once.
 
-It knows when a box was first and last seen down. Between two looks that are too far apart it may have been up: then it counts anew.
+The file has when a host was first and last seen down.
 """
 
 from __future__ import annotations
@@ -11,21 +11,30 @@ import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from typing import TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
-# Who looks more seldom doesn't know that a box was down in between.
+# If looks are further apart than this, a host may have been up in between, and its time down begins anew.
 LONGEST_GAP = 3600
 
 
-def since(path, box, now):
-    """Since when the box has been down, as far as the file tells, or V(now)."""
+class Entry(TypedDict):
+    """When a host was first and last seen down."""
+
+    first: float
+    last: float
+
+
+def since(path: str, box: str, now: float) -> float:
+    """Return since when the host has been down according to the file, or `now`. Raises SettingsError."""
     return _since(_read(path).get(box), now)
 
 
-def note(path, box, is_down, now):
-    """Note that a box is down or up. Returns since when it has been down, or None. Raises SettingsError where the file can't be written."""
+def note(path: str, box: str, is_down: bool, now: float) -> float | None:
+    """Note that a host is down or up. Returns since when it has been down, or None. Raises SettingsError."""
     try:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         with _locked(path):
@@ -43,12 +52,12 @@ def note(path, box, is_down, now):
         raise SettingsError(f"lifeline_reboot_state: {path} can't be written: {error.strerror}") from error
 
 
-def _since(entry, now):
+def _since(entry: Entry | None, now: float) -> float:
     return entry["first"] if entry and 0 <= now - entry["last"] <= LONGEST_GAP else now
 
 
-def _read(path):
-    """What is there and makes sense; the rest is counted anew."""
+def _read(path: str) -> dict[str, Entry]:
+    """Return the entries that make sense; others begin anew."""
     try:
         with open(path) as stream:
             boxes = json.load(stream)
@@ -59,16 +68,16 @@ def _read(path):
     return {box: entry for box, entry in boxes.items() if _is_entry(entry)} if isinstance(boxes, dict) else {}
 
 
-def _is_entry(entry):
+def _is_entry(entry: object) -> bool:
     return isinstance(entry, dict) and all(isinstance(entry.get(key), (int, float)) for key in ("first", "last"))
 
 
 @contextlib.contextmanager
-def _locked(path):
+def _locked(path: str) -> Iterator[None]:
     with open(path + ".lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _write(path, boxes):
+def _write(path: str, boxes: dict[str, Entry]) -> None:
     atomic.replace(path, json.dumps(boxes, indent=1, sort_keys=True), mode=0o600)
