@@ -8,6 +8,8 @@ import io
 import os
 import re
 import tarfile
+from collections.abc import Mapping
+from datetime import datetime
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
@@ -23,7 +25,16 @@ def write(folder: str, name: str, members: Mapping[str, str], now: datetime) -> 
 
     Raises SettingsError if the folder can't be written.
     """
-    # Two runs in the same second are two archives.
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for path, text in sorted(members.items()):
+            _add(archive, f"{name}/{path}", text, now)
+    try:
+        staged = atomic.Staged(
+            os.path.join(folder, name + ".tar.gz"), content.getvalue(), mode=0o600, folder_mode=0o700
+        )
+        try:
+            # Two runs in the same second are two archives.
             return _place(staged.name, folder, name)
         finally:
             staged.discard()

@@ -1,38 +1,45 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which boxes may be away at the same time: at most so many, and of no group more than a share."""
+"""Choose the hosts that may be away at the same time: at most so many, and at most a share of each group."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
-# Every box is in these, and they say nothing of what it is for. A box that is in no other group is counted among all.
+# Every host is in these groups, which say nothing of its purpose. A host in no other group is counted among all.
 _EVERYBODY = ("all", "ungrouped")
 
 
-def batches(wanted, away, groups, serial, share):
-    """The boxes V(wanted) in batches, in their order, and why others are left: a list of lists, and texts by box.
+def batches(
+    wanted: Sequence[str], away: Collection[str], groups: Mapping[str, Collection[str]], serial: object, share: object
+) -> tuple[list[list[str]], dict[str, str]]:
+    """Return the hosts `wanted` in batches, in their order, and the reasons why others are left, by host.
 
-    V(away) are boxes that don't do their work: they are down, or were not rescued. V(groups) maps a group's name to its boxes, V(serial)
-    is how many boxes may be worked on at once, V(share) how many percent of a group may be away, those of V(away) included; one may
-    always, where none is. Raises SettingsError.
+    `away` are hosts that don't do their work: they are down, or were not rescued. `groups` maps a group's name to its
+    hosts, `serial` is how many hosts may be worked on at once, `share` how many percent of a group may be away, those
+    of `away` included; if none is away, one host always may. Raises SettingsError.
     """
-    serial, share = _serial(serial), _share(share)
+    most, percent = _serial(serial), _share(share)
     membership = _membership(wanted, groups)
     room = {
-        name: max(1, len(members) * share // 100) - len(set(away) & set(members)) for name, members in groups.items()
+        name: max(1, int(len(members) * percent // 100)) - len(set(away) & set(members))
+        for name, members in groups.items()
     }
-    made, taken, left = [], [], {}
+    made: list[list[str]] = []
+    taken: list[dict[str, float]] = []
+    left: dict[str, str] = {}
     for box in wanted:
         full = [name for name in membership[box] if room[name] < 1]
         if full:
-            left[box] = _reason(full[0], groups[full[0]], away, share)
+            left[box] = _reason(full[0], groups[full[0]], away, percent)
             continue
         number = next(
             (
                 number
                 for number, batch in enumerate(made)
-                if len(batch) < serial and all(taken[number].get(name, 0) < room[name] for name in membership[box])
+                if len(batch) < most and all(taken[number].get(name, 0) < room[name] for name in membership[box])
             ),
             None,
         )
@@ -46,7 +53,7 @@ def batches(wanted, away, groups, serial, share):
     return made, left
 
 
-def _membership(boxes, groups):
+def _membership(boxes: Iterable[str], groups: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
     found = {}
     for box in boxes:
         names = [name for name, members in groups.items() if box in members]
@@ -54,22 +61,27 @@ def _membership(boxes, groups):
     return found
 
 
-def _reason(name, members, away, share):
+def _reason(name: str, members: Collection[str], away: Collection[str], share: float) -> str:
     gone = [box for box in members if box in set(away)]
-    return f"{len(gone)} of the {len(members)} boxes of {name} {'is' if len(gone) == 1 else 'are'} away already ({', '.join(gone[:5]) + (', ...' if len(gone) > 5 else '')}), and at most {max(1, int(len(members) * share // 100))} may be (lifeline_rescue_share: {share:g} %)"
+    shown = ", ".join(gone[:5]) + (", ..." if len(gone) > 5 else "")
+    return (
+        f"{len(gone)} of the {len(members)} boxes of {name} {'is' if len(gone) == 1 else 'are'} away already ({shown}), "
+        f"and at most {max(1, int(len(members) * share // 100))} may be (lifeline_rescue_share: {share:g} %)"
+    )
 
 
-def _serial(value):
-    if isinstance(value, bool) or not str(value).strip().isdecimal() or int(value) < 1:
+def _serial(value: object) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"lifeline_rescue_serial is {value!r}: it must be a whole number of boxes, 1 or more")
-    return int(value)
+    return int(text)
 
 
-def _share(value):
+def _share(value: object) -> float:
     try:
         number = float(str(value).strip().rstrip("%"))
     except ValueError:
-        number = 0
+        number = 0.0
     if isinstance(value, bool) or not 0 < number <= 100:
         raise SettingsError(
             f"lifeline_rescue_share is {value!r}: it must be a number of percent, more than 0 and at most 100"

@@ -39,8 +39,9 @@ def note(path: str, box: str, is_down: bool, now: float) -> float | None:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         with _locked(path):
             boxes = _read(path)
-            first = _since(boxes.get(box), now) if is_down else None
+            first = None
             if is_down:
+                first = _since(boxes.get(box), now)
                 boxes[box] = {"first": first, "last": now}
             elif box in boxes:
                 del boxes[box]

@@ -8,20 +8,8 @@ from pathlib import PurePath
 
 from source_tree import functions, python_files
 
-NOT_YET = "has none yet"
 # Each with the reason why it needs none.
-WITHOUT = {
-    "plugins/plugin_utils/_files/action_log.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_files/json_file.py": NOT_YET,
-    #
-    #
-    "plugins/plugin_utils/_probe/forks.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_probe/shell.py": NOT_YET,
-    #
-    "plugins/plugin_utils/_rescue/only_run.py": NOT_YET,
-}
+WITHOUT = {}
 
 
 def place_of_test(path):

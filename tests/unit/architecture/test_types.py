@@ -10,28 +10,9 @@ from source_tree import functions, python_files
 
 # Files with functions that have no types yet: whoever annotates the last one removes the line.
 NOT_YET = {
-    "plugins/plugin_utils/_files/action_log.py",
-    #
-    "plugins/plugin_utils/_files/archive.py",
-    #
-    "plugins/plugin_utils/_files/json_file.py",
-    #
-    #
-    "plugins/plugin_utils/_probe/forks.py",
-    #
-    "plugins/plugin_utils/_probe/shell.py",
-    #
     "plugins/plugin_utils/_probe/state.py",
     #
-    #
-    "plugins/plugin_utils/_rescue/batches.py",
-    #
-    "plugins/plugin_utils/_rescue/down_since.py",
-    #
-    "plugins/plugin_utils/_rescue/only_run.py",
-    #
     "plugins/plugin_utils/_rescue/watch.py",
-    #
 }
 
 

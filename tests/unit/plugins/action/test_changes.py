@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import json_file
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run
 from paths import ROOT
 
@@ -117,6 +115,11 @@ def test_another_run_that_goes_on_has_the_boxes_for_itself(watch, tmp_path):
         assert (code, report) == (0, None), output
         assert f"another run (pid {other.pid}" in output
         assert "TASK [Find the changes]" not in output
+        lock = tmp_path / "state" / "watch.json.lock"
+        lock.write_text(json.dumps({**json.loads(lock.read_text()), "since": time.time() - 7000}))
+        code, output, report = watch()
+        assert (code, report) == (2, None), output
+        assert f"1.9 h) has not ended yet: end it: kill {other.pid}" in output
     finally:
         other.kill()
         other.wait()
@@ -142,59 +145,3 @@ def test_what_cannot_be_followed_is_named(watch, variables, reason):
     code, output, report = watch(**variables)
     assert (code, report) == (2, None)
     assert reason in output
-
-
-def test_a_run_is_told_from_a_later_one_of_the_same_number(tmp_path):
-    path = tmp_path / "deep" / "lock"
-    assert only_run.take(str(path), os.getpid()) is None
-    assert only_run.take(str(path), os.getpid()) is None
-    other = only_run.take(str(path), 1)
-    assert other["pid"] == os.getpid()
-    assert abs(time.time() - other["since"]) < 600
-    holder = json.loads(path.read_text())
-    path.write_text(json.dumps({**holder, "birth": "1"}))
-    assert only_run.take(str(path), 1) is None
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    ["", "{", "[]", "null", '{"pid": "x", "birth": 1, "since": 1}', '{"pid": 99999999999, "birth": null, "since": 1}'],
-)
-def test_a_damaged_lock_locks_nobody_out(tmp_path, damaged):
-    path = tmp_path / "lock"
-    path.write_text(damaged)
-    assert only_run.take(str(path), os.getpid()) is None
-
-
-def test_of_many_that_begin_at_once_one_is_alone(tmp_path):
-    script = (
-        "import os, sys; from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run; "
-        "print(only_run.take(sys.argv[1], os.getpid()) is None, flush=True); sys.stdin.read()"
-    )
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, tmp_path / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _run in range(8)
-    ]
-    try:
-        assert sorted(run.stdout.readline().strip() for run in runs) == ["False"] * 7 + ["True"]
-    finally:
-        for run in runs:
-            run.communicate("")
-
-
-def test_what_is_no_text_is_damaged_too(tmp_path):
-    path = tmp_path / "watch.json"
-    path.write_bytes(b"\xff\xfe{}")
-    value, aside = json_file.read(str(path), lambda value: None)
-    assert value is None
-    assert "was damaged" in aside
-    assert not path.exists()
-    assert json_file.read(str(path), lambda value: None) == (None, None)
-
-
-def test_a_file_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="file/watch.json can't be written: File exists"):
-        json_file.write(str(tmp_path / "file" / "watch.json"), {})

@@ -1,0 +1,19 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run has in its memory is not collected in its forks."""
+
+from __future__ import annotations
+
+import gc
+
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import forks
+
+
+def test_what_is_there_is_frozen():
+    before = gc.get_freeze_count()
+    kept = [[] for _ in range(1000)]
+    try:
+        forks.spare()
+        assert gc.get_freeze_count() >= before + len(kept)
+    finally:
+        gc.unfreeze()
