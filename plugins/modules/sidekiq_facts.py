@@ -72,7 +72,7 @@ ansible_facts:
       type: dict
       contains:
         memory_bytes:
-          description: Memory that the host can use: its RAM, or the limit of its control group if that is lower.
+          description: Memory that the host can use, its RAM or the limit of its control group if that is lower.
           type: int
         systemd_version:
           description: The version of systemd; V(null) without it.

@@ -315,7 +315,7 @@ sidekiq:
       type: int
       sample: 1
     vanished:
-      description: Processes without a heartbeat for a minute that did not sign off: they were probably killed.
+      description: Processes without a heartbeat for a minute that did not sign off, because they were probably killed.
       type: list
       elements: str
       sample: []

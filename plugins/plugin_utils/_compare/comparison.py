@@ -142,7 +142,9 @@ def compare(
                     "unread": [{"box": box, "parts": list(one.unread)} for box, one in read.items() if one.unread],
                     "changes": _changes(read, ignored),
                     "known_since": [
-                        {"box": box, "time": timestamp(one.known)} for box, one in read.items() if one.known is not None
+                        {"box": box, "time": timestamp(one.known) or ""}
+                        for box, one in read.items()
+                        if one.known is not None
                     ],
                 }
             )
@@ -204,8 +206,8 @@ def _changes(read: Mapping[str, Read], ignored: Sequence[str]) -> list[ChangeRep
                 "name": name,
                 "before": seen[0][2],
                 "after": seen[0][3],
-                "first": timestamp(seen[0][0]),
-                "last": timestamp(seen[-1][0]),
+                "first": timestamp(seen[0][0]) or "",
+                "last": timestamp(seen[-1][0]) or "",
                 "boxes": sorted({one[1] for one in seen}),
             }
         )

@@ -1,18 +1,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a box is made of, as one dictionary of names and texts: C(kernel), C(package:openssl), C(sysctl:vm.swappiness) and so on.
+"""Parse what a host is made of, as texts by name: `kernel`, `package:openssl`, `sysctl:vm.swappiness` and so on.
 
-Only what stays the same until somebody or something changes it is state: what counts, what comes and goes by itself, and what must be
-another on every box (names, numbers of machines, addresses) is left out here, each with its reason.
+State is what stays the same until it is changed. Counters, what comes and goes by itself, and what differs on every host
+(names, machine ids, addresses) are left out, each with its reason.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.state_script import Part
 
 _FILE = re.compile(r"^==> (/\S+) <==\n", re.MULTILINE)
 
@@ -102,14 +105,17 @@ _SHORT = {
 }
 
 
-def parse(parts, workers=(), apps=False):
-    """The state as texts by name, the prefixes of which that is all, and the names of what could not be read, or not as a whole.
+def parse(
+    parts: Mapping[str, Part], workers: Iterable[Mapping[str, Any]] = (), apps: bool = False
+) -> tuple[dict[str, str], tuple[str, ...], list[str]]:
+    """Return the state as texts by name, the prefixes that were read whole, and the names of what was not.
 
-    V(parts) is what C(_state_probe.parts) returns; V(workers) are dictionaries with C(name) and C(pids), as health returns them; V(apps)
-    says whether there are applications whose locks are wanted.
+    `parts` is what `state_script.parts` returns; `workers` are dictionaries with `name` and `pids`, as health returns
+    them; `apps` tells whether there are applications whose locks are wanted.
     """
     state = _box(parts)
-    whole, unread = [], [] if _is_whole(parts, "files") else ["files"]
+    whole: list[str] = []
+    unread = [] if _is_whole(parts, "files") else ["files"]
     if _is_whole(parts, "files"):
         whole += ["cmdline:", "locale:", "mount:"]
     for name, prefix, parse_one, needed in (
@@ -132,15 +138,15 @@ def parse(parts, workers=(), apps=False):
     return state, tuple(whole), unread
 
 
-def _is_whole(parts, name):
+def _is_whole(parts: Mapping[str, Part], name: str) -> bool:
     return name in parts and parts[name].whole
 
 
-def _text(parts, name):
+def _text(parts: Mapping[str, Part], name: str) -> str:
     return parts[name].text if name in parts else ""
 
 
-def _box(parts):
+def _box(parts: Mapping[str, Part]) -> dict[str, str]:
     found = _FILE.split(_text(parts, "files"))
     files = {path: text.strip() for path, text in zip(found[1::2], found[2::2])}
     release = _assignments(files.get("/etc/os-release", ""))
@@ -168,27 +174,27 @@ def _box(parts):
     return {name: value for name, value in state.items() if value}
 
 
-def _assignments(text):
-    """The variables of a file that a shell could read."""
+def _assignments(text: str) -> dict[str, str]:
+    """Return the variables of a file that a shell could read."""
     pairs = (line.strip().partition("=") for line in text.splitlines() if not line.lstrip().startswith("#"))
     return {name: value.strip("\"'") for name, equals, value in pairs if equals}
 
 
-def _timezone(link, written):
-    """What the link says, which is what counts; many boxes have a copy instead of one, and then the name is only in Debian's file."""
+def _timezone(link: str, written: str | None) -> str:
+    """Return the time zone by the link, which counts; a host with a copy instead has the name only in Debian's file."""
     _folder, found, name = link.strip().rpartition("/zoneinfo/")
     # Without either the C library takes UTC.
     return re.sub(r"\A(posix|right)/", "", name) if found else written or "UTC"
 
 
-def _chosen(text):
-    """The one in brackets, as the kernel lists what there is."""
+def _chosen(text: str | None) -> str | None:
+    """Return the choice that the kernel puts into brackets."""
     found = re.search(r"\[([^\]]+)\]", text or "")
     return found.group(1) if found else None
 
 
-def _cmdline(text):
-    state = {}
+def _cmdline(text: str) -> dict[str, str]:
+    state: dict[str, str] = {}
     for word in text.split():
         name, equals, value = word.partition("=")
         if name in _OF_THIS_BOX or not re.match(r"[A-Za-z]", name):
@@ -200,7 +206,7 @@ def _cmdline(text):
     return state
 
 
-def _mount_options(text):
+def _mount_options(text: str) -> dict[str, str]:
     mounts = mountinfo.parse(text)
     state = {}
     for shown in disks_mounts.file_systems(mounts):
@@ -216,8 +222,8 @@ def _mount_options(text):
     return state
 
 
-def _packages(parts):
-    found = {}
+def _packages(parts: Mapping[str, Part]) -> dict[str, str]:
+    found: dict[str, dict[tuple[str, str], str]] = {}
     for line in _text(parts, "packages").splitlines():
         fields = line.split(" ", 3)
         if len(fields) < 4:
@@ -236,8 +242,8 @@ def _packages(parts):
     return {name: ", ".join(sorted(set(versions.values()))) for name, versions in found.items()}
 
 
-def _sysctls(parts):
-    found = {}
+def _sysctls(parts: Mapping[str, Part]) -> dict[str, str]:
+    found: dict[str, str] = {}
     for line in _text(parts, "sysctls").splitlines():
         name, equals, value = line.partition(" = ")
         if equals and not _VOLATILE.match(name):
@@ -246,7 +252,7 @@ def _sysctls(parts):
     return found
 
 
-def _units(parts):
+def _units(parts: Mapping[str, Part]) -> dict[str, str]:
     states = {}
     for line in _text(parts, "unit_files").splitlines():
         fields = line.split()
@@ -264,8 +270,8 @@ def _units(parts):
     return found
 
 
-def _activity(values, state):
-    """Whether a unit runs or has failed, where that is for longer; None where it is neither, or comes and goes by itself."""
+def _activity(values: Mapping[str, str], state: str) -> str | None:
+    """Return whether a unit runs or has failed; None if it is neither, or comes and goes by itself."""
     active = values.get("ActiveState", "")
     if active == "failed":
         return "failed"
@@ -279,8 +285,8 @@ def _activity(values, state):
     return "active" if active in ("active", "reloading", "refreshing") else None
 
 
-def _own_units(parts):
-    """The files that somebody has put below /etc, by checksum: what is in them is another question."""
+def _own_units(parts: Mapping[str, Part]) -> dict[str, str]:
+    """Return the checksums of the unit files below /etc."""
     found = {}
     for line in _text(parts, "own_units").splitlines():
         match = _CHECKSUM.match(line)
@@ -289,8 +295,8 @@ def _own_units(parts):
     return found
 
 
-def _gems(parts):
-    found = {}
+def _gems(parts: Mapping[str, Part]) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
     for line in _text(parts, "gems").splitlines():
         match = _GEM.match(line)
         if match:
@@ -298,9 +304,9 @@ def _gems(parts):
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
 
 
-def _locked(parts):
-    """The gems that Bundler has settled on: in a lock, those with four blanks before them; what they need stands deeper."""
-    found = {}
+def _locked(parts: Mapping[str, Part]) -> dict[str, str]:
+    """Return the gems that Bundler has chosen: in a lock, those with four blanks before them; their needs stand deeper."""
+    found: dict[str, set[str]] = {}
     for line in _text(parts, "lock").splitlines():
         match = _LOCKED.match(line)
         if match:
@@ -308,11 +314,11 @@ def _locked(parts):
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
 
 
-def _worker(parts, worker):
-    """What holds for a worker's processes; where they differ among each other, all of it."""
+def _worker(parts: Mapping[str, Part], worker: Mapping[str, Any]) -> dict[str, str]:
+    """Return what holds for a worker's processes, and all of it if they differ among each other."""
     name = worker["name"]
     state = _limits(name, [_text(parts, f"limits/{pid}") for pid in worker["pids"]])
-    found = {}
+    found: dict[str, list[str]] = {}
     for pid in worker["pids"]:
         program = _text(parts, f"exe/{pid}").strip()
         if program:
@@ -325,8 +331,8 @@ def _worker(parts, worker):
     return state
 
 
-def _limits(name, texts):
-    found = {}
+def _limits(name: str, texts: Iterable[str]) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
     for text in texts:
         for limit, values in processes.parse_limits(text).items():
             if limit in _SHORT:

@@ -1,11 +1,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From look to look: what has appeared, worsened, eased or cleared, and which boxes may be rescued now.
+"""Compare one look with the last: what has appeared, worsened, eased or cleared, and which hosts may be rescued now.
 
-Pure: what was known and what was seen go in, what is worth saying and what is known now come out. What is known is plain JSON.
+Pure functions: what was known and what was seen go in; what to report and what is known now come out, as plain JSON.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
@@ -13,21 +16,26 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 UNREACHABLE = "unreachable"
 UNJUDGED = "unjudged"
 
-# What is said again while it lasts; who has asked for a warning has it.
+# Reported again while they last. A warning is not.
 _PRESSING = ("down", "critical", "unknown")
-# What is known of a box that nobody has looked at for so long is forgotten.
+# What is known of a host is forgotten if the host was not looked at for so long.
 _FORGOTTEN = 30 * 86400
 _HOUR = 3600
 _DETAILS = ("severity", "message", "value", "threshold", "unit")
 
+Known = dict[str, Any]
+# A finding of health, an entry of what is known, or a change: a finding with more keys.
+Found = dict[str, Any]
+Key = tuple[str, str | None]
 
-def empty():
-    """What is known before the first look."""
+
+def empty() -> Known:
+    """Return what is known before the first look."""
     return {"boxes": {}, "rescued": {}}
 
 
-def check(known):
-    """Raise ValueError where V(known) is not what C(changes) gives back."""
+def check(known: Mapping[str, Any]) -> None:
+    """Raise ValueError if `known` is not what `changes` returns."""
     try:
         for box in known["boxes"].values():
             float(box["looked"])
@@ -41,16 +49,16 @@ def check(known):
         raise ValueError(f"it is not what a watch remembers: {error!r}") from error
 
 
-def findings(box, result):
-    """What health's V(result) says is wrong with a box. One that is not reached, or not judged, has that as its only finding."""
+def findings(box: str, result: Mapping[str, Any]) -> list[Found]:
+    """Return the findings of a result of health. A host that is not reached or not judged has that as its only one."""
     if result.get("unreachable"):
         return [_own(UNREACHABLE, _table.down(box, result))]
     if "verdict" not in result:
         return [_own(UNJUDGED, _table.unknown(box, result))]
-    return result["findings"]
+    return list(result["findings"])
 
 
-def _own(name, row):
+def _own(name: str, row: _table.Row) -> Found:
     return {
         "check": name,
         "severity": row.verdict,
@@ -62,18 +70,20 @@ def _own(name, row):
     }
 
 
-def changes(known, looks, now, settle=2, remind=1800):
-    """What is worth saying after a look, and what is known then.
+def changes(
+    known: Known, looks: Mapping[str, Sequence[Found]], now: float, settle: int = 2, remind: float = 1800
+) -> tuple[list[Found], Known]:
+    """Return the changes to report after a look, the worst first, and what is known then.
 
-    V(looks) is what C(findings) returned, by box; who was not looked at stays as known. A finding is said when it appears or gets worse,
-    at once, and when it has been less or gone for V(settle) looks in a row, so that one that comes and goes is said once. What
-    presses is said again every V(remind) seconds while it lasts; 0 says it never.
+    `looks` is what `findings` returned, by host; a host that was not looked at stays as it was known. A finding is
+    reported at once when it appears or gets worse. It is reported as eased or cleared after `settle` looks in a row, so
+    one that comes and goes is reported once. A pressing one is reported again every `remind` seconds; 0 means never.
     """
-    said = []
+    said: list[Found] = []
     boxes = {name: box for name, box in known["boxes"].items() if now - box["looked"] < _FORGOTTEN}
     for name, seen in looks.items():
         before = {(entry["check"], entry["subject"]): entry for entry in boxes.get(name, {}).get("findings", ())}
-        after = []
+        after: list[Found] = []
         current = _worst(seen)
         gone = [key for key in before if key not in current]
         untold = _untold(current, gone)
@@ -90,9 +100,9 @@ def changes(known, looks, now, settle=2, remind=1800):
     return sorted(said, key=lambda change: -_rank(change["severity"])), {**known, "boxes": boxes}
 
 
-def _worst(seen):
-    """One finding a check and subject: of two processes of the same name, the one that is worse off."""
-    worst = {}
+def _worst(seen: Iterable[Found]) -> dict[Key, Found]:
+    """Return one finding per check and subject: of two processes of one name, the worse one."""
+    worst: dict[Key, Found] = {}
     for finding in seen:
         key = finding["check"], finding["subject"]
         if key not in worst or _rank(finding["severity"]) > _rank(worst[key]["severity"]):
@@ -100,8 +110,8 @@ def _worst(seen):
     return worst
 
 
-def _untold(current, gone):
-    """Of what was not seen this time, what the look could not tell: a box that was not reached, or not judged, may still have it."""
+def _untold(current: Mapping[Key, Found], gone: list[Key]) -> list[Key]:
+    """Return the findings that this look could not tell: a host that was not reached or judged may still have them."""
     if (UNREACHABLE, None) in current:
         return gone
     if (UNJUDGED, None) in current:
@@ -109,9 +119,12 @@ def _untold(current, gone):
     return []
 
 
-def _compare(entry, finding, now, settle, remind):
-    """A change or None, and what is known of the finding then, None where it is over."""
+def _compare(
+    entry: Found | None, finding: Found | None, now: float, settle: int, remind: float
+) -> tuple[Found | None, Found | None]:
+    """Return a change or None, and what is known of the finding then, None if it is over."""
     if entry is None:
+        assert finding is not None
         entry = {
             "check": finding["check"],
             "subject": finding["subject"],
@@ -128,19 +141,20 @@ def _compare(entry, finding, now, settle, remind):
             return None, entry
         if finding is None:
             return _change("cleared", {**entry, "severity": "ok"}, had), None
+    assert finding is not None
     entry = {**entry, "better": 0, **{name: finding[name] for name in _DETAILS}}
     if finding["severity"] != had:
-        # Since when it has been as it is now.
+        # `since` is when it became as it is now.
         entry.update(since=now, said=now)
         return _change("worsened" if _rank(finding["severity"]) > _rank(had) else "eased", entry, had), entry
-    # A clock that was put back must not make it silent.
+    # A clock that was set back must not silence it.
     if remind and had in _PRESSING and not 0 <= now - entry["said"] < remind:
         entry["said"] = now
         return _change("lasts", entry, had), entry
     return None, entry
 
 
-def _change(kind, entry, was):
+def _change(kind: str, entry: Found, was: str | None) -> Found:
     return {
         "change": kind,
         "check": entry["check"],
@@ -151,8 +165,8 @@ def _change(kind, entry, was):
     }
 
 
-def tell(change):
-    """A change in words, one line."""
+def tell(change: Found) -> str:
+    """Return a change in words, on one line."""
     box, severity, was, message = change["box"], change["severity"], change["was"], " ".join(change["message"].split())
     if change["change"] == "cleared":
         return (
@@ -163,16 +177,19 @@ def tell(change):
     return "%s %s: %s" % (box, severity if was is None else "%s, was %s" % (severity, was), message)
 
 
-def rescues(known, looks, now, window, most):
-    """Which boxes may be rescued now, why the other critical ones may not, and what is known then.
+def rescues(
+    known: Known, looks: Mapping[str, Sequence[Found]], now: float, window: float, most: int
+) -> tuple[list[str], dict[str, str], Known]:
+    """Return the hosts that may be rescued now, why the other critical ones may not, and what is known then.
 
-    A box is rescued once in V(window) seconds, and no more than V(most) rescues begin in an hour.
+    A host is rescued once in `window` seconds, and at most `most` rescues begin in an hour.
     """
     times = {
         box: [time for time in past if 0 <= now - time < max(window, _HOUR)] for box, past in known["rescued"].items()
     }
     room = most - sum(now - time < _HOUR for past in times.values() for time in past)
-    chosen, held = [], {}
+    chosen: list[str] = []
+    held: dict[str, str] = {}
     for box, seen in looks.items():
         if not any(finding["severity"] == "critical" for finding in seen):
             continue
@@ -188,6 +205,6 @@ def rescues(known, looks, now, window, most):
     return chosen, held, {**known, "rescued": {box: past for box, past in times.items() if past}}
 
 
-def _rank(severity):
-    """How bad it is. Raises ValueError."""
+def _rank(severity: str) -> int:
+    """Return how bad a severity is. Raises ValueError for any other word."""
     return len(_table.VERDICTS) - _table.VERDICTS.index(severity)

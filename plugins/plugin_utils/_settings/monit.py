@@ -170,7 +170,7 @@ def _worker(worker: Worker, thresholds: Thresholds, alarm: str) -> Check:
     }
 
 
-def share(size: str | int, percent: float) -> str:
+def share(size: str | int | float, percent: float) -> str:
     """Return a percentage of a size as the value of a monit rule.
 
     `size` is a number of bytes, a size, or a percentage of the memory.

@@ -8,13 +8,6 @@ import re
 
 from source_tree import functions, python_files
 
-# Files with functions that have no types yet: whoever annotates the last one removes the line.
-NOT_YET = {
-    "plugins/plugin_utils/_probe/state.py",
-    #
-    "plugins/plugin_utils/_rescue/watch.py",
-}
-
 
 def unannotated(path):
     """Return the names of the functions of a file that lack the type of an argument or of the result."""
@@ -40,5 +33,4 @@ def _lacks(function):
 def test_functions_are_annotated():
     files = python_files("plugins/module_utils", "plugins/plugin_utils")
     lacking = {path: names for path in files if (names := unannotated(path))}
-    assert {path: names for path, names in lacking.items() if path not in NOT_YET} == {}
-    assert NOT_YET - lacking.keys() == set(), "annotated by now: remove it from the list"
+    assert lacking == {}
