@@ -263,10 +263,12 @@ ansible_facts:
           description: The same as a share of RV(ignore:limit_bytes).
           type: float
           sample: 42.59
-        limit_is_host:
-          description: Whether the last three are those of the RAM, not those of a control group.
-          type: bool
-          sample: true
+        ram_available_percent:
+          description:
+            - RV(ignore:available_bytes) as a share of the RAM without the pool of huge pages. It may be less than
+              RV(ignore:limit_available_percent), if the whole host is short of memory and a control group is not.
+          type: float
+          sample: 42.59
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -83,7 +83,7 @@ class Memory(TypedDict):
     limit_bytes: Optional[int]
     limit_available_bytes: Optional[int]
     limit_available_percent: Optional[float]
-    limit_is_host: bool
+    ram_available_percent: Optional[float]
 
 
 # --- lifeline_kernel

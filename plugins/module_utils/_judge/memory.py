@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Memory, Pressure
@@ -25,12 +25,13 @@ def judge(
     thresholds: Thresholds,
     lxcfs: bool,
 ) -> None:
-    left = memory["limit_available_bytes"]
+    left, limit, share = _scarcest(memory)
     found.hold(
         "memory_available_percent",
-        memory["limit_available_percent"],
-        f"only {size_text(left)} of {size_text(memory['limit_bytes'])} memory available"
-        f"{'' if memory['limit_is_host'] else ' (control group limit)'}{_largest(table)}",
+        share,
+        f"only {size_text(left)} of {size_text(limit)} memory available"
+        f"{'' if limit == memory['total_bytes'] or memory['cgroup'] is None else ' (control group limit)'}"
+        f"{_largest(table)}",
         left=None if left is None else left / _MIB,
     )
     _stalls(found, pressure)
@@ -44,6 +45,14 @@ def judge(
             f"the kernel itself holds {size_text(memory['slab_unreclaimable_bytes'])} that it can't give back "
             "(unreclaimable slab)",
         )
+
+
+def _scarcest(memory: Memory) -> Tuple[Optional[int], Optional[int], Optional[float]]:
+    """Return what is left, of how much, and as a share: of the control group's limit, or of the RAM if less is left there."""
+    share, ram_share = memory["limit_available_percent"], memory["ram_available_percent"]
+    if share is not None and ram_share is not None and ram_share < share:
+        return memory["available_bytes"], memory["total_bytes"], ram_share
+    return memory["limit_available_bytes"], memory["limit_bytes"], share
 
 
 def _stalls(found: Findings, pressure: Pressure) -> None:
@@ -75,7 +84,7 @@ def _is_short(memory: Memory, pressure: Pressure, thresholds: Thresholds) -> boo
         return True
     if not pressure["since_boot"] and (pressure["swap_in_bytes_per_second"] or 0) >= _SWAP_IN:
         return True
-    available, low = memory["limit_available_percent"], _first(thresholds["memory_available_percent"])
+    available, low = _scarcest(memory)[2], _first(thresholds["memory_available_percent"])
     return available is not None and low is not None and CHECKS["memory_available_percent"].reached(available, low)
 
 

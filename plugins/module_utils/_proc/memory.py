@@ -105,34 +105,31 @@ def parse(sources: Sources) -> Memory:
         "limit_bytes": limit.limit,
         "limit_available_bytes": limit.available,
         "limit_available_percent": limit.share,
-        "limit_is_host": limit.is_host,
+        "ram_available_percent": limit.ram_share,
     }
 
 
 class _Limit(NamedTuple):
-    """The usable memory, how much of it is left, and whether the limit is the RAM or a control group's."""
+    """The usable memory, how much of it is left, and the share of the RAM that is left whatever a control group says."""
 
     limit: Optional[int]
     available: Optional[int]
     share: Optional[float]
-    is_host: bool
+    ram_share: Optional[float]
 
 
 def _limit(
     total: Optional[int], available: Optional[int], pool: Optional[int], ceiling: Optional[MemoryCeiling]
 ) -> _Limit:
-    """Return the limit that leaves less: the RAM without the pool of huge pages, or that of the control group."""
-    limit = total
-    if limit is not None and pool is not None and pool < limit:
-        limit -= pool
-    host = _Limit(limit, available, percent(available, limit), True)
+    """Return what may be used: the control group's limit, if there is one, else the RAM without the pool of huge pages."""
+    ram = total
+    if ram is not None and pool is not None and pool < ram:
+        ram -= pool
+    share = percent(available, ram)
     if ceiling is None:
-        return host
+        return _Limit(ram, available, share, share)
     left = ceiling["available_bytes"] if available is None else min(ceiling["available_bytes"], available)
-    group = _Limit(ceiling["limit_bytes"], left, percent(left, ceiling["limit_bytes"]), False)
-    if host.share is None or (group.share is not None and group.share <= host.share):
-        return group
-    return host
+    return _Limit(ceiling["limit_bytes"], left, percent(left, ceiling["limit_bytes"]), share)
 
 
 def _reclaimable_arc(sources: Sources) -> Optional[int]:

@@ -14,7 +14,10 @@ FACTS = {
     "limit_bytes": 16 * GIB,
     "limit_available_bytes": 8 * GIB,
     "limit_available_percent": 50.0,
-    "limit_is_host": True,
+    "ram_available_percent": 50.0,
+    "available_bytes": 8 * GIB,
+    "total_bytes": 16 * GIB,
+    "cgroup": None,
     "slab_unreclaimable_percent": 1.0,
     "slab_unreclaimable_bytes": 1 << 20,
     "overcommit_mode": "heuristic",
@@ -39,8 +42,16 @@ def judged(pressure=None, lxcfs=False, **facts):
     [(51, 5.0, None), (6, 9.0, "warning"), (2, 9.0, "critical"), (0.03, 12.0, "warning"), (0.03, 2.0, "critical")],
 )
 def test_little_memory_is_little_as_a_share_and_as_such(left_gib, share, severity):
-    found = judged(limit_available_bytes=int(left_gib * GIB), limit_available_percent=share)
+    found = judged(
+        limit_available_bytes=int(left_gib * GIB), limit_available_percent=share, ram_available_percent=share
+    )
     assert found.get("memory_available_percent") == severity
+
+
+def test_a_host_that_is_shorter_of_memory_than_the_control_group_decides():
+    short = {"cgroup": {}, "ram_available_percent": 2.0, "available_bytes": GIB // 3}
+    assert judged(**short) == {"memory_available_percent": "critical"}
+    assert judged(**{**short, "ram_available_percent": 60.0}) == {}
 
 
 def test_a_swap_full_of_cold_pages_is_a_warning():
@@ -50,7 +61,7 @@ def test_a_swap_full_of_cold_pages_is_a_warning():
 @pytest.mark.parametrize(
     "worse",
     [
-        {"limit_available_percent": 20.0},
+        {"limit_available_percent": 20.0, "ram_available_percent": 20.0},
         {"pressure": {"pressure": {"memory": {**CALM, "some_avg60_percent": 9.0}}}},
         {"pressure": {"since_boot": False}},
     ],
