@@ -77,6 +77,8 @@ class Lab:
         boxes = []
         for suite in suites if "each_suite" in entry else ():
             boxes.append(Box(f"{self.name}-{suite}", kinds[entry["each_suite"]], suite, _login(entry, suite)))
+        for number in range(len(boxes), entry.get("at_least", 0)):
+            boxes.append(dataclasses.replace(boxes[0], name=f"{boxes[0].name}-{number + 1}"))
         taken = itertools.cycle(suites)
         count = {name: itertools.count(1) for name in kinds}
         for name in entry["boxes"]:

@@ -36,6 +36,16 @@ def test_several_hosts_of_a_kind_have_numbers():
     assert names[:3] == ["rescue-1", "rescue-2", "rescue-idle"]
 
 
+def test_a_scenario_that_needs_two_hosts_has_them_on_one_release():
+    names = {
+        suites: [box.name for box in Lab("fail2ban").boxes(suites)] for suites in (("trixie",), ("bookworm", "trixie"))
+    }
+    assert names == {
+        ("trixie",): ["fail2ban-trixie", "fail2ban-trixie-2"],
+        ("bookworm", "trixie"): ["fail2ban-bookworm", "fail2ban-trixie"],
+    }
+
+
 def test_only_some_kinds_have_the_unit_of_a_worker():
     kinds = TABLE["kinds"]
     shipped = {
