@@ -56,7 +56,8 @@ def _host_vars(box):
     return {
         "ansible_host": box["lifeline-lab.address"],
         "ansible_user": box["lifeline-lab.login"],
-        "ansible_become": box["lifeline-lab.login"] != "root",
+        # Not for root: a variable that is false would win over the keyword of a play.
+        **({} if box["lifeline-lab.login"] == "root" else {"ansible_become": True}),
         "lab_suite": box["lifeline-lab.suite"],
         "lab_kind": box["lifeline-lab.kind"],
         "lab_purpose": box["lifeline-lab.purpose"],

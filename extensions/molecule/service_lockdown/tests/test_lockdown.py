@@ -247,7 +247,7 @@ def test_health_reports_unexpected_services_if_the_expected_ones_are_set(health)
 
 
 def test_health_reports_no_service_whose_process_it_cannot_see(health):
-    assert health([{"name": "apache2"}], ansible_user="ops") == {}
+    assert health([{"name": "apache2"}], ansible_user="ops", ansible_become=False) == {}
 
 
 def test_exactly_the_unexpected_services_are_found(listeners, unit):
@@ -282,7 +282,8 @@ def test_every_socket_of_ss_is_found(host, listeners):
 
 
 def test_without_privileges_it_reports_what_it_cannot_see(host):
-    answer = host.ansible("lifeline.fleet.listener_facts", check=False, extra_vars={"ansible_user": "ops"})
+    login = {"ansible_user": "ops", "ansible_become": False}
+    answer = host.ansible("lifeline.fleet.listener_facts", check=False, extra_vars=login)
     facts = answer["ansible_facts"]["lifeline_listeners"]
     assert facts["unreadable"] == facts["listeners_total"] > 0
 
