@@ -26,9 +26,9 @@ def violations(value, shape, place=""):
             return [f"{place}: {type(value).__name__} is not a dict"]
         keys = [line for key in value for line in violations(key, arguments[0], f"{place} key {key!r}")]
         return keys + [line for key in value for line in violations(value[key], arguments[1], f"{place}[{key!r}]")]
-    if shape is float and type(value) is int:
+    if shape is float and isinstance(value, int) and not isinstance(value, bool):
         return []
-    return [] if type(value) is shape else [f"{place}: {value!r} is not {getattr(shape, '__name__', shape)}"]
+    return [] if value.__class__ is shape else [f"{place}: {value!r} is not {getattr(shape, '__name__', shape)}"]
 
 
 def _dictionary(value, shape, place):

@@ -116,7 +116,7 @@ ansible_facts:
             name:
               description:
                 - Name of the process that was killed, at most 15 bytes, chosen by the process itself.
-                - In this and all other names and paths, control characters are escaped as in V(\x0a).
+                - In this and all other names and paths, control characters are escaped as in C(\x0a).
               type: str
               returned: success
               sample: ruby

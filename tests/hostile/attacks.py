@@ -80,7 +80,7 @@ def silent_arguments():
     Reading its command line blocks on kernels before 4.17 and unpatched ones (CVE-2018-1120).
     """
     silent_mount.mount("/tmp/silent", user=1000)
-    for _ in range(2):
+    for _turn in range(2):
         child = _fork()
         if child == 0:
             # Many arguments keep the stack in use and the arguments on different pages.
@@ -112,7 +112,7 @@ def sockets():
     child = _fork()
     if child == 0:
         opened = []
-        for _ in range(limit):
+        for _turn in range(limit):
             one = socket.socket()
             one.bind(("127.0.0.1", 0))
             one.listen()
@@ -124,14 +124,14 @@ def sockets():
 
 def processes():
     """Have a thousand processes."""
-    for _ in range(1000):
+    for _turn in range(1000):
         _named("lifeline-many " + "z" * 400)
 
 
 def small_stack():
     """Leave commands little room for arguments."""
     resource.setrlimit(resource.RLIMIT_STACK, (400 << 10, 400 << 10))
-    for _ in range(150):
+    for _turn in range(150):
         _named("lifeline-many " + "z" * 400)
 
 

@@ -27,7 +27,7 @@ def main() -> None:
         subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
     getattr(attacks, attack)()
     before, seconds = _processes(), []
-    for _ in range(looks):
+    for _turn in range(looks):
         began = time.monotonic()
         # As with sshd, the look ends when nothing holds its output open any more.
         done = subprocess.run(
@@ -47,7 +47,7 @@ def _processes() -> dict[int, str]:
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            head, _, rest = path.read_text(errors="replace").rpartition(")")
+            head, _closed, rest = path.read_text(errors="replace").rpartition(")")
         except OSError:
             continue
         if rest.split()[0] != "Z":

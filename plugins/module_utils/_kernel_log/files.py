@@ -13,7 +13,7 @@ import gzip
 import os
 import subprocess
 from types import ModuleType
-from typing import IO, Callable, ContextManager, List, Protocol, Sequence, Tuple
+from typing import IO, Callable, ContextManager, List, Protocol, Sequence, Tuple, cast
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 
@@ -71,8 +71,7 @@ class _Zstd:
             )
         except OSError as error:
             raise OSError(error.errno, f"the program zstd could not be started: {reason(error)}") from error
-        assert self._program.stdout is not None
-        self._output: IO[bytes] = self._program.stdout
+        self._output = cast(IO[bytes], self._program.stdout)
         self._ended = False
 
     def read(self, size: int) -> bytes:

@@ -29,7 +29,7 @@ USAGE = "usage: lifeline-metrics SETTINGS [FILE]: writes to FILE, or to the stan
 def main(arguments: Sequence[str]) -> int:
     """Run the program and return its exit code."""
     if not 1 <= len(arguments) <= 2:
-        print(USAGE, file=sys.stderr)
+        sys.stderr.write(f"{USAGE}\n")
         return 2
     path = arguments[0]
     try:
@@ -37,12 +37,12 @@ def main(arguments: Sequence[str]) -> int:
             settings = exporter_settings.parse(stream.read())
         text = export(settings)
         if len(arguments) == 1:
-            print(text, end="")
+            sys.stdout.write(text)
             return 0
         path = arguments[1]
         _write(path, text)
     except (OSError, ValueError) as error:
-        print(f"lifeline-metrics: {path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        sys.stderr.write(f"lifeline-metrics: {path}: {getattr(error, 'strerror', None) or error}\n")
         return 1
     return 0
 

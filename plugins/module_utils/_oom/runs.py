@@ -205,7 +205,7 @@ class Runs:
         reports: dict[int, deque[Run]] = {}
         for run in self.all:
             if run.waits:
-                for pid in {run.named_pid, run.selected.pid if run.selected else None}:
+                for pid in dict.fromkeys((run.named_pid, run.selected.pid if run.selected else None)):
                     if pid is not None:
                         reports.setdefault(pid, deque()).append(run)
         for run in self.all:

@@ -108,7 +108,8 @@ class Door:
         server: Server,
     ) -> str:
         """Make the changes after the timer has been armed; return the token that confirms them."""
-        assert self._session is not None
+        if self._session is None:
+            raise AssertionError("a change was armed without a session to confirm it")
         pending = change.Change(
             daemon.files,
             (table.text or firewall.REMOVAL) if closes else None,

@@ -239,7 +239,7 @@ class History:
             " AND taken > ? AND taken <= ? ORDER BY taken, name",
             [box, since, _latest()],
         )
-        return states.changes(self._known(box, since), since, [(taken, name, value) for taken, name, value in rows])
+        return states.changes(self._known(box, since), since, list(rows))
 
     def _known(self, box: str, at: float) -> dict[str, str | None]:
         return self.database.safely(lambda: states.known(self.database.connection, box, at))

@@ -32,7 +32,8 @@ def insert(connection: sqlite3.Connection, reading: Reading) -> int:
         "INSERT INTO readings (box, taken, source, verdict, booted) VALUES (?, ?, ?, ?, ?)",
         [box, taken, reading.source, reading.verdict, storable.number(reading.booted)],
     ).lastrowid
-    assert number is not None
+    if number is None:
+        raise AssertionError("SQLite gave the reading no number")
     _insert_samples(connection, box, number, list(reading.samples))
     _insert_findings(connection, number, reading.findings)
     _insert_kills(connection, box, number, reading.kills)

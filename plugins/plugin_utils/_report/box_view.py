@@ -43,7 +43,7 @@ class Share(TypedDict):
     text: str
     subject: str | None
     sort: float | None
-    bar: int | None
+    filled: int | None
 
 
 class Spark(TypedDict):
@@ -193,14 +193,14 @@ def _share(sample: Sample | None, subject: str | None = None) -> Share | None:
         return None
     number = report_series.number(sample.metric, sample.value)
     if not sample.capacity:
-        return {"share": "", "text": number, "subject": subject, "sort": None, "bar": None}
+        return {"share": "", "text": number, "subject": subject, "sort": None, "filled": None}
     share = 100.0 * sample.value / sample.capacity
     return {
         "share": f"{share:.0f} %",
         "text": f"{number} of {report_series.number(sample.metric, sample.capacity)}",
         "subject": subject,
         "sort": round(share, 1),
-        "bar": round(min(100, max(0, share))),
+        "filled": round(min(100, max(0, share))),
     }
 
 

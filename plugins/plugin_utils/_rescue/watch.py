@@ -124,16 +124,7 @@ def _compare(
 ) -> tuple[Found | None, Found | None]:
     """Return a change or None, and what is known of the finding then, None if it is over."""
     if entry is None:
-        assert finding is not None
-        entry = {
-            "check": finding["check"],
-            "subject": finding["subject"],
-            "since": now,
-            "said": now,
-            "better": 0,
-            **{name: finding[name] for name in _DETAILS},
-        }
-        return _change("appeared", entry, None), entry
+        return _appeared(finding or {}, now)
     had = entry["severity"]
     if finding is None or _rank(finding["severity"]) < _rank(had):
         entry = {**entry, "better": entry["better"] + 1}
@@ -141,17 +132,29 @@ def _compare(
             return None, entry
         if finding is None:
             return _change("cleared", {**entry, "severity": "ok"}, had), None
-    assert finding is not None
-    entry = {**entry, "better": 0, **{name: finding[name] for name in _DETAILS}}
-    if finding["severity"] != had:
+    seen = finding or {}
+    entry = {**entry, "better": 0, **{name: seen[name] for name in _DETAILS}}
+    if entry["severity"] != had:
         # `since` is when it became as it is now.
         entry.update(since=now, said=now)
-        return _change("worsened" if _rank(finding["severity"]) > _rank(had) else "eased", entry, had), entry
+        return _change("worsened" if _rank(entry["severity"]) > _rank(had) else "eased", entry, had), entry
     # A clock that was set back must not silence it.
     if remind and had in _PRESSING and not 0 <= now - entry["said"] < remind:
         entry["said"] = now
         return _change("lasts", entry, had), entry
     return None, entry
+
+
+def _appeared(finding: Found, now: float) -> tuple[Found, Found]:
+    entry = {
+        "check": finding["check"],
+        "subject": finding["subject"],
+        "since": now,
+        "said": now,
+        "better": 0,
+        **{name: finding[name] for name in _DETAILS},
+    }
+    return _change("appeared", entry, None), entry
 
 
 def _change(kind: str, entry: Found, was: str | None) -> Found:

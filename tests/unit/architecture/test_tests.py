@@ -21,7 +21,9 @@ def place_of_test(path):
 def test_every_utility_has_a_test():
     utilities = python_files("plugins/module_utils", "plugins/plugin_utils")
     tests = {
-        path for path in python_files("tests/unit") if any(name.startswith("test_") for name, _ in functions(path))
+        path
+        for path in python_files("tests/unit")
+        if any(name.startswith("test_") for name, _function in functions(path))
     }
     without = {path for path in utilities if place_of_test(path) not in tests}
     assert without - WITHOUT.keys() == set(), "write its test, or list it with a reason"

@@ -27,9 +27,10 @@ def process(pid, state="S", ppid=1, command="sidekiq 7.3.2 app [0 of 5 busy]"):
 INIT = process(1, ppid=0, command="/sbin/init")
 
 
-def read(*processes, io=CALM, memory=CALM, noted=NOTED, worker=SIDEKIQ):
+def read(*processes, io=None, noted=None):
     table = {pid: entry for one in processes for pid, entry in one.items()}
-    return readings.read(worker, MEMORY, {"pressure": {"io": io, "memory": memory}}, table, noted)
+    pressure = {"pressure": {"io": (io or [CALM])[0], "memory": CALM}}
+    return readings.read(SIDEKIQ, MEMORY, pressure, table, noted or NOTED)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def read(*processes, io=CALM, memory=CALM, noted=NOTED, worker=SIDEKIQ):
     ],
 )
 def test_the_state_of_a_worker(state, io, expected):
-    reading = read(INIT, process(7, state), io=io)
+    reading = read(INIT, process(7, state), io=[io])
     assert reading["state"] == expected
     assert readings.is_missing(reading) == (expected != "running")
 

@@ -16,7 +16,8 @@ EMPTY = {"units": {}, "cron": {}, "scripts": None}
 def planned(systemd, files, options):
     """Return a function that plans a lockdown of units with a record and options."""
 
-    def make(*names, record=EMPTY, **more):
+    def make(*names, record=None, **more):
+        record = EMPTY if record is None else record
         asked = options(*names, **more)
         return plan.lockdown(files, Choice(systemd, asked, record), asked, record)
 

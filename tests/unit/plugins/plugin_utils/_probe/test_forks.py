@@ -11,7 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import forks
 
 def test_what_is_there_is_frozen():
     before = gc.get_freeze_count()
-    kept = [[] for _ in range(1000)]
+    kept = [[] for _number in range(1000)]
     try:
         forks.spare()
         assert gc.get_freeze_count() >= before + len(kept)

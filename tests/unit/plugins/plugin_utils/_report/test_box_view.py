@@ -52,9 +52,9 @@ def test_a_host_without_readings():
 @pytest.mark.parametrize(
     ("sample", "share"),
     [
-        ((512 << 20, 1 << 30), {"share": "50 %", "text": "512M of 1.0G", "subject": None, "sort": 50.0, "bar": 50}),
-        ((2 << 30, 1 << 30), {"share": "200 %", "text": "2.0G of 1.0G", "subject": None, "sort": 200.0, "bar": 100}),
-        ((1 << 30, None), {"share": "", "text": "1.0G", "subject": None, "sort": None, "bar": None}),
+        ((512 << 20, 1 << 30), {"share": "50 %", "text": "512M of 1.0G", "subject": None, "sort": 50.0, "filled": 50}),
+        ((2 << 30, 1 << 30), {"share": "200 %", "text": "2.0G of 1.0G", "subject": None, "sort": 200.0, "filled": 100}),
+        ((1 << 30, None), {"share": "", "text": "1.0G", "subject": None, "sort": None, "filled": None}),
     ],
 )
 def test_a_share(sample, share):
