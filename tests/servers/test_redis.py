@@ -202,7 +202,7 @@ def test_keys_of_another_program(module, plain):
 
 
 def test_tls_with_an_untrusted_certificate(module, by_tls, tls):
-    failure(module("sidekiq_info", port=by_tls.port, tls=True), "tls", "certificate that is not trusted", "self-signed")
+    failure(module("sidekiq_info", port=by_tls.port, tls=True), "tls", "certificate is not trusted", "self-signed")
     failure(
         module("sidekiq_info", port=by_tls.port, host="127.0.0.2", tls=True, ca_path=str(tls.ca)),
         "unreachable",
