@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import has_lowered_its_limit
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, percent
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer
 
@@ -202,7 +203,9 @@ def _disk(filesystems: Iterable[Mapping[str, Any]]) -> str:
 
 def _fds(fds: Mapping[str, Any]) -> str:
     """Return the share of the process that is nearest to its limit, or of the system if that is nearer."""
-    shares = [process["used_percent"] for process in [*fds["processes"], fds] if process["used_percent"] is not None]
+    # A process that has lowered its limit wants no further descriptor: sshd does so during each login.
+    judged = [process for process in fds["processes"] if not has_lowered_its_limit(process)]
+    shares = [one["used_percent"] for one in [*judged, fds] if one["used_percent"] is not None]
     return f"{max(shares):.0f}%" if shares else "-"
 
 

@@ -152,3 +152,11 @@ def test_a_host_with_thousands_of_reasons_has_the_worst_and_their_number():
 
 def test_an_empty_table():
     assert _table.render([])[-1] == "0 boxes: "
+
+
+def test_a_process_that_has_lowered_its_limit_is_not_near_it():
+    near = {"open": 64, "soft_limit": 64, "used_percent": 100.0}
+    lowered = {"open": 7, "soft_limit": 1, "used_percent": 700.0}
+    assert _table._fds({"processes": [lowered, near], "used_percent": 1.0}) == "100%"
+    assert _table._fds({"processes": [lowered], "used_percent": 1.0}) == "1%"
+    assert _table._fds({"processes": [lowered], "used_percent": None}) == "-"
