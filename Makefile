@@ -21,7 +21,7 @@ health: $(CACHE)/health.ready ## is this machine about to die? its line of the t
 	@ansible all -m lifeline.fleet.health
 
 unit: export PATH := $(UNIT_TOOLS):$(SYSTEM_PATH)
-unit: $(CACHE)/unit.ready ## unit tests, without root; FILE=tests/unit/... runs a file or folder
+unit: $(CACHE)/unit.ready ## unit tests that start no Ansible, without root; FILE=tests/unit/... runs any file or folder
 	@python tests/unit.py $(FILE)
 
 check: export PATH := $(UNIT_TOOLS):$(SYSTEM_PATH)
@@ -41,7 +41,7 @@ sanity: $(CACHE)/test.ready ## ansible-test sanity on every ansible-core that th
 	@python tests/sanity.py
 
 unit-all: $(CACHE)/test.ready ## unit tests on every Python that this machine has
-	@python tests/unit.py
+	@python tests/unit.py --plays
 	@python tests/unit.py --others
 
 servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, against real ones

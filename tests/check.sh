@@ -10,4 +10,4 @@ run ruff check
 run mypy
 run yamllint --strict .
 run ansible-lint
-run python tests/unit.py
+run python tests/unit.py --plays

@@ -63,7 +63,7 @@ def pytest(*arguments: str) -> list[str]:
 
 
 FIRST = [
-    Step("unit", script("unit.py"), "make unit", 75),
+    Step("unit", script("unit.py", "--plays"), "make unit-all", 115),
     Step("lint", ["tests/lint.sh"], "make lint", 60),
     Step("images", script("lab/lab.py", "images", "--set", "compare"), "make lab", 100),
 ]

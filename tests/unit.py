@@ -26,7 +26,8 @@ OWN = "%d.%d" % sys.version_info[:2]
 
 def main():
     parser = argparse.ArgumentParser(description="Run the unit tests.")
-    parser.add_argument("paths", nargs="*", metavar="FILE", help="a file or folder below tests/unit (default: all)")
+    parser.add_argument("paths", nargs="*", metavar="FILE", help="a file or folder below tests/unit")
+    parser.add_argument("--plays", action="store_true", help="also the tests that start Ansible")
     parser.add_argument("--others", action="store_true", help="on every other Python, what may run on hosts")
     options = parser.parse_args()
     if options.others:
@@ -35,7 +36,8 @@ def main():
         # A few files are done before several workers have started.
         workers = str(min(8, os.cpu_count() or 1))
         together = () if options.paths else ("--numprocesses", workers, "--dist", "loadfile")
-        sys.exit(pytest(sys.executable, *together, *options.paths).returncode)
+        chosen = () if options.paths or options.plays else ("-m", "not plays")
+        sys.exit(pytest(sys.executable, *together, *chosen, *options.paths).returncode)
 
 
 def on_the_others():

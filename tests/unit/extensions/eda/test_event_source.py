@@ -18,6 +18,7 @@ import yaml
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS
 from paths import ROOT
 
+pytestmark = pytest.mark.plays
 SOURCE = ROOT / "extensions" / "eda" / "plugins" / "event_source" / "health.py"
 RULEBOOK = ROOT / "extensions" / "eda" / "rulebooks" / "rescue.yml"
 ANSIBLE_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))

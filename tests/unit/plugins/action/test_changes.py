@@ -17,6 +17,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds i
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import only_run
 from paths import ROOT
 
+pytestmark = pytest.mark.plays
 ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 
 

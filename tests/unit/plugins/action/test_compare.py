@@ -20,6 +20,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records im
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from paths import ROOT
 
+pytestmark = pytest.mark.plays
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 HERE = "{ansible_connection: local, ansible_python_interpreter: /nowhere/python}"
 GONE = "{ansible_host: 127.0.0.1, ansible_port: 1}"

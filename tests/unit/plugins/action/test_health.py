@@ -15,6 +15,7 @@ import pytest
 
 from paths import ROOT
 
+pytestmark = pytest.mark.plays
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 # A threshold that any machine has reached, and the same one switched off.

@@ -19,6 +19,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records im
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store import History
 from paths import ROOT
 
+pytestmark = pytest.mark.plays
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from paths import ROOT
 
+pytestmark = pytest.mark.plays
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 # One box answers, one can't be reached, and one can't be judged.
 BOXES = """

@@ -14,6 +14,7 @@ import pytest
 
 from paths import ROOT
 
+pytestmark = pytest.mark.plays
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 

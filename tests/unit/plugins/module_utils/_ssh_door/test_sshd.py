@@ -200,8 +200,12 @@ def test_a_file_of_keys_is_read_and_everything_else_is_not(tmp_path):
 
 
 def test_a_fifo_in_place_of_keys_does_not_block(host, etc, staged, tmp_path):
+    def read(path):
+        """Read a file, but not the one that only root may read."""
+        return None if path == "/etc/shadow" else sshd.read_regular(path)
+
     os.mkfifo(tmp_path / "fifo")
     values = EFFECTIVE.replace("authorizedkeysfile none", f"authorizedkeysfile {tmp_path}/fifo")
     host.answer("/usr/sbin/sshd -T", out=values.replace("passwordauthentication yes", "passwordauthentication no"))
     with pytest.raises(DoorError, match=f"there is no key in {tmp_path}/fifo"):
-        sshd.Sshd(host.commands, {"PasswordAuthentication": False}, SESSION).plan()
+        sshd.Sshd(host.commands, {"PasswordAuthentication": False}, SESSION, read).plan()
