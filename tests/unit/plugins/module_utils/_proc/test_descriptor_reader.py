@@ -44,8 +44,13 @@ def test_the_source_has_a_line_for_each_process_that_is_there():
 def test_both_ways_to_count_agree_if_the_kernel_knows_both():
     if os.stat("/proc/self/fd").st_size == 0:
         pytest.skip("the kernel is older than 6.2")
-    # Listing opens one descriptor more, of the folder itself.
-    assert descriptor_reader._count_by_list(ME) == descriptor_reader._count_by_size(ME) + 1
+    # This process may close some in between; one that waits for input does not.
+    waiting = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"\n"
+        by_list, by_size = descriptor_reader._count_by_list(process.pid), descriptor_reader._count_by_size(process.pid)
+        process.communicate(b"\n")
+    assert by_list == by_size > 2
 
 
 def test_links_of_this_process(tmp_path):
