@@ -4,7 +4,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Optional, Tuple
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from typing import IO, TYPE_CHECKING, Callable, Dict, Optional, Sequence, Tuple
+
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -13,6 +21,10 @@ Answer = Tuple[int, str, str]
 
 # Where daemons are installed on systems whose users don't have these folders on their path.
 _SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
+
+
+# A program that has ended is noticed so often.
+_TICK_SECONDS = 0.1
 
 
 class Commands:
@@ -38,6 +50,54 @@ class Commands:
     def run(self, *argv: str, data: Optional[str] = None) -> Answer:
         """Run a program to its end and return its exit status, output and error output."""
         return self._run(list(argv), data=data, environ_update={"LC_ALL": "C"})
+
+
+def run_foreign(argv: Sequence[str], folder: str, seconds: float = 60, most: int = 1 << 16) -> Answer:
+    """Run a program that executes a user's code, and return its exit status, output and error output.
+
+    It gets `seconds` of time and `most` bytes of each output. The exit status is -9 if it took longer. The program has
+    a session of its own, without a terminal; what it has started there ends with it.
+    """
+    # run_command has no limit of time, and waits for all that hold the output open.
+    program = subprocess.Popen(  # pylint: disable=ansible-bad-function
+        argv,
+        cwd=folder,
+        env=dict(os.environ, LC_ALL="C", LANGUAGE=""),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    streams = [stream for stream in (program.stdout, program.stderr) if stream]
+    try:
+        out, err = _read_until(program.pid, streams, time.monotonic() + seconds, most)
+    finally:
+        # Before it is waited for, its number is no other process's.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(program.pid, signal.SIGKILL)
+        for stream in streams:
+            stream.close()
+        program.wait()
+    return program.returncode, out, err
+
+
+def _read_until(pid: int, streams: Sequence[IO[bytes]], deadline: float, most: int) -> Tuple[str, ...]:
+    """Return what a program writes until it has ended or its time is over, at most `most` bytes of each stream."""
+    texts: Dict[int, bytes] = {stream.fileno(): b"" for stream in streams}
+    with selectors.DefaultSelector() as waiting:
+        for stream in streams:
+            waiting.register(stream, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            ready = waiting.select(min(_TICK_SECONDS, max(0, deadline - time.monotonic())))
+            for key, _events in ready:
+                data = os.read(key.fd, 1 << 16)
+                texts[key.fd] = (texts[key.fd] + data)[:most]
+                if not data:
+                    waiting.unregister(key.fileobj)
+            # Other processes may hold the outputs open for ever.
+            if not (ready and waiting.get_map()) and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                break
+    return tuple(_reader.decode(text) for text in texts.values())
 
 
 def words(answer: Answer) -> str:

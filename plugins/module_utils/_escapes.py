@@ -12,9 +12,13 @@ from __future__ import annotations
 import re
 from typing import Match, Optional
 
-# C0 and DEL, C1, what ends a line for some programs, what changes the direction of text, and lone surrogates, which no
-# encoding can carry.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 and DEL, C1, what ends a line for some programs, what is invisible or changes the direction of text (all of
+# Unicode's category Cf), and lone surrogates, which no encoding can carry.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
+)
 
 
 def escape(text: str) -> str:
@@ -30,4 +34,6 @@ def escape_or_none(text: Optional[str]) -> Optional[str]:
 
 def _escaped(match: Match[str]) -> str:
     number = ord(match.group())
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -48,7 +48,8 @@ options:
         description: The file with the worker's process ID, for O(workers[].manager=command).
         type: path
 notes:
-  - C(sidekiq -V) runs as the worker's user, in the application's directory.
+  - C(sidekiq -V) runs as the worker's user, in the application's directory, for at most a minute. Processes that it
+    starts in its session end with it.
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
@@ -124,7 +125,7 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
+from ansible_collections.lifeline.fleet.plugins.module_utils import _commands, _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import memory
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import inspection
 
@@ -150,7 +151,7 @@ def main():
     )
     host = inspection.Host(
         find=module.get_bin_path,
-        run=lambda words, folder: module.run_command(words, cwd=folder),
+        run=_commands.run_foreign,
     )
     sources = _reader.read_files(memory.SOURCES)
     _reader.read_files(memory.paths(sources), sources)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Iterable, Mapping
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape_or_none
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape, escape_or_none
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, clock, container
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import timestamp
 
@@ -131,15 +131,20 @@ def _printable_kill(event: OtherKill) -> contract.OtherKill:
         "cgroup": escape_or_none(event["cgroup"]),
         "unit": escape_or_none(event["unit"]),
         "reason": escape_or_none(event["reason"]),
+        "source": escape_or_none(event["source"]),
     }
 
 
 def _sources(sources: Mapping[str, str], names: list[str], unread: Mapping[str, str]) -> list[OomSource]:
     """Return which logs were read, and why others were not."""
     reports: list[OomSource] = [
-        {"name": name, "readable": name in sources, "reason": unread.get(name)} for name in names
+        {"name": escape(name), "readable": name in sources, "reason": escape_or_none(unread.get(name))}
+        for name in names
     ]
-    reports += [{"name": name, "readable": False, "reason": unread[name]} for name in sorted(set(unread) - set(names))]
+    reports += [
+        {"name": escape(name), "readable": False, "reason": escape(unread[name])}
+        for name in sorted(set(unread) - set(names))
+    ]
     return reports
 
 

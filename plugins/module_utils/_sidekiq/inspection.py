@@ -11,6 +11,7 @@ import shlex
 from typing import Callable, List, NamedTuple, Optional, Tuple, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import SidekiqWorker
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import regular
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 
@@ -126,9 +127,12 @@ def inspect(declared: Optional[str], path: str, user: str, host: Host) -> _Comma
     line = " ".join(words)
     # As the worker's user: the application's own files choose the version, and other users may not be able to read
     # them.
-    code, out, errors = host.run(["runuser", "-u", user, "--", *words, "-V"], path)
+    try:
+        code, out, errors = host.run(["runuser", "-u", user, "--", *words, "-V"], path)
+    except OSError as error:
+        code, out, errors = 127, "", str(error)
     version = re.search(r"Sidekiq ([0-9]{1,9}(?:\.[0-9]{1,9})+)", out)
     if code or version is None:
-        answer = " ".join((errors or out).split())[:300] or "no output"
+        answer = escape(" ".join((errors or out).split())[:300]) or ("no output" if code >= 0 else "it was killed")
         return _Command(line, f"{line} -V fails as user {user} in {path}: {answer}")
     return _Command(line, None, version.group(1))

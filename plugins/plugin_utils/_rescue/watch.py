@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 
@@ -169,7 +170,11 @@ def _change(kind: str, entry: Found, was: str | None) -> Found:
 
 
 def tell(change: Found) -> str:
-    """Return a change in words, on one line."""
+    """Return a change in words, on one line that is safe to print; a host's name may come from a cloud's tags."""
+    return escape(_words(change))
+
+
+def _words(change: Found) -> str:
     box, severity, was, message = change["box"], change["severity"], change["was"], " ".join(change["message"].split())
     if change["change"] == "cleared":
         return (

@@ -26,6 +26,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import _escapes
         ("\u2028\u2029", "\\u2028\\u2029"),
         ("\u202egnp.exe\u2066", "\\u202egnp.exe\\u2066"),
         ("\udcff\ud800", "\\udcff\\ud800"),
+        ("ssh\u200bd\xad\ufeff", "ssh\\u200bd\\xad\\ufeff"),
+        ("a\U000e0041", "a\\U000e0041"),
         ("\u00a0\u3000", "\u00a0\u3000"),
     ],
 )
@@ -43,7 +45,7 @@ def test_any_text_becomes_one_line_that_can_be_encoded(text):
     escaped = _escapes.escape(text)
     escaped.encode("utf-8")
     assert len((escaped + "x").splitlines()) == 1
-    assert not [char for char in escaped if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")]
+    assert not [char for char in escaped if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs")]
     assert _escapes.escape(escaped) == escaped
 
 

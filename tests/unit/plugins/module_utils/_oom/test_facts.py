@@ -309,6 +309,20 @@ def test_nothing_read_gives_the_same_keys():
     }
 
 
+def test_why_a_log_was_not_read_can_be_printed():
+    """journalctl names files, and an operator may name a log of any user's."""
+    sources = {"/home/u/\x1b[2J.log": ""}
+    unread = {"/home/u/\x1b[2J.log": "bad \x9b2J", "journal": "no file /run/log/journal/\ra"}
+    facts = oom_facts.parse(sources, logs=list(sources), unread=unread)
+    assert facts["sources"] == [
+        {"name": r"/home/u/\x1b[2J.log", "readable": True, "reason": r"bad \x9b2J"},
+        {"name": "journal", "readable": False, "reason": r"no file /run/log/journal/\x0da"},
+    ]
+    kill = '<4>[ 1.0] earlyoom: sending SIGTERM to process 7 uid 0 "ruby": oom_score 1, VmRSS 1 MiB\n'
+    killed = oom_facts.parse({"/home/u/\x1b.log": kill}, logs=["/home/u/\x1b.log"])["other_kills"]
+    assert [event["source"] for event in killed] == [r"/home/u/\x1b.log"]
+
+
 def test_names_of_kills_can_be_printed():
     # The escape sequences that color a log are taken away before.
     hostile = "x\x1b7\x9b\x7f"

@@ -138,3 +138,23 @@ def test_a_fifo_as_pidfile_is_not_alive_and_does_not_block(tmp_path):
 
 def test_version_numbers():
     assert inspection.version_numbers("6.0.6") == (6, 0, 6)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((1, "", "\x1b[2J no\n such gem"), r"\x1b[2J no such gem"),
+        ((-9, "", ""), "it was killed"),
+        ((-9, "Loading", ""), "Loading"),
+        ((0, "", ""), "no output"),
+        (OSError(2, "No such file or directory"), "[Errno 2] No such file or directory"),
+    ],
+)
+def test_whatever_a_program_says_instead_of_its_version_can_be_printed(answer, said, tmp_path):
+    def run(_words, _folder):
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    found = inspection.inspect(SHELL, str(tmp_path), "nobody", inspection.Host(find={}.get, run=run))
+    assert found.error == f"{SHELL} -V fails as user nobody in {tmp_path}: {said}"

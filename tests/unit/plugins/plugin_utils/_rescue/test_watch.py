@@ -153,6 +153,12 @@ def test_who_is_not_looked_at_stays_as_known_and_is_forgotten_in_the_end():
     assert set(watch.known["boxes"]) == {"a"}
 
 
+def test_a_name_from_a_cloud_s_tags_is_told_on_one_line_that_can_be_printed():
+    finding = dict(judged("critical")["findings"][0], message="a\n\x1b[2Jb")
+    said, _known = rescue_watch.changes(rescue_watch.empty(), {"b\n\x1b[2J": [finding]}, 0)
+    assert rescue_watch.tell(said[0]) == r"b\x0a\x1b[2J critical: a \x1b[2Jb"
+
+
 SEVERITY = st.sampled_from([None, "warning", "critical"])
 RESULT = st.one_of(st.tuples(SEVERITY, SEVERITY).map(lambda pair: judged(*pair)), st.just(DOWN), st.just(BROKEN))
 
