@@ -61,6 +61,14 @@ options:
     type: list
     elements: str
     default: []
+  takeover:
+    description:
+      - What to do if another file sets a threshold or the action of a jail of O(jails). V(refuse) is an error that
+        names the line, and nothing is written. V(take) lets O(settings) and O(jails) count. V(keep) lets the other
+        file count.
+    type: str
+    choices: [refuse, keep, take]
+    default: refuse
   packages:
     description: Packages that the jails need.
     type: list
@@ -133,6 +141,7 @@ def main():
                 },
             },
             "ignore": {"type": "list", "elements": "str", "default": []},
+            "takeover": {"type": "str", "choices": ["refuse", "keep", "take"], "default": "refuse"},
             "packages": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

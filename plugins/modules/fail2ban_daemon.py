@@ -11,12 +11,14 @@ short_description: Has the running fail2ban follow its configuration, and proves
 version_added: 0.1.0
 description:
   - Has fail2ban read its configuration again if a file of it is newer than what the daemon runs with, or if a jail
-    differs from what was asked for. Bans survive that.
+    differs from what was asked for. Bans survive that. A jail whose actions changed is restarted, because fail2ban
+    drops a new action at a reload.
   - Lifts bans of addresses that must be ignored now.
   - Then asks the daemon for each of O(jails) and its thresholds, and fails with what it says if a jail differs.
   - A jail whose action puts no rule into the firewall looks like any other. So each address that a jail with an
-    action of nftables has banned must be in the rules. If they were flushed, the jail is restarted, and its bans with
-    it. If the configuration is new, two addresses that no client has are banned and freed again to prove it.
+    action of nftables, iptables, ufw, firewalld or route has banned must be in the rules. If they were flushed, the
+    jail is restarted, and its bans with it. If the configuration is new, two addresses that no client has are banned
+    and freed again to prove it. A jail that also sends mail or tells a service is not proved like this.
 attributes:
   check_mode:
     description: Can run in check mode and report whether fail2ban would read its configuration or free an address.
@@ -56,6 +58,11 @@ options:
     type: list
     elements: str
     default: []
+  takeover:
+    description: With V(keep), other files may set the thresholds and actions of O(jails).
+    type: str
+    choices: [refuse, keep, take]
+    default: refuse
   timeout:
     description: Seconds to wait for the daemon to answer, and for each jail to be as asked for.
     type: int
@@ -96,10 +103,14 @@ restored:
   type: list
   elements: str
 proved:
-  description: The jails whose bans were proved by the rules of nftables.
+  description: The jails whose bans were proved by the rules of the firewall.
   returned: success
   type: list
   elements: str
+unproved:
+  description: The jails of O(jails) whose bans cannot be proved, with the reason.
+  returned: success
+  type: dict
 jails:
   description:
     - All jails of the daemon by name, with their thresholds in seconds and the addresses that they have banned.
@@ -153,6 +164,7 @@ def main():
             },
             "ignored": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
+            "takeover": {"type": "str", "choices": ["refuse", "keep", "take"], "default": "refuse"},
         },
         supports_check_mode=True,
     )
@@ -163,6 +175,8 @@ def main():
         module.fail_json(msg=str(error))
     except (OSError, control_socket.Refusal) as error:
         module.fail_json(msg=f"fail2ban does not answer at {options.socket}: {error}")
+    for name, reason in result["unproved"].items():
+        module.warn(f"the bans of jail {name} were not proved: {reason}")
     module.exit_json(**result)
 
 

@@ -111,16 +111,18 @@ def commands(output: str) -> List[Command]:
 
 
 def jails(stream: Iterable[Command]) -> Dict[str, Dict[str, Any]]:
-    """Return the jails that would run, each with its backend, the addresses that it ignores, and its plain settings."""
+    """Return the jails that would run, each with its backend, ignored addresses, actions, and its plain settings."""
     found: Dict[str, Dict[str, Any]] = {}
     for command in stream:
         if command[0] == "add":
-            found[command[1]] = {"backend": command[2], "ignoreip": [], "started": False}
+            found[command[1]] = {"backend": command[2], "ignoreip": [], "actions": [], "started": False}
         elif command[0] == "start" and command[1] in found:
             found[command[1]]["started"] = True
         elif command[0] == "set" and len(command) > 3 and command[1] in found:
             if command[2] == "addignoreip":
                 found[command[1]]["ignoreip"] += command[3:]
+            elif command[2] == "addaction":
+                found[command[1]]["actions"].append(str(command[3]))
             else:
                 found[command[1]][command[2]] = command[3]
     return found
@@ -134,9 +136,9 @@ def errors(stream: Iterable[Command]) -> List[str]:
 THRESHOLDS = ("maxretry", "findtime", "bantime")
 
 
-def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> List[str]:
-    """Return how the thresholds of a jail differ from the wanted ones."""
-    found = []
+def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> Dict[str, str]:
+    """Return how the thresholds and the actions of a jail differ from the wanted ones, by the key that sets them."""
+    found = {}
     for key in THRESHOLDS:
         if wanted.get(key) is None:
             continue
@@ -145,8 +147,23 @@ def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> List[str]:
         except ValueError:
             same = False
         if not same:
-            found.append(f"{key} is {got.get(key)} instead of {wanted[key]}")
+            found[key] = f"{key} is {got.get(key)} instead of {wanted[key]}"
+    present = list(got.get("actions", ()))
+    lacking = [action for action in wanted_actions(wanted) if action not in present]
+    if lacking:
+        key = "banaction" if wanted.get("action") is None else "action"
+        found[key] = f"{key} is {', '.join(present) or 'not set'} instead of {', '.join(lacking)}"
     return found
+
+
+def wanted_actions(settings: Mapping[str, Any]) -> List[str]:
+    """Return the names of the actions that a jail must have. A reference to another setting names no action."""
+    value = settings.get("action")
+    if value is None:
+        value = settings.get("banaction")
+    written = "\n".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value or "")
+    names = [line.partition("[")[0].strip() for line in written.splitlines()]
+    return [name for name in names if name and "%(" not in name]
 
 
 def actions(stream: Iterable[Command]) -> Dict[Tuple[str, str], List[Tuple[str, Any]]]:

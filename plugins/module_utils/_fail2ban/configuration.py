@@ -11,7 +11,7 @@ import tempfile
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
-from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config, firewalls, origins
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban.config import Command
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import sshd, sshd_config
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.session import Session
@@ -40,6 +40,7 @@ import os
 os._exit(0)
 """
 _NAME = "zz-lifeline.local"
+_TAKEN = (*config.THRESHOLDS, "banaction", "banaction_allports")
 
 Settings = Mapping[str, Any]
 Jails = Sequence[Tuple[str, Settings]]
@@ -50,13 +51,18 @@ class ConfigurationError(Exception):
 
 
 class Options(NamedTuple):
-    """The user's options. `jails` are dictionaries of a name and settings."""
+    """The user's options. `jails` are dictionaries of a name and settings.
+
+    `takeover` says which settings count if another file sets a jail of ours: `take` ours, `keep` the other file's, and
+    `refuse` is an error.
+    """
 
     directory: str
     daemon: Settings
     settings: Settings
     jails: Sequence[Mapping[str, Any]]
     ignore: Sequence[str]
+    takeover: str = "refuse"
 
 
 def ssh_ports(commands: Commands, session: Optional[Session], warn: Callable[[str], None]) -> List[int]:
@@ -109,6 +115,10 @@ class Configuration:
                 settings["ignoreip"] = " ".join(config.ignored(self.ignored, settings["ignoreip"]))
             except ValueError as error:
                 raise ConfigurationError(f"jail {jail['name']}: ignoreip: {error}") from error
+        if self._options.takeover == "take":
+            # A section of a jail counts more than the defaults, and this file is read last.
+            defaults = {key: value for key, value in self._options.settings.items() if key in _TAKEN}
+            settings = {**defaults, **settings}
         return settings
 
     def texts(self, jails: Jails, others: Jails = ()) -> Dict[str, str]:
@@ -192,17 +202,39 @@ class Configuration:
         for name, settings in self.jails:
             if not settings.get("enabled"):
                 if name in running:
-                    raise _overridden(name, "enables it")
+                    raise self._overridden(name, "enabled", "enables it")
                 continue
             if not running.get(name, {}).get("started"):
                 raise _refusal(f"jail {name} would not run")
             differ = config.differences({**self._options.settings, **settings}, running[name])
-            if differ:
-                raise _overridden(name, f"sets other values ({', '.join(differ)})")
+            if differ and self._options.takeover != "keep":
+                values = ", ".join(differ.values())
+                raise self._overridden(name, next(iter(differ)), f"sets other values ({values})", True)
+            if not running[name]["actions"]:
+                raise self._overridden(name, "action", "leaves it without an action, so it would ban no address")
+            self._check_programs(name, running[name]["actions"])
         for name, jail in running.items():
             missing = config.missing(self.ignored, jail["ignoreip"])
             if missing:
-                raise _overridden(name, f"would have it ban {', '.join(missing)}")
+                raise self._overridden(name, "ignoreip", f"would have it ban {', '.join(missing)}")
+
+    def _check_programs(self, jail: str, actions: Sequence[str]) -> None:
+        for action in actions:
+            program = firewalls.program(action)
+            if program and self._commands.find(program) is None:
+                place = origins.find(self._options.directory, jail, "banaction", self._jail_file) or "fail2ban_jails"
+                raise _refusal(
+                    f"jail {jail}: its action {action} ({place}) runs {program}, which is not installed, so it would "
+                    f"ban no address; install {program} or set another banaction"
+                )
+
+    def _overridden(self, jail: str, key: str, what: str, has_choice: bool = False) -> ConfigurationError:
+        """Return the refusal that names the line of another file that wins over ours."""
+        place = origins.find(self._options.directory, jail, key, self._jail_file) or "another file"
+        ways = "remove it there or set fail2ban_jails"
+        if has_choice and self._options.takeover == "refuse":
+            ways += "; or set fail2ban_takeover: take (the role counts) or keep (that file counts)"
+        return _refusal(f"jail {jail}: {place} overrides this role and {what}; {ways}")
 
     def _try(self, client: str, stream: Sequence[Command]) -> None:
         """Run the commands in fail2ban's code, which refuses more than its test does. Raises ConfigurationError."""
@@ -221,10 +253,6 @@ class Configuration:
 
 def _refusal(why: str) -> ConfigurationError:
     return ConfigurationError(f"fail2ban refuses the new configuration, so nothing was written: {why}")
-
-
-def _overridden(jail: str, what: str) -> ConfigurationError:
-    return _refusal(f"jail {jail}: another file overrides this role and {what}; remove it there or set fail2ban_jails")
 
 
 def _message(line: str) -> str:

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
-from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config, control_socket
+from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config, control_socket, firewalls
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic, trusted
 
 # Both are reserved for documentation, so no client has them.
@@ -28,7 +27,10 @@ class DaemonError(Exception):
 
 
 class Options(NamedTuple):
-    """The user's options. `jails` are dictionaries of a name and settings, `timeout` is in seconds."""
+    """The user's options. `jails` are dictionaries of a name and settings, `timeout` is in seconds.
+
+    With the `takeover` `keep`, other files may set thresholds and actions of the jails.
+    """
 
     directory: str
     socket: str
@@ -36,6 +38,7 @@ class Options(NamedTuple):
     jails: Sequence[Mapping[str, Any]]
     ignored: Sequence[str]
     timeout: int
+    takeover: str = "refuse"
 
 
 class Daemon:
@@ -53,7 +56,7 @@ class Daemon:
         client = commands.find("fail2ban-client")
         if client is None:
             raise DaemonError("fail2ban-client is not installed on this host; install the package fail2ban")
-        self._client, self._nft = client, commands.find("nft")
+        self._client, self._firewalls = client, firewalls.Firewalls(commands)
         self._wanted = {jail["name"]: {**options.settings, **jail["settings"]} for jail in options.jails}
         # systemd clears the folder of the socket when the daemon ends.
         self._mark = os.path.join(os.path.dirname(options.socket), "lifeline")
@@ -69,15 +72,15 @@ class Daemon:
         if stale and not self._check_mode:
             looked, jails = self._reload_all(jails)
         freed = self._free(jails)
-        by_nftables = self._by_nftables(jails)
+        provable, unproved = self._provable(jails)
         # In check mode, freed addresses still have their rules.
-        restored = [name for name in by_nftables if self._lack(name)]
+        restored = [name for name in provable if self._lack(name)]
         proved = []
         if not self._check_mode:
             for name in restored:
                 self._restore(name, jails[name]["banned"])
             if stale or not os.path.exists(self._mark):
-                for name in by_nftables:
+                for name in provable:
                     self._probe(name)
                     proved.append(name)
                 self._remember(looked)
@@ -88,6 +91,7 @@ class Daemon:
             "freed": freed,
             "restored": restored,
             "proved": proved,
+            "unproved": unproved,
             "jails": jails,
             "version": str(self._tell("version")),
         }
@@ -158,7 +162,10 @@ class Daemon:
             elif name not in jails:
                 found.append(f"jail {name} does not run")
             else:
-                found += [f"jail {name}: {difference}" for difference in config.differences(settings, jails[name])]
+                differ = {} if self._options.takeover == "keep" else config.differences(settings, jails[name])
+                found += [f"jail {name}: {difference}" for difference in differ.values()]
+                if not jails[name]["actions"]:
+                    found.append(f"jail {name} has no action, so it bans no address")
         for name, jail in jails.items():
             missing = config.missing(self._options.ignored, jail["ignored"])
             if missing:
@@ -200,13 +207,16 @@ class Daemon:
     def _reload_all(self, jails: Mapping[str, Jail]) -> Tuple[float, Dict[str, Jail]]:
         """Have fail2ban read its configuration again; return when that began, and the jails afterwards."""
         started = time.time()
-        for name in self._outdated(jails):
+        out = self._commands.run(self._client, "-c", self._options.directory, "-d")[1]
+        stream = config.commands(out)
+        for name in self._outdated(stream, jails):
             self._reload("--restart", name)
         self._reload()
+        configured = config.jails(stream)
 
         def settled() -> Tuple[str, Dict[str, Jail]]:
             jails = self._read()[1]
-            return self._wrong(jails), jails
+            return self._wrong(jails) or _other_actions(configured, jails), jails
 
         return started, self._wait(settled)
 
@@ -215,11 +225,14 @@ class Daemon:
         if answer[0]:
             raise DaemonError(f"fail2ban refuses to read its configuration again: {words(answer)}{self._log_errors()}")
 
-    def _outdated(self, jails: Mapping[str, Jail]) -> List[str]:
-        """Return the jails whose actions change. A reload alone leaves their rules as they are, with the old ports."""
-        out = self._commands.run(self._client, "-c", self._options.directory, "-d")[1]
-        found: List[str] = []
-        for (jail, action), properties in config.actions(config.commands(out)).items():
+    def _outdated(self, stream: Sequence[config.Command], jails: Mapping[str, Jail]) -> List[str]:
+        """Return the jails whose actions change.
+
+        A reload alone drops an action that is new, and leaves the rules of a known one as they are, with the old ports.
+        """
+        configured = config.jails(stream)
+        found = [name for name in jails if name in configured and _actions_differ(configured[name], jails[name])]
+        for (jail, action), properties in config.actions(stream).items():
             known = jail in jails and jail not in found and action in jails[jail]["actions"]
             if known and any(not self._has(jail, action, key, value) for key, value in properties):
                 found.append(jail)
@@ -231,28 +244,28 @@ class Daemon:
         except control_socket.Refusal:
             return False
 
-    # --- rules of nftables ------------------------------------------------------------------------------------------
+    # --- rules of the firewall --------------------------------------------------------------------------------------
 
-    def _by_nftables(self, jails: Mapping[str, Jail]) -> List[str]:
-        """Return the jails of this role that ban by nftables only."""
-        return [
-            name
-            for name, jail in jails.items()
-            if name in self._wanted
-            and jail["actions"]
-            and all(action.startswith("nftables") for action in jail["actions"])
-        ]
+    def _provable(self, jails: Mapping[str, Jail]) -> Tuple[List[str], Dict[str, str]]:
+        """Return the jails of this role whose bans can be looked up, and of the others why not.
 
-    def _rules(self, name: str) -> config.Rules:
-        """Return what nftables has of a jail. Raises DaemonError."""
-        if self._nft is None:
-            raise DaemonError(
-                f"nft is not installed on this host, so jail {name} bans no address; install the package nftables"
-            )
-        answer = self._commands.run(self._nft, "-j", "list", "ruleset")
-        if answer[0]:
-            raise DaemonError(f"nft cannot list its rules, so the bans cannot be proved: {words(answer)}")
-        return config.Rules(json.loads(answer[1]), name)
+        A trial ban of a jail that also sends mail or tells a service would send it, so there is none.
+        """
+        provable, unproved = [], {}
+        for name, jail in jails.items():
+            others = [action for action in jail["actions"] if firewalls.firewall(action) is None]
+            if name in self._wanted and others:
+                unproved[name] = f"its action {', '.join(others)} does more than block"
+            elif name in self._wanted:
+                provable.append(name)
+        return provable, unproved
+
+    def _blocked(self, name: str) -> Set[str]:
+        """Return the addresses that the firewall drops for a jail. Raises DaemonError."""
+        try:
+            return self._firewalls.blocked(name, self._tell("get", name, "actions"))
+        except firewalls.FirewallError as error:
+            raise DaemonError(f"{error}{self._log_errors()}") from error
 
     def _lack(self, name: str, known: Sequence[str] = ()) -> str:
         """Return what the rules of a jail lack. A ban that has just begun gets a few seconds to appear.
@@ -261,15 +274,18 @@ class Daemon:
         """
         deadline = time.monotonic() + _RULE_SECONDS
         while True:
-            rules = self._rules(name)
-            missing = set(self._tell("get", name, "banip")) - rules.addresses
-            if not missing and not set(known) - rules.addresses or time.monotonic() > deadline:
+            blocked = self._blocked(name)
+            missing = set(self._tell("get", name, "banip")) - blocked
+            if not missing and not set(known) - blocked or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
-        return _no_rule(name, missing) or self._other_ports(name, rules)
+        return _no_rule(name, missing) or self._other_ports(name)
 
-    def _other_ports(self, name: str, rules: config.Rules) -> str:
-        for action in self._tell("get", name, "actions"):
+    def _other_ports(self, name: str) -> str:
+        actions = [str(action) for action in self._tell("get", name, "actions")]
+        by_nftables = [action for action in actions if firewalls.firewall(action) == "nftables"]
+        rules = self._firewalls.rules(name) if by_nftables else config.Rules({}, name)
+        for action in by_nftables:
             try:
                 ports = str(self._tell("get", name, "action", action, "port"))
             except control_socket.Refusal:
@@ -279,7 +295,7 @@ class Daemon:
         return ""
 
     def _restore(self, name: str, known: Sequence[str]) -> None:
-        """Make a jail load its rules into nftables again."""
+        """Make a jail load its rules into the firewall again."""
         self._reload("--restart", name)
         self._wait(lambda: (self._lack(name, known), None))
 
@@ -289,7 +305,7 @@ class Daemon:
         try:
             for address in probes:
                 self._tell("set", name, "banip", address)
-            self._wait(lambda: (_no_rule(name, set(probes) - self._rules(name).addresses), None))
+            self._wait(lambda: (_no_rule(name, set(probes) - self._blocked(name)), None))
         finally:
             for address in probes:
                 self._tell("set", name, "unbanip", address)
@@ -297,4 +313,18 @@ class Daemon:
 
 def _no_rule(name: str, addresses: Iterable[str]) -> str:
     listed = ", ".join(sorted(addresses))
-    return f"jail {name} bans {listed}, and nftables has no rule for that" if listed else ""
+    return f"jail {name} bans {listed}, and the firewall has no rule for that" if listed else ""
+
+
+def _actions_differ(configured: Jail, jail: Jail) -> bool:
+    return set(configured["actions"]) != set(jail["actions"])
+
+
+def _other_actions(configured: Mapping[str, Jail], jails: Mapping[str, Jail]) -> str:
+    """Return which jails run with other actions than the files say."""
+    return "; ".join(
+        f"jail {name} has the actions {', '.join(jail['actions']) or '(none)'} instead of "
+        f"{', '.join(configured[name]['actions']) or '(none)'}"
+        for name, jail in jails.items()
+        if name in configured and _actions_differ(configured[name], jail)
+    )

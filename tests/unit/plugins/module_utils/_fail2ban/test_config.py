@@ -122,11 +122,30 @@ def test_commands_for_the_daemon():
 
 def test_differences_of_a_jail():
     wanted = {"maxretry": 5, "findtime": "10m", "bantime": "1h"}
-    assert fail2ban_config.differences(wanted, {"maxretry": 5, "findtime": 600, "bantime": "3600"}) == []
-    assert fail2ban_config.differences(wanted, {"maxretry": None, "findtime": "1h", "bantime": 3600}) == [
-        "maxretry is None instead of 5",
-        "findtime is 1h instead of 10m",
-    ]
+    assert fail2ban_config.differences(wanted, {"maxretry": 5, "findtime": 600, "bantime": "3600"}) == {}
+    assert fail2ban_config.differences(wanted, {"maxretry": None, "findtime": "1h", "bantime": 3600}) == {
+        "maxretry": "maxretry is None instead of 5",
+        "findtime": "findtime is 1h instead of 10m",
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "actions", "differences"),
+    [
+        ({"banaction": "nftables[type=multiport]"}, ["nftables"], {}),
+        ({"banaction": "nftables[type=multiport]"}, ["nftables", "sendmail-whois"], {}),
+        ({"banaction": "nftables[type=multiport]"}, ["ufw"], {"banaction": "banaction is ufw instead of nftables"}),
+        ({"banaction": "nftables"}, [], {"banaction": "banaction is not set instead of nftables"}),
+        (
+            {"banaction": "nftables", "action": ["%(action_)s", "mail[dest=x]"]},
+            ["nftables"],
+            {"action": "action is nftables instead of mail"},
+        ),
+        ({"banaction": "%(banaction_allports)s"}, ["iptables-allports"], {}),
+    ],
+)
+def test_a_jail_must_have_the_action_that_it_was_given(wanted, actions, differences):
+    assert fail2ban_config.differences(wanted, {"actions": actions}) == differences
 
 
 def match(field, right, protocol="tcp"):

@@ -34,6 +34,7 @@ def dump(**jails):
         values = {"maxretry": 5, "findtime": "10m", "bantime": "10m", **settings}
         lines.append(["add", name, "systemd"])
         lines.append(["set", name, "addignoreip", *values.pop("ignoreip", OWN).split()])
+        lines += [["set", name, "addaction", action] for action in values.pop("actions", ["nftables"])]
         lines += [["set", name, key, value] for key, value in values.items()]
         lines.append(["start", name])
     return "".join(f"{line!r}\n" for line in lines)
@@ -49,6 +50,7 @@ class Box:
         client = folder / "fail2ban-client"
         client.write_text("#!/usr/bin/python3 -s\n")
         host.programs["fail2ban-client"] = self.client = str(client)
+        host.install("nft")
         host.answer(self.client, then=self._answer)
         host.answer("/usr/bin/python3", out="[]\n")
         self.tested, self.dumped = (0, OK, ""), dump(sshd={})
@@ -62,8 +64,8 @@ class Box:
             return tuple(part.replace("ETC", str(root)) if isinstance(part, str) else part for part in self.tested)
         return 0, self.dumped() if callable(self.dumped) else self.dumped, ""
 
-    def configuration(self, *jails, ignore=(), daemon=None, session=SESSION, **settings):
-        options = Options(str(self.etc), daemon or {}, settings, jails or (SSHD,), ignore)
+    def configuration(self, *jails, ignore=(), daemon=None, session=SESSION, takeover="refuse", **settings):
+        options = Options(str(self.etc), daemon or {}, settings, jails or (SSHD,), ignore, takeover)
         return Configuration(self.host.commands, options, session, self.warnings.append)
 
     @property
@@ -134,12 +136,20 @@ def test_a_jail_of_another_file_that_would_ban_the_operator_gets_the_whole_list(
 
 REFUSED = "fail2ban refuses the new configuration, so nothing was written: "
 OTHER = "jail {}: another file overrides this role and {}; remove it there or set fail2ban_jails"
+TAKEOVER = "; or set fail2ban_takeover: take (the role counts) or keep (that file counts)"
 
 
 @pytest.mark.parametrize(
     ("dumped", "why"),
     [
-        (dump(sshd={"maxretry": 99}), OTHER.format("sshd", "sets other values (maxretry is 99 instead of 5)")),
+        (
+            dump(sshd={"maxretry": 99}),
+            OTHER.format("sshd", "sets other values (maxretry is 99 instead of 5)") + TAKEOVER,
+        ),
+        (
+            dump(sshd={"actions": []}),
+            OTHER.format("sshd", "leaves it without an action, so it would ban no address"),
+        ),
         (dump(sshd={"ignoreip": "127.0.0.0/8"}), OTHER.format("sshd", "would have it ban 192.0.2.7, ::1")),
         (dump(), "jail sshd would not run"),
         (dump(sshd={}).replace("['start', 'sshd']\n", ""), "jail sshd would not run"),
@@ -160,6 +170,34 @@ def test_a_jail_that_another_file_enables_against_the_role_is_refused(box):
     with pytest.raises(ConfigurationError) as raised:
         box.configuration({"name": "sshd", "settings": {"enabled": False}}).validated()
     assert str(raised.value) == REFUSED + OTHER.format("sshd", "enables it")
+
+
+def test_the_line_of_the_other_file_is_named_and_a_takeover_lets_one_of_both_count(box):
+    (box.etc / "jail.local").write_text("[sshd]\n# of a tutorial\nbanaction = ufw\n")
+    box.host.install("ufw")
+    box.dumped = dump(sshd={"actions": ["ufw"]})
+    with pytest.raises(ConfigurationError) as raised:
+        box.configuration(banaction="nftables[type=multiport]").validated()
+    assert str(raised.value) == REFUSED + (
+        f"jail sshd: {box.etc}/jail.local:3 overrides this role and sets other values (banaction is ufw instead of "
+        f"nftables); remove it there or set fail2ban_jails{TAKEOVER}"
+    )
+    texts = box.configuration(banaction="nftables[type=multiport]", takeover="keep").validated()
+    assert "banaction" not in texts[box.jail_file].partition("[sshd]")[2]
+    box.dumped = dump(sshd={"maxretry": 4})
+    texts = box.configuration(banaction="nftables[type=multiport]", maxretry=4, takeover="take").validated()
+    assert "\nbanaction = nftables[type=multiport]\nmaxretry = 4\n" in texts[box.jail_file].partition("[sshd]")[2]
+
+
+def test_an_action_whose_program_is_missing_is_refused(box):
+    (box.etc / "jail.local").write_text("[sshd]\nbanaction = ufw\n")
+    box.dumped = dump(sshd={"actions": ["ufw"]})
+    with pytest.raises(ConfigurationError) as raised:
+        box.configuration(takeover="keep").validated()
+    assert str(raised.value) == REFUSED + (
+        f"jail sshd: its action ufw ({box.etc}/jail.local:2) runs ufw, which is not installed, so it would ban no "
+        "address; install ufw or set another banaction"
+    )
 
 
 def test_what_fail2bans_test_refuses_names_the_real_file(box):

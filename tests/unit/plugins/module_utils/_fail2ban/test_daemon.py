@@ -206,7 +206,7 @@ def test_a_ban_without_a_rule_is_an_error_and_the_probes_are_freed(fail2ban, tmp
     with pytest.raises(DaemonError) as raised:
         fail2ban.run()
     assert str(raised.value) == (
-        "after 0 s jail sshd bans 192.0.2.254, 2001:db8::fe, and nftables has no rule for that. Its log says: "
+        "after 0 s jail sshd bans 192.0.2.254, 2001:db8::fe, and the firewall has no rule for that. Its log says: "
         r"2026-11-28 09:00:00,1 fail2ban.utils [7]: ERROR \x1b[2Jfailed"
     )
     assert fail2ban.told == PROBED
@@ -296,7 +296,76 @@ def test_without_its_programs_nothing_can_be_proved(fail2ban):
         fail2ban.run()
 
 
-def test_a_jail_that_bans_by_other_means_is_not_probed(fail2ban, tmp_path):
+def test_a_jail_whose_actions_do_more_than_block_is_not_probed(fail2ban, tmp_path):
     (tmp_path / "run/lifeline").unlink()
     fail2ban.jails["sshd"]["actions"] = ["nftables", "sendmail"]
-    assert fail2ban.run()["proved"] == [] and fail2ban.told == []
+    result = fail2ban.run()
+    assert result["proved"] == [] and fail2ban.told == []
+    assert result["unproved"] == {"sshd": "its action sendmail does more than block"}
+
+
+def dumped(fail2ban, *actions):
+    lines = ["['add', 'sshd', 'systemd']", *(f"['set', 'sshd', 'addaction', '{action}']" for action in actions)]
+    fail2ban.host.answer(
+        f"/usr/sbin/fail2ban-client -c {fail2ban.folder}/etc -d", out="\n".join([*lines, "['start', 'sshd']"])
+    )
+
+
+def test_a_jail_with_another_action_is_restarted_because_a_reload_drops_a_new_one(fail2ban):
+    fail2ban.jails["sshd"]["actions"] = ["iptables-multiport"]
+    fail2ban.after_reload = {"sshd": fail2ban.jail()}
+    dumped(fail2ban, "nftables")
+    result = fail2ban.run(banaction="nftables[type=multiport]")
+    assert result["changed"] and fail2ban.reloads() == ["--restart sshd", ""]
+    assert (result["proved"], fail2ban.told) == (["sshd"], PROBED)
+
+
+def test_a_jail_without_an_action_is_an_error(fail2ban):
+    fail2ban.jails["sshd"]["actions"] = []
+    with pytest.raises(DaemonError, match="^after 0 s jail sshd has no action, so it bans no address$"):
+        fail2ban.run()
+    assert fail2ban.reloads() == [""]
+
+
+def test_a_jail_that_keeps_other_actions_than_the_files_say_is_an_error(fail2ban):
+    fail2ban.jails["sshd"]["maxretry"] = 9
+    fail2ban.after_reload = {"sshd": fail2ban.jail()}
+    dumped(fail2ban, "nftables", "abuseipdb")
+    with pytest.raises(
+        DaemonError, match="^after 0 s jail sshd has the actions nftables instead of nftables, abuseipdb"
+    ):
+        fail2ban.run()
+
+
+def test_bans_of_iptables_are_looked_up_there(fail2ban, tmp_path):
+    (tmp_path / "run/lifeline").unlink()
+    jail = fail2ban.jails["sshd"]
+    jail["actions"] = ["iptables-multiport"]
+    with pytest.raises(DaemonError, match="^iptables-save is not installed on this host, so jail sshd bans no addr"):
+        fail2ban.run()
+
+    def saved(argv):
+        rules = [f"-A f2b-sshd -s {one} -j REJECT" for one in jail["banip"]]
+        return 0, "\n".join([":INPUT ACCEPT [1:2]", ":f2b-sshd - [0:0]", "-A INPUT -p tcp -j f2b-sshd", *rules]), ""
+
+    fail2ban.host.install("iptables-save")
+    fail2ban.host.answer("/usr/sbin/iptables-save", then=saved)
+    assert fail2ban.run()["proved"] == ["sshd"]
+
+
+def test_other_values_may_be_kept_but_not_a_jail_that_bans_no_address(fail2ban):
+    fail2ban.jails["sshd"].update(maxretry=9, actions=["iptables"])
+    options = Options(
+        str(fail2ban.folder / "etc"),
+        str(fail2ban.folder / "run/sock"),
+        {},
+        [{"name": "sshd", "settings": {**SETTINGS, "banaction": "nftables"}}],
+        IGNORED,
+        0,
+        "keep",
+    )
+    fail2ban.host.install("iptables-save")
+    assert not Daemon(fail2ban.host.commands, options, True, fail2ban.ask).run()["reloaded"]
+    fail2ban.jails["sshd"]["actions"] = []
+    with pytest.raises(DaemonError, match="jail sshd has no action"):
+        Daemon(fail2ban.host.commands, options, False, fail2ban.ask).run()
