@@ -1,15 +1,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choose the hosts that may be away at the same time: at most so many, and at most a share of each group."""
+"""Choose the hosts that may be away at the same time: at most a number of them, and at most a share of each group."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import numbers
 
 # Every host is in these groups, which say nothing of its purpose. A host in no other group is counted among all.
-_EVERYBODY = ("all", "ungrouped")
+_OF_ALL_HOSTS = ("all", "ungrouped")
 
 
 def batches(
@@ -18,10 +18,11 @@ def batches(
     """Return the hosts `wanted` in batches, in their order, and the reasons why others are left, by host.
 
     `away` are hosts that don't do their work: they are down, or were not rescued. `groups` maps a group's name to its
-    hosts, `serial` is how many hosts may be worked on at once, `share` how many percent of a group may be away, those
-    of `away` included; if none is away, one host always may. Raises SettingsError.
+    hosts. `serial` is how many hosts may be worked on at once. `share` is how many percent of a group may be away,
+    including those of `away`; one host always may be away. Raises SettingsError.
     """
-    most, percent = _serial(serial), _share(share)
+    most = numbers.whole("lifeline_rescue_serial", serial, 1, "boxes")
+    percent = numbers.positive("lifeline_rescue_share", share, 100, "percent")
     membership = _membership(wanted, groups)
     room = {
         name: max(1, int(len(members) * percent // 100)) - len(set(away) & set(members))
@@ -57,7 +58,7 @@ def _membership(boxes: Iterable[str], groups: Mapping[str, Collection[str]]) -> 
     found = {}
     for box in boxes:
         names = [name for name, members in groups.items() if box in members]
-        found[box] = [name for name in names if name not in _EVERYBODY] or [name for name in names if name == "all"]
+        found[box] = [name for name in names if name not in _OF_ALL_HOSTS] or [name for name in names if name == "all"]
     return found
 
 
@@ -68,22 +69,3 @@ def _reason(name: str, members: Collection[str], away: Collection[str], share: f
         f"{len(gone)} of the {len(members)} boxes of {name} {'is' if len(gone) == 1 else 'are'} away already ({shown}), "
         f"and at most {max(1, int(len(members) * share // 100))} may be (lifeline_rescue_share: {share:g} %)"
     )
-
-
-def _serial(value: object) -> int:
-    text = str(value).strip()
-    if isinstance(value, bool) or not text.isdecimal() or int(text) < 1:
-        raise SettingsError(f"lifeline_rescue_serial is {value!r}: it must be a whole number of boxes, 1 or more")
-    return int(text)
-
-
-def _share(value: object) -> float:
-    try:
-        number = float(str(value).strip().rstrip("%"))
-    except ValueError:
-        number = 0.0
-    if isinstance(value, bool) or not 0 < number <= 100:
-        raise SettingsError(
-            f"lifeline_rescue_share is {value!r}: it must be a number of percent, more than 0 and at most 100"
-        )
-    return number

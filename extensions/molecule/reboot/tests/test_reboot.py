@@ -184,7 +184,7 @@ def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_p
     assert cloud.reboots() == [running]
     assert f"{hung.name}: it is back: " in output
     assert f"{gone.name}: left: {stopped}: not running (stopped)" in output
-    assert f"{well.name}: " not in output.partition("Tell what came of it")[2].partition("TASK")[0]
+    assert f"{well.name}: " not in output.partition("Show the results")[2].partition("TASK")[0]
     events = [json.loads(line) for line in (tmp_path / "reboot.log").read_text().splitlines()]
     assert [(event["box"], event["event"]) for event in events] == [(hung.name, "reboot"), (hung.name, "back")]
 

@@ -141,10 +141,10 @@ def test_a_worker_that_will_not_stop_is_killed_in_the_next_step(boxes, rescue):
 @pytest.mark.parametrize(
     ("variables", "named"),
     [
-        ({"lifeline_rescue_serial": 0}, "lifeline_rescue_serial is 0"),
-        ({"lifeline_rescue_share": 0}, "lifeline_rescue_share is 0"),
-        ({"lifeline_rescue_patience": 0}, "lifeline_rescue_patience is 0"),
-        ({"lifeline_rescue_only": "nobody"}, "lifeline_rescue_only is nobody"),
+        ({"lifeline_rescue_serial": 0}, "lifeline_rescue_serial: too small (0)"),
+        ({"lifeline_rescue_share": 0}, "lifeline_rescue_share: out of range (0)"),
+        ({"lifeline_rescue_patience": 0}, "lifeline_rescue_patience: out of range (0)"),
+        ({"lifeline_rescue_only": "nobody"}, "lifeline_rescue_only: not among the boxes to check (nobody)"),
     ],
 )
 def test_wrong_settings_are_an_error(boxes, rescue, variables, named):
