@@ -40,11 +40,12 @@ class Options(NamedTuple):
 
 
 class Server(NamedTuple):
-    """The unit that serves SSH, its process, and the ports of its socket units."""
+    """The unit that serves SSH, its process, the ports of its socket units, and whether one of these is active."""
 
     unit: str
     pid: int
     ports: Set[int]
+    by_socket: bool
 
 
 class Door:
@@ -173,6 +174,10 @@ class Door:
         self._must("systemctl", "is-active", restore_units.RESTORE_TIMER)
 
     def _reload(self, server: Server) -> None:
+        if server.by_socket:
+            # An sshd that systemd gave its port to ends at a reload: it cannot bind the port again. Sessions survive.
+            self._must("systemctl", "restart", server.unit)
+            return
         before = ssh_session.program_of(server.pid)
         self._must("systemctl", "reload", server.unit)
         # systemctl returns before sshd has restarted itself; a connection in between would still get the old settings.
@@ -248,13 +253,13 @@ class Door:
 def _server(known: Mapping[str, Unit]) -> Server:
     """Return what serves SSH."""
     ports = set()
-    for name in _SOCKETS:
-        if known.get(name, {}).get("ActiveState") == "active":
-            ports.update(_ports(units.stream_addresses(known[name])))
+    sockets = [known[name] for name in _SOCKETS if known.get(name, {}).get("ActiveState") == "active"]
+    for one in sockets:
+        ports.update(_ports(units.stream_addresses(one)))
     for name in _SERVICES:
         if known.get(name, {}).get("ActiveState") in ("active", "reloading"):
-            return Server(known[name]["Id"], int(known[name]["MainPID"]), ports)
-    return Server("", 0, ports)
+            return Server(known[name]["Id"], int(known[name]["MainPID"]), ports, bool(sockets))
+    return Server("", 0, ports, bool(sockets))
 
 
 def _ports(addresses: Sequence[str]) -> List[int]:

@@ -15,6 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import ch
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change import DoorError
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.session import Session
 
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 TABLE = "inet lifeline"
@@ -33,9 +34,13 @@ def networks(allowed: Iterable[str]) -> Dict[int, List[Network]]:
 
 def allows(allowed: Iterable[str], address: str) -> bool:
     """Return whether an allow-list contains an address, which may be IPv4 in the form ::ffff:192.0.2.7."""
-    parsed = ipaddress.ip_address(address)
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    parsed = _plain(address)
     return any(parsed in network for network in networks(allowed)[parsed.version])
+
+
+def _plain(address: str) -> Address:
+    parsed = ipaddress.ip_address(address)
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
 def text(allowed: Sequence[str], ports: Iterable[int]) -> Optional[str]:
@@ -99,7 +104,7 @@ class Firewall:
     def plan(self, ports: Iterable[int], check_mode: bool = False) -> None:
         """Decide what the table must say. Raises DoorError if it would drop this connection, or if nft refuses it."""
         self.text = text(self._allowed, ports)
-        if self._session is not None and self._allowed and not allows(self._allowed, self._session.address):
+        if self._session is not None and self._allowed and not self._lets_in(self._session):
             raise DoorError(
                 f"allowed: {self._session.address}, the address of this connection, is not in the list "
                 f"({', '.join(self._allowed)}), so this connection would be the last; add it to ssh_lifeline_allowed"
@@ -110,6 +115,11 @@ class Firewall:
             self._validate()
         elif not check_mode:
             raise DoorError("allowed: nft is not installed on this host; install the package nftables")
+
+    def _lets_in(self, session: Session) -> bool:
+        # A proxy, a tunnel or an agent on the host itself connects over the interface lo, which is always accepted.
+        local = _plain(session.address).is_loopback or _plain(session.address) == _plain(session.server_address)
+        return local or allows(self._allowed, session.address)
 
     def _validate(self) -> None:
         if self.text is None:

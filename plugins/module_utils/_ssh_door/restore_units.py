@@ -45,7 +45,10 @@ fi
 read -r unit < armed/unit
 if [ -n "$unit" ]; then
     if systemctl --quiet is-active "$unit"; then
-        timeout 20 systemctl reload "$unit" || timeout 20 systemctl restart "$unit"
+        # An sshd that a socket has started cannot bind its port again at a reload.
+        verb=reload
+        ! systemctl --quiet is-active ssh.socket sshd.socket || verb=restart
+        timeout 20 systemctl $verb "$unit" || timeout 20 systemctl restart "$unit"
     elif systemctl --quiet is-failed "$unit"; then
         systemctl reset-failed "$unit"
         systemctl start --no-block "$unit"

@@ -34,7 +34,7 @@ class Place:
             )
         (folder / "main").write_text("old main\n")
         self.main, self.drop_in = str(folder / "main"), str(folder / "drop-in")
-        self.program("systemctl", 'case "$*" in *is-failed*) exit 1 ;; esac')
+        self.program("systemctl", 'case "$*" in *is-failed* | *ssh.socket*) exit 1 ;; esac')
         for name in ("nft", "logger"):
             self.program(name, "")
 
@@ -116,6 +116,13 @@ def test_an_sshd_that_failed_is_started(place):
     place.armed()
     calls = place.restore()
     assert calls[-2:] == ["systemctl reset-failed ssh.service", "systemctl start --no-block ssh.service"]
+
+
+def test_an_sshd_that_a_socket_has_started_is_restarted_because_it_does_not_survive_a_reload(place):
+    place.program("systemctl", "")
+    place.armed()
+    calls = place.restore()
+    assert calls[-1] == "systemctl restart ssh.service" and "systemctl reload ssh.service" not in calls
 
 
 def test_files_are_restored_even_if_no_program_works(place):

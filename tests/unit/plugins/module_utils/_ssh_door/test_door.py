@@ -132,6 +132,33 @@ def test_the_timer_is_armed_before_anything_is_changed(place):
     assert int(change.noted("mark")) > 0 and change.noted("connection") == place.session.connection
 
 
+def test_an_sshd_that_a_socket_has_started_is_restarted_because_it_does_not_survive_a_reload(place):
+    place.greet()
+    place.units(socket_state="active")
+    follow(place.host, "maxauthtries", 3)
+    assert place.door().arm(BOTH)["armed"]
+    assert place.acts()[-1] == "systemctl restart ssh.service" and not place.host.called("systemctl reload")
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "accepted"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1", True),
+        ("198.51.100.5", "198.51.100.5", True),
+        ("198.51.100.5", "198.51.100.6", False),
+    ],
+)
+def test_a_connection_over_lo_is_accepted_whatever_the_list_says(place, client, server, accepted):
+    session = ssh_session.Session(f"{client} 51000 {server} 22", "ops", 700)
+    if accepted:
+        assert place.door(session, check_mode=True).arm(CLOSED)["needed"]
+    else:
+        with pytest.raises(DoorError, match=f"{client}, the address of this connection, is not in the list"):
+            place.door(session, check_mode=True).arm(CLOSED)
+
+
 def test_a_closed_firewall_alone_does_not_reload_sshd(place):
     place.greet()
     assert place.door().arm(CLOSED)["armed"]
