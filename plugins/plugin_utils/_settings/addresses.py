@@ -22,8 +22,8 @@ _KEYS = {"name", "address", "state"}
 def merged(layers: Layers) -> list[str]:
     """Return the addresses and networks of all layers, in their order and in canonical form. Raises SettingsError.
 
-    An entry is an address or a network, or a dictionary of a `name` with an `address` or a list of them. A plain entry is
-    its own name.
+    An entry is an address or a network, or a dictionary with a `name` and an `address` or a list of them. The name of a
+    plain entry is the entry itself.
     """
     named = [(origin, _named(origin, entries)) for origin, entries in layers if entries is not None]
     found: dict[str, None] = {}
@@ -35,13 +35,13 @@ def merged(layers: Layers) -> list[str]:
 
 def _named(origin: str, entries: object) -> list[Entry]:
     if not isinstance(entries, list):
-        raise SettingsError(f"{origin} is {entries!r}: it must be a list of addresses and networks")
+        raise SettingsError(f"{origin}: not a list ({entries!r}); give a list of addresses and networks")
     result: dict[str, Entry] = {}
     for number, entry in enumerate(entries):
         one = _entry(f"{origin}[{number}]", entry)
         # The same entry twice does no harm.
         if result.setdefault(one["name"], one) != one:
-            raise SettingsError(f"{origin} names {one['name']!r} twice: each layer may name it once")
+            raise SettingsError(f"{origin}: named twice ({one['name']!r}); remove one of the entries")
     return list(result.values())
 
 
@@ -53,13 +53,14 @@ def _entry(place: str, entry: object) -> Entry:
     unknown = sorted(set(map(str, entry)) - _KEYS)
     if not isinstance(name, str) or not name or unknown:
         raise SettingsError(
-            f"{place} is {entry!r}: it must be an address or a network, or have a name, an address, and optionally a state"
+            f"{place}: neither an address nor a named entry ({entry!r}); give an address or a network, or a dictionary "
+            "with a name, an address, and optionally a state"
         )
     if state not in ("present", "absent"):
-        raise SettingsError(f"{place}.state is {state!r}: it must be present or absent")
+        raise SettingsError(f"{place}.state: unknown ({state!r}); use present or absent")
     if entry.get("address") is None:
         if state == "present":
-            raise SettingsError(f"{place} ({name}) has no address")
+            raise SettingsError(f"{place}: no address ({name!r}); add one, or set state to absent")
         # The name of a plain entry is its address.
         with contextlib.suppress(SettingsError):
             name = _network(place, name)
@@ -74,22 +75,22 @@ def _entry(place: str, entry: object) -> Entry:
 
 def _network(place: str, value: object) -> str:
     """Return an address or a network in canonical form."""
-    wanted = "an IPv4 or IPv6 address or network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/48"
+    example = "192.0.2.7, 192.0.2.0/24 or 2001:db8::/48"
     if not isinstance(value, str):
-        raise SettingsError(f"{place} is {value!r}: it must be {wanted}")
+        raise SettingsError(f"{place}: not an address or a network ({value!r}); write it like {example}")
     try:
         network = ipaddress.ip_network(value.strip(), strict=False)
     except ValueError:
-        raise SettingsError(f"{place} is {value!r}: it must be {wanted}") from None
+        raise SettingsError(f"{place}: not an address or a network ({value!r}); write it like {example}") from None
     if "%" in value or getattr(network.network_address, "ipv4_mapped", None):
         raise SettingsError(
-            f"{place} is {value!r}: it must be {wanted}, without an interface, and not IPv4 written as IPv6"
+            f"{place}: an address with an interface, or IPv4 written as IPv6 ({value!r}); write it like {example}"
         )
     try:
         ipaddress.ip_network(value.strip())
     except ValueError:
         address = value.strip().partition("/")[0]
         raise SettingsError(
-            f"{place} is {value!r}, which has bits set beyond its prefix: it must be {network} or {address}"
+            f"{place}: a network with bits set beyond its prefix ({value!r}); use {network} or {address}"
         ) from None
     return str(network.network_address if network.num_addresses == 1 else network)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
@@ -39,20 +41,23 @@ def test_a_later_layer_replaces_the_addresses_of_a_name():
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("300.1.1.0/24", ["all[0] is '300.1.1.0/24'", "192.0.2.0/24"]),
+        ("300.1.1.0/24", ["all[0]: not an address or a network ('300.1.1.0/24')", "192.0.2.0/24"]),
         ("192.0.2.1/24", ["bits set beyond its prefix", "192.0.2.0/24 or 192.0.2.1"]),
-        ("192.0.2.0/33", ["all[0] is '192.0.2.0/33'"]),
+        ("192.0.2.0/33", ["all[0]: not an address or a network ('192.0.2.0/33')"]),
         ("office.example.com", ["'office.example.com'"]),
-        ("fe80::1%eth0", ["without an interface"]),
-        ("::ffff:192.0.2.1", ["not IPv4 written as IPv6"]),
-        ("", ["all[0] is ''"]),
-        (7, ["all[0] is 7"]),
-        (None, ["all[0] is None"]),
-        ({"name": "office"}, ["all[0] (office) has no address"]),
-        ({"name": "office", "address": "10.0.0.256"}, ["all[0] (office) is '10.0.0.256'"]),
-        ({"name": "office", "adress": "192.0.2.1"}, ["all[0] is {'name': 'office', 'adress': '192.0.2.1'}"]),
-        ({"address": "192.0.2.1"}, ["all[0] is {'address'"]),
-        ({"name": "office", "address": "192.0.2.1", "state": "gone"}, ["all[0].state is 'gone'"]),
+        ("fe80::1%eth0", ["all[0]: an address with an interface"]),
+        ("::ffff:192.0.2.1", ["IPv4 written as IPv6 ('::ffff:192.0.2.1')"]),
+        ("", ["all[0]: not an address or a network ('')"]),
+        (7, ["all[0]: not an address or a network (7)"]),
+        (None, ["all[0]: not an address or a network (None)"]),
+        ({"name": "office"}, ["all[0]: no address ('office'); add one"]),
+        ({"name": "office", "address": "10.0.0.256"}, ["all[0] (office): not an address or a network ('10.0.0.256')"]),
+        (
+            {"name": "office", "adress": "192.0.2.1"},
+            ["all[0]: neither an address nor a named entry ({'name': 'office', 'adress': '192.0.2.1'})"],
+        ),
+        ({"address": "192.0.2.1"}, ["all[0]: neither an address nor a named entry ({'address'"]),
+        ({"name": "office", "address": "192.0.2.1", "state": "gone"}, ["all[0].state: unknown ('gone')"]),
     ],
 )
 def test_a_typo_is_named(entry, words):
@@ -63,9 +68,9 @@ def test_a_typo_is_named(entry, words):
 
 
 def test_a_list_must_be_one_and_a_name_stands_once():
-    with pytest.raises(SettingsError, match="all is '192.0.2.1': it must be a list"):
+    with pytest.raises(SettingsError, match=re.escape("all: not a list ('192.0.2.1')")):
         merged([("all", "192.0.2.1")])
-    with pytest.raises(SettingsError, match="names 'a' twice"):
+    with pytest.raises(SettingsError, match=re.escape("all: named twice ('a')")):
         merged([("all", [{"name": "a", "address": "192.0.2.1"}, {"name": "a", "address": "192.0.2.2"}])])
 
 
