@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.evidence: read a host in one round trip and keep an archive. Its documentation is modules/evidence.py."""
+"""The action lifeline.fleet.evidence: read a host in one round trip and keep an archive. See modules/evidence.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.health: settings in, one round trip to the box, a verdict out. Its manual is modules/health.py."""
+"""The action lifeline.fleet.health: read a host in one round trip and judge it. See modules/health.py."""
 
 from __future__ import annotations
 
@@ -166,6 +166,6 @@ class ActionModule(FleetAction):
             )
         if options["deadline"] <= options["timeout"]:
             raise SettingsError(
-                f"deadline: too short ({options['deadline']:g}); use more than timeout, which is {options['timeout']:g} s"
+                f"deadline: too short ({options['deadline']:g}); use more than timeout ({options['timeout']:g} s)"
             )
         return window, options["timeout"]

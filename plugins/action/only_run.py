@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.only_run: allow one run of a playbook at a time. Its documentation is modules/only_run.py."""
+"""The action lifeline.fleet.only_run: allow one run of a playbook at a time. See modules/only_run.py."""
 
 from __future__ import annotations
 

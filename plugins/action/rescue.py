@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.rescue: look at a host and take one step to rescue it. Its documentation is modules/rescue.py."""
+"""The action lifeline.fleet.rescue: look at a host and take one step to rescue it. See modules/rescue.py."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class ActionModule(FleetAction):
     def _wait(
         self, step: rescue_plan.Step, before: dict[str, Any], until: float, task_vars: dict[str, Any]
     ) -> dict[str, Any] | None:
-        """Look again until the step has worked or the time is over. Returns the last look, None if the host was silent."""
+        """Look again until the step has worked or the time is over. Return the last look, or None after silence."""
         while True:
             time.sleep(_PAUSE)
             try:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.state_info: read a host's state in one round trip. Its documentation is modules/state_info.py."""
+"""The action lifeline.fleet.state_info: read a host's state in one round trip. See modules/state_info.py."""
 
 from __future__ import annotations
 

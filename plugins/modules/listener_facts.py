@@ -189,7 +189,9 @@ ansible_facts:
             text:
               description: All this in a sentence.
               type: str
-              sample: varnishd (varnish.service, package varnish) listens on tcp/0.0.0.0:6081, holds 98M, has a cache of up to 1.0G
+              sample: >-
+                varnishd (varnish.service, package varnish) listens on tcp/0.0.0.0:6081, holds 98M, has a cache of up to
+                1.0G
 """
 
 import os

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge the forecasts on simulated and recorded traces: how often they are right, how far off, and how many alarms are false."""
+"""Measure the forecasts on simulated and recorded traces: their accuracy, their notice, and their false alarms."""
 
 from __future__ import annotations
 

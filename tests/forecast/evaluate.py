@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How good the forecasts are: what is foretold at a reading of a trace, as health does it, against what then came."""
+"""Compare the forecast at a reading of a trace, made in the way of health, with the later readings."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._history import sto
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Sample
 from forecast import traces
 
-# The forecast's constants were chosen with an eye on the traces of the seeds below 1000: those say nothing of how good it is.
+# The forecast's constants were tuned on the traces of the seeds below 1000, so those cannot measure it.
 FIRST_SEED = 1000
 
 _THRESHOLDS = thresholds.defaults()
-# Every reading of a trace is judged, but the first few, with which nothing can be said.
+# The first few readings of a trace are not judged: they are too few for a forecast.
 _FIRST = 8
 
 
 class Accuracy(NamedTuple):
-    """V(right) is the share of forecasts within 20 % of the true time, V(none) of traces without a forecast."""
+    """`right` is the share of forecasts within 20 % of the true time, `none` the share of traces without a forecast."""
 
     traces: int
     right: float
@@ -44,7 +44,7 @@ class Alarms(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """V(warned) is the share of leaks that were foretold, V(left) the share of the leak's time that was then left, in the median."""
+    """`warned` is the share of leaks with a forecast; `left` is the median share of their time that was then left."""
 
     traces: int
     warned: float
@@ -52,7 +52,7 @@ class Notice(NamedTuple):
 
 
 def accuracy(chosen, readings):
-    """How far off the forecasts are after so many readings of the leak."""
+    """Return how far off the forecasts are after this number of readings of the leak."""
     errors, covered, count = [], 0, 0
     for trace in chosen:
         leaking = [number for number, point in enumerate(trace.points) if point.taken >= trace.began]
@@ -79,7 +79,7 @@ def accuracy(chosen, readings):
 
 
 def alarms(chosen):
-    """How often health would have found that a healthy trace ends."""
+    """Return how often health would have warned about a healthy trace."""
     readings = found = count = 0
     for trace in chosen:
         count += 1
@@ -90,7 +90,7 @@ def alarms(chosen):
 
 
 def notice(chosen):
-    """How long before its end health would have found that a trace ends."""
+    """Return how long before the end of a trace health would have warned."""
     left = []
     count = 0
     for trace in chosen:
@@ -109,7 +109,7 @@ def notice(chosen):
 
 
 def findings(trace, place):
-    """What health finds at one reading."""
+    """Return the findings of health at one reading."""
     points, now = trace.points[max(0, place - history_store.FURTHEST) : place], trace.points[place]
     metric = "disk_used_bytes" if trace.disk else "memory_used_bytes"
     few = [points[-number] for number in reversed(history_store.PLACES) if number <= len(points)]

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Traces that were recorded on real machines: a CSV file each, whose head says what the trace is of, and when it ended, if it did."""
+"""Read traces that were recorded on real machines, a CSV file each. Its head has capacity, begin and end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Simulated traces of resources that fill up, and of such as never do. The capacity is 1, and all random numbers are seeded."""
+"""Simulate traces of resources that fill up, and of others that never do, with a capacity of 1 and fixed seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 @dataclass(frozen=True)
 class Trace:
-    """V(began) and V(ends) are when the leak begins and when all is used up; None where nothing leaks."""
+    """`began` and `ends` are when the leak begins and when everything is used up; None if nothing leaks."""
 
     name: str
     points: list[Point]
@@ -25,14 +25,14 @@ class Trace:
 
 
 def series(name, seed, value, count, interval, missing=0.0, started=None, disk=False, began=None, ends=None):
-    """A trace of V(value), a function of time and a random number generator, as it is read: not quite in time, and not always."""
+    """Return the readings of `value`, a function of time and a random number generator. Some are late, some missing."""
     chance = random.Random(f"{name} {seed}")
     points = []
     for number in range(count):
         taken = number * interval + chance.uniform(0, 0.1) * interval
         level = min(1.0, max(0.0, value(taken, chance)))
         if ends is not None and (level >= 1 or taken >= ends):
-            # Noise may use it up a little earlier.
+            # Noise may reach the capacity a little earlier.
             ends = min(ends, taken)
             break
         if chance.random() >= missing:
@@ -40,11 +40,11 @@ def series(name, seed, value, count, interval, missing=0.0, started=None, disk=F
     return Trace(name, points, disk, began, ends)
 
 
-# What leaks
+# Leaks
 
 
 def steady(seed, before=0, noise=0.0, missing=0.0):
-    """A leak at one rate, after V(before) quiet readings. V(noise) is the deviation, in shares of what one reading adds."""
+    """Return a leak at one rate after `before` quiet readings. `noise` is the deviation, per growth of a reading."""
     chance = random.Random(f"steady {seed}")
     interval = chance.choice([15, MINUTE, 5 * MINUTE])
     low, readings = chance.uniform(0.1, 0.6), chance.randint(14, 60)
@@ -61,7 +61,7 @@ def steady(seed, before=0, noise=0.0, missing=0.0):
 
 
 def collected(seed):
-    """A leak under a heap that is collected: teeth that it takes along."""
+    """Return a leak in a heap with garbage collection: a sawtooth that rises."""
     chance = random.Random(f"collected {seed}")
     interval, readings, low = chance.choice([15, MINUTE, 5 * MINUTE]), chance.randint(40, 150), chance.uniform(0.2, 0.5)
     height, period = chance.uniform(0.02, 0.08), chance.uniform(1.3, 6) * interval
@@ -74,7 +74,7 @@ def collected(seed):
 
 
 def in_steps(seed):
-    """A leak that the allocator passes on in pieces."""
+    """Return a leak that the allocator takes from the kernel in pieces."""
     chance = random.Random(f"in steps {seed}")
     interval, readings, low = chance.choice([15, MINUTE, 5 * MINUTE]), chance.randint(30, 150), chance.uniform(0.1, 0.5)
     piece = (1 - low) / chance.randint(20, 60)
@@ -87,7 +87,7 @@ def in_steps(seed):
 
 
 def restarted(seed):
-    """A worker that leaks, is restarted, and leaks again."""
+    """Return a worker that leaks, is restarted, and leaks again."""
     chance = random.Random(f"restarted {seed}")
     interval, low = chance.choice([15, MINUTE, 5 * MINUTE]), chance.uniform(0.1, 0.3)
     before, readings = chance.randint(10, 60), chance.randint(14, 60)
@@ -125,7 +125,7 @@ LEAKS = {
 }
 
 
-# What is healthy
+# Healthy resources
 
 
 def idle(seed):
@@ -134,7 +134,7 @@ def idle(seed):
 
 
 def wandering(seed):
-    """Load that comes and goes: what was used a moment ago tells what is used now, and it always comes back."""
+    """Return load that varies around a constant level, each value close to the one before."""
     chance = random.Random(f"wandering {seed}")
     middle, deviation, memory = (
         chance.uniform(0.2, 0.6),
@@ -152,7 +152,7 @@ def wandering(seed):
 
 
 def teeth(fastest, slowest, tallest):
-    """The heap of a language that collects its garbage."""
+    """Return a heap with garbage collection: a sawtooth."""
 
     def make(seed):
         chance = random.Random(f"teeth {fastest} {seed}")
@@ -167,14 +167,14 @@ def teeth(fastest, slowest, tallest):
 
 
 def days(seed):
-    """A box that people use by day."""
+    """Return a host that people use by day."""
     chance = random.Random(f"days {seed}")
     middle, height, phase = chance.uniform(0.3, 0.5), chance.uniform(0.05, 0.25), chance.uniform(0, DAY)
     return lambda time, chance: middle + height * math.sin(2 * math.pi * (time + phase) / DAY) + chance.gauss(0, 0.01)
 
 
 def warmed_up(seed):
-    """A worker that takes what it needs in its first hour, and is restarted now and then."""
+    """Return a worker that allocates its memory in its first hour, and is restarted now and then."""
     chance = random.Random(f"warmed up {seed}")
     low, height, constant = chance.uniform(0.05, 0.3), chance.uniform(0.1, 0.5), chance.uniform(2 * MINUTE, 40 * MINUTE)
     life = chance.uniform(0.7 * DAY, 2.5 * DAY)
@@ -186,7 +186,7 @@ def warmed_up(seed):
 
 
 def stepped(seed):
-    """Deployments, each of which changes what is used at once."""
+    """Return deployments that change the level at once."""
     chance = random.Random(f"stepped {seed}")
     steps = [(chance.uniform(0, 7 * DAY), chance.uniform(0.2, 0.7)) for _step in range(14)]
     steps = [(0, 0.3), *sorted(steps)]
@@ -194,7 +194,7 @@ def stepped(seed):
 
 
 def jobs(seed):
-    """Every few hours a job that takes memory evenly while it runs, and gives it back."""
+    """Return jobs that allocate memory evenly while they run and then free it, one every few hours."""
     chance = random.Random(f"jobs {seed}")
     low, height = chance.uniform(0.1, 0.4), chance.uniform(0.1, 0.4)
     every, runs = chance.choice([HOUR, 3 * HOUR, DAY]), chance.uniform(5 * MINUTE, 50 * MINUTE)
@@ -204,14 +204,14 @@ def jobs(seed):
 
 
 def rotated(seed):
-    """Logs that fill a disk by day, and are packed at night."""
+    """Return logs that fill a disk by day and are compressed at night."""
     chance = random.Random(f"rotated {seed}")
     low, height = chance.uniform(0.2, 0.6), chance.uniform(0.01, 0.15)
     return lambda time, chance: low + height * (time % DAY) / DAY + 0.002 * time / DAY
 
 
 def filling(seed):
-    """A disk that fills, but not in the months to come; with a copy of something on it now and then."""
+    """Return a disk that fills within months, with large copies on it now and then."""
     chance = random.Random(f"filling {seed}")
     low, rate = chance.uniform(0.2, 0.6), chance.uniform(0, 0.003) / DAY
     copies = [

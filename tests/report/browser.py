@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The browser that looks at pages: Debian's Chromium, without a screen and without a network."""
+"""Control the browser that shows the pages: Debian's Chromium, without a screen and without a network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLAGS = (
 
 
 class Browser:
-    """Chromium with what the tests ask it."""
+    """Chromium with the calls that the tests need."""
 
     def __init__(self, profile):
         options = webdriver.ChromeOptions()
@@ -34,7 +34,7 @@ class Browser:
         self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
 
     def open(self, path, width=1440, height=1000, scheme="light", media="", scripts=True, anchor=""):
-        """Open a file anew, as a screen of this size would, with what was logged before forgotten."""
+        """Open a file on a screen of this size, and forget everything that was logged before."""
         self.tell(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
@@ -50,14 +50,14 @@ class Browser:
         return self.driver.execute_cdp_cmd(command, arguments)
 
     def ask(self, script, *arguments):
-        """What a piece of JavaScript returns."""
+        """Return the value of a JavaScript expression."""
         return self.driver.execute_script("return " + script, *arguments)
 
     def messages(self):
-        """What the console has said since it was asked last."""
+        """Return the messages of the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def requests(self):
-        """The addresses of all requests since it was asked last."""
+        """Return the addresses of all requests since the last call."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]

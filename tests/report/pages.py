@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pages for the tests, with no clock of this machine in them."""
+"""Render pages for the tests, independently of this machine's clock."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ MADE = END + 40
 
 
 def page_of(path, names=None, fresh=None, days=7, groups=None):
-    """The page about a history."""
+    """Return the page of a history."""
     with History(path) as history:
         return report_page.render(gather.gather(names or history.boxes(), fresh or {}, history, MADE, days, groups))

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A history of boxes that never were: healthy ones, and each way of dying that the report has to show. The same seed is the same history.
+"""Simulate the history of healthy hosts and of each fault that the report has to show. Equal seeds give equal rows.
 
-The rows go into the tables in one go, for recording a week of 200 boxes reading by reading would take as long as reading them.
+The rows are inserted in bulk. Recording a week of 200 hosts one reading at a time would take too long.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.store impo
 GB = 1 << 30
 DAY = 86400
 KERNELS = ("6.1.0-32-amd64", "6.1.0-33-amd64")
-# One of them in so many boxes is ill; the first boxes of a small fleet are one of each.
+# One host in ONE_IN has a fault. The first hosts of a fleet have one of each.
 ILL = ("leak", "oom", "disk", "slow", "sawtooth", "swap", "down", "missed")
 ONE_IN = 6
 
 
 @dataclass
 class Box:
-    """What the simulation knows of a box: its kind, sizes and rows."""
+    """A simulated host: its kind, its sizes and its rows."""
 
     name: str
     kind: str
@@ -35,7 +35,7 @@ class Box:
     kills: list = field(default_factory=list)
 
     def rss(self, age, left):
-        """The worker's, so many seconds after its start and before the end."""
+        """Return the worker's resident memory, `age` seconds after the begin and `left` seconds before the end."""
         if self.kind == "leak":
             grown = 0.6 * (1 - left / (2 * DAY)) if left < 2 * DAY else 0.3 * (age % DAY) / DAY
             return self.allowance * (0.35 + grown)
@@ -49,7 +49,7 @@ class Box:
 
 
 def write(path, end, boxes=200, days=7, step=300, seed=6):
-    """Write the history to V(path), which must not exist, up to the time V(end); the names of its boxes."""
+    """Write the history up to the time `end` to `path`, which must not exist. Return the names of the hosts."""
     chance = random.Random(seed)
     with History(path, create=True, days=None, size=None) as history:
         return [_write_box(history, _made(number, chance), end, days, step) for number in range(boxes)]
@@ -142,7 +142,7 @@ def _states(box, times):
 
 
 def _reading(box, taken, begin, end):
-    """The verdict of one reading, its findings, and its numbers."""
+    """Return the verdict of one reading, its findings, and its numbers."""
     noise = box.random.gauss
     age, left = taken - begin, max(0, end - taken)
     if box.kind == "down" and left < 2.6 * 3600:

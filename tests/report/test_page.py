@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report in a real browser: what it shows, and what it must never do."""
+"""Open the report in a real browser, and check what it shows and what it must never do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._report import gath
 
 WIDTHS = (390, 820, 1100, 1440)
 SCHEMES = ("light", "dark")
-NAMES = "Array.from(document.querySelectorAll('#fleet tbody tr')).filter(row => !row.hidden).map(row => row.cells[0].textContent.trim())"
+NAMES = (
+    "Array.from(document.querySelectorAll('#fleet tbody tr'))"
+    ".filter(row => !row.hidden).map(row => row.cells[0].textContent.trim())"
+)
 HOSTILE = (
     "<script>window.pwned=1</script>",
     '"><img src=x onerror=window.pwned=1>',
@@ -27,7 +30,7 @@ HOSTILE = (
     "x" * 700,
     "' onclick='window.pwned=1",
 )
-# Nothing that lies on a page of another colour than its own: text against what is behind it, by WCAG 2.
+# The contrast of each text with its background, by WCAG 2.
 CONTRASTS = """(() => {
   const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
@@ -70,8 +73,8 @@ def test_it_fits_the_screen(browser, page, width):
     # No cell's text runs into its neighbour.
     assert (
         browser.ask(
-            "Array.from(document.querySelectorAll('#fleet :is(td, th)')).filter(one => one.scrollWidth > one.clientWidth + 1)"
-            ".map(one => one.outerHTML)"
+            "Array.from(document.querySelectorAll('#fleet :is(td, th)'))"
+            ".filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.outerHTML)"
         )
         == []
     )
@@ -169,7 +172,8 @@ def test_a_link_opens_its_box_even_one_that_is_filtered_away(browser, page):
     browser.driver.execute_script("location.hash = '#each'")
     browser.driver.execute_script("location.hash = '#' + arguments[0]", target)
     assert browser.driver.execute_async_script(
-        "const done = arguments[arguments.length - 1]; const look = () => document.querySelector('details[open]:not([hidden])')"
+        "const done = arguments[arguments.length - 1];"
+        " const look = () => document.querySelector('details[open]:not([hidden])')"
         " && !document.querySelector('tr[hidden]') ? done(true) : requestAnimationFrame(look); look();"
     )
 

@@ -78,7 +78,7 @@ def parse(sources: Sources) -> Disks:
 
 
 def parse_statfs(text: Optional[str], points: Iterable[str]) -> Dict[str, _Answer]:
-    """Return what each mount point answered, if it is in the text: a Space, or one of the words hung, error and denied."""
+    """Return the answer of each mount point in the text: a Space, or one of the words hung, error and denied."""
     continued: Dict[str, List[List[str]]] = {}
     for point in points:
         first, newline, rest = point.partition("\n")

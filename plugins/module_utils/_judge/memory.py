@@ -48,7 +48,7 @@ def judge(
 
 
 def _scarcest(memory: Memory) -> Tuple[Optional[int], Optional[int], Optional[float]]:
-    """Return what is left, of how much, and as a share: of the control group's limit, or of the RAM if less is left there."""
+    """Return the bytes left, the limit and the share: of the control group, or of the RAM if less is left there."""
     share, ram_share = memory["limit_available_percent"], memory["ram_available_percent"]
     if share is not None and ram_share is not None and ram_share < share:
         return memory["available_bytes"], memory["total_bytes"], ram_share

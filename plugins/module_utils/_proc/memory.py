@@ -110,7 +110,7 @@ def parse(sources: Sources) -> Memory:
 
 
 class _Limit(NamedTuple):
-    """The usable memory, how much of it is left, and the share of the RAM that is left whatever a control group says."""
+    """The usable memory, how much of it is left, and the share of the RAM that is left regardless of control groups."""
 
     limit: Optional[int]
     available: Optional[int]
@@ -121,7 +121,7 @@ class _Limit(NamedTuple):
 def _limit(
     total: Optional[int], available: Optional[int], pool: Optional[int], ceiling: Optional[MemoryCeiling]
 ) -> _Limit:
-    """Return what may be used: the control group's limit, if there is one, else the RAM without the pool of huge pages."""
+    """Return the usable memory: the control group's limit if it has one, else the RAM without the huge pages' pool."""
     ram = total
     if ram is not None and pool is not None and pool < ram:
         ram -= pool

@@ -16,7 +16,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomi
 
 
 def file_name(box: str, now: datetime) -> str:
-    """Return the archive's name for a host at a time in UTC: whatever a host is called, it is one file in one folder."""
+    """Return the archive's name for a host at a time in UTC. No host's name can make it leave its folder."""
     return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', box).lstrip('.') or 'box'}-{now.strftime('%Y%m%dT%H%M%SZ')}"
 
 

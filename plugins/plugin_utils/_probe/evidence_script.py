@@ -68,8 +68,8 @@ for i in $p; do
   part descriptors/$i && taken 5 links /proc/$i/fd;
 done;
 deleted() { find /proc/[0-9]*/fd -maxdepth 1 -type l -lname "* (deleted)" -printf "%p %l\0" | tr "\n\0" "?\n" |
-  head -n 1000 | while read -r f l; do case $l in @NO_FILES@);; *) echo "$(stat -L -c "%h %b %B %d:%i" $f) $f $l";; esac;
-  done; };
+  head -n 1000 | while read -r f l; do
+  case $l in @NO_FILES@);; *) echo "$(stat -L -c "%h %b %B %d:%i" $f) $f $l";; esac; done; };
 part deleted && taken 12 deleted;
 part space && taken 5 du -skx /var/cache/apt/archives /var/log/journal;
 set -f;

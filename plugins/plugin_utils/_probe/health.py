@@ -56,7 +56,7 @@ SYSTEM_FILES = tuple(
 )
 # A name goes into a shell's words.
 _PIDFILE = re.compile(r"/run/[A-Za-z0-9_.@:-]{1,200}/sidekiq\.pid")
-# Seconds that a process's command line, or a pidfile, has to be read.
+# Seconds in which a process's command line, or a pidfile, must have been read.
 _PATIENCE = 1
 
 _START = r"""
@@ -69,9 +69,10 @@ fits() { n=$(($1 * $2)); [ $n -lt 65536 ] ||
   { u=$(ulimit -s); case $u in *[a-z]*) u=24576;; esac; [ $n -lt $((u * 256 - 65536)) ]; }; };
 """
 
-# Walk the mounts once. `e` are the local file systems, `q` number and name of those that may hang, both with the names
-# as the kernel escapes them, `d` all that may hang; a user's own FUSE mount is no disk of the host's, and its server is whatever the user likes.
-# `c` has the files with the memory limits, from the shell's own control group upwards.
+# Walk the mounts once. `e` holds the local file systems, and `q` the number and name of those that may hang. Both have
+# the names as the kernel escapes them. `d` holds all that may hang, including the FUSE mounts of users, which are not
+# asked: they are no disks of the host, and the user chooses their server. `c` holds the files with the memory limits,
+# from the shell's own control group upwards.
 _MOUNTS = r"""
 c=; q=; e=; d=;
 climb() { y=$2; while :; do for f in $3; do c="$c $1$y/$f"; done; case $y in ?*) y=${y%/*};; *) break;; esac; done; };
@@ -90,8 +91,8 @@ while read -r i p v r m o x; do
 done < /proc/self/mountinfo;
 """
 
-# The children of init: `o` has the score of sshd's listener; `h` and `k` what readers of earlier looks hang on, which
-# init has adopted: files, and the devices of mounts.
+# The children of init. `o` holds the score of sshd's listener. Init has also adopted the readers of earlier probes that
+# still hang: `h` holds the files, and `k` the devices of the mounts, on which they hang.
 _CHILDREN = r"""
 o=; h=; k=; p=; read -r p < /proc/1/task/1/children; case $p in "") set -- /proc/[0-9]*;; *) set -- $p;; esac;
 for i; do
@@ -106,14 +107,14 @@ for i; do
 done;
 """
 
-# A command has a limit of its arguments; xargs cuts up what exceeds it.
+# The arguments of a command are limited; xargs splits a list that exceeds the limit.
 _FILES = r"""
 mark files;
 set -- @FILES@ @NOTED@ $c $o @TABLE@;
 if fits $# 48; then head -c @SYSTEM_LIMIT@ "$@"; else printf "%s\n" "$@" | xargs head -c @SYSTEM_LIMIT@; fi;
 """
 
-# A name may hold anything, so what a mount answers has only the mount's place in the list of names.
+# A name may contain anything, so an answer has only the position of its mount in the list of names.
 _STATFS = r"""
 mark mounts; printf "%s\n" "$e";
 mark statfs; set -f; set --;
@@ -147,18 +148,19 @@ case $q in ?*)
 esac;
 """
 
-# From kernel 6.2 on the size of the directory is the number of descriptors; before, they have to be listed.
+# From kernel 6.2 on, the size of the directory is the number of descriptors. Older kernels need a listing.
 _DESCRIPTORS = r"""
 mark fds;
 read -r v < /proc/sys/kernel/osrelease; r=${v#*.}; r=${r%%[.-]*};
 if [ "${v%%.*}" -gt 6 ] || { [ "${v%%.*}" -eq 6 ] && [ "$r" -ge 2 ]; };
 then stat -c "%s %n" /proc/[0-9]*/fd;
-else for d in /proc/[0-9]*/fd; do if [ -r $d ]; then set -- $d/*; if [ -h $1 ]; then echo "$# $d"; else echo "0 $d"; fi; fi; done;
+else for d in /proc/[0-9]*/fd; do
+  if [ -r $d ]; then set -- $d/*; if [ -h $1 ]; then echo "$# $d"; else echo "0 $d"; fi; fi; done;
 fi;
 """
 
-# Up to three times, each time without the file that was waited for in vain. Meanwhile the shell collects, but does not
-# print, the lines that are sought in many files.
+# Try up to three times, each time without the file that hung. Meanwhile the shell collects the lines that are searched
+# in many files, but does not print them.
 _COMMANDS = r"""
 z=@Z16@; z=$z$z$z$z; z=$z$z$z$z;
 mark commands;
@@ -173,8 +175,8 @@ for y in 1 2 3; do
   if fits $# @ARGUMENT@; then head -c @COMMAND_LIMIT@ "$@" < /dev/null 3>&- | cat &
   else printf "%s\n" "$@" | xargs head -c @COMMAND_LIMIT@ | cat & fi;
   c=$! ;
-  case $l in "") l=$(grep -s -m 20000 -e "^Max open files" -e "^oom_kill " -e "^0::" -e ":name=systemd:" -e ":0000 0[A7] "
-    /proc/vmstat /proc/[0-9]*/limits @SOCKETS@);; esac;
+  case $l in "") l=$(grep -s -m 20000 -e "^Max open files" -e "^oom_kill " -e "^0::" -e ":name=systemd:"
+    -e ":0000 0[A7] " /proc/vmstat /proc/[0-9]*/limits @SOCKETS@);; esac;
   n=0; while alive $c && [ $n -lt @PATIENCE@ ]; do n=$((n + 1)); sleep 0.02 || sleep 1; done;
   if alive $c; then :; else break; fi;
   w=; for i in $(readers); do w="$w $(readlink /proc/$i/fd/3) "; kill -9 $i; done;

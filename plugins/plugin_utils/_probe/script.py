@@ -106,7 +106,7 @@ def text_of(answer: str) -> str:
 
 
 def parts(text: str) -> dict[str, Part]:
-    """Return the parts that `part` and `taken` printed, by name. Parts of the same name are one, with their texts joined."""
+    """Return the parts that `part` and `taken` printed, by name. The texts of parts of the same name are joined."""
     found: dict[str, Part] = {}
     lines: list[str] = []
     part = Part()

@@ -13,10 +13,10 @@ from ansible.utils.display import Display
 
 
 def run(action: ActionBase, script: str) -> dict[str, Any]:
-    """Run a script, one line for a POSIX shell, and return `stdout`, `stderr` and `rc`. `action` is an action plugin."""
+    """Run a script, one line for a POSIX shell. Return `stdout`, `stderr` and `rc`. `action` is an action plugin."""
     if action._connection.is_pipelining_enabled():
-        # Standard input keeps the script out of sudo's log, and needs no terminal. Any login shell can run this command.
-        # It needs no shell of Ansible's around it, which would wait for output that only a terminal can lose.
+        # Standard input keeps the script out of sudo's log and needs no terminal, and any login shell can run this
+        # command. A shell of Ansible's around it would only add a wait for output that a terminal could lose.
         answer = action._low_level_execute_command("/bin/sh", in_data=script.encode() + b"\n", executable=False)
     else:
         answer = action._low_level_execute_command(script)

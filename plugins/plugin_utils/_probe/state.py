@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parse what a host is made of, as texts by name: `kernel`, `package:openssl`, `sysctl:vm.swappiness` and so on.
 
-State is what stays the same until it is changed. Counters, what comes and goes by itself, and what differs on every host
-(names, machine ids, addresses) are left out, each with its reason.
+State stays the same until it is changed. Left out, each with its reason, are counters, values that come and go by
+themselves, and values that differ on every host (names, machine IDs, addresses).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.state_script
 
 _FILE = re.compile(r"^==> (/\S+) <==\n", re.MULTILINE)
 
-# Settings of the kernel that are none.
+# Files below /proc/sys that are not settings.
 _VOLATILE = re.compile(
     "|".join(
         (
@@ -28,7 +28,7 @@ _VOLATILE = re.compile(
             r"net\.ipv4\.tcp_fastopen_key",
             r"net\.ipv6\.conf\..*\.stable_secret",
             r"net\.core\.netdev_rss_key",
-            # What the box is called.
+            # Names of this host.
             r"kernel\.(hostname|domainname|osrelease|version)",
             # Counters, and what is in use at the moment.
             r"fs\.(dentry-state|file-nr|inode-nr|inode-state|aio-nr)",
@@ -37,12 +37,12 @@ _VOLATILE = re.compile(
             r"kernel\.hung_task_(detect_count|warnings)",
             r"net\.netfilter\.nf_conntrack_count",
             r".*_used",
-            # The kernel lowers it by itself, when samples take it too long.
+            # The kernel lowers it by itself when samples take too long.
             r"kernel\.perf_event_max_sample_rate",
             # Descriptions of hardware and of the scheduler's domains, which it makes of the processors.
             r"dev\.cdrom\.info",
             r"kernel\.sched_domain\..*",
-            # A command, and no setting: what is read of it says nothing.
+            # Commands, not settings: reading them tells nothing.
             r"vm\.(stat_refresh|drop_caches|compact_memory)",
             r"net\.ipv[46]\.route\.flush",
             r"fs\.xfs\.stats_clear",
@@ -53,7 +53,7 @@ _VOLATILE = re.compile(
     + r"\Z"
 )
 
-# Parameters of the kernel's command line that say where this very box has its disks and its addresses, or again which kernel it is.
+# Parameters of the kernel's command line that name this host's disks, its addresses, or once more its kernel.
 _OF_THIS_BOX = (
     "BOOT_IMAGE",
     "initrd",
@@ -67,7 +67,7 @@ _OF_THIS_BOX = (
     "hostname",
     "systemd.hostname",
 )
-# Mount options with addresses of this box, or with sizes that come from its memory.
+# Mount options with addresses of this host, or with sizes that come from its memory.
 _OWN_OPTIONS = re.compile(
     r"(lowerdir|upperdir|workdir|addr|clientaddr|mountaddr|mountport|uuid|size|nr_inodes|fd|pgrp|pipe_ino|subvolid)="
 )
@@ -305,7 +305,7 @@ def _gems(parts: Mapping[str, Part]) -> dict[str, str]:
 
 
 def _locked(parts: Mapping[str, Part]) -> dict[str, str]:
-    """Return the gems that Bundler has chosen: in a lock, those with four blanks before them; their needs stand deeper."""
+    """Return the gems in a lock file of Bundler: the lines with four blanks. Dependencies are indented further."""
     found: dict[str, set[str]] = {}
     for line in _text(parts, "lock").splitlines():
         match = _LOCKED.match(line)

@@ -69,7 +69,7 @@ _PROCESSES = 32
 
 _PATH = re.compile(r"/[A-Za-z0-9_./@+,:=-]*\Z")
 
-# Where RubyGems, Debian, Bundler and the version managers keep what they have installed: on the box, in a home, in an application.
+# Where RubyGems, Debian, Bundler and the version managers install gems: on the host, in a home, in an application.
 _OF_BOX = (
     "/usr/share/rubygems-integration/*",
     "/usr/lib/*/rubygems-integration/*",
@@ -135,7 +135,8 @@ done;
 _GEMS = r"""
 specifications() { if [ -d "$1/specifications" ]; then ls -1 "$1/specifications"; fi; };
 gems() {
-  for d in @OF_BOX@; do specifications "$d"; if [ -d "$d/specifications/default" ]; then ls -1 "$d/specifications/default"; fi; done;
+  for d in @OF_BOX@; do
+    specifications "$d"; if [ -d "$d/specifications/default" ]; then ls -1 "$d/specifications/default"; fi; done;
   for o in /root $h; do for d in @OF_HOME@; do specifications "$d"; done; done;
   for o in @APPS@; do for d in @OF_APP@; do specifications "$d"; done; done; :; };
 part gems && taken 10 gems;

@@ -66,6 +66,6 @@ def _reason(name: str, members: Collection[str], away: Collection[str], share: f
     gone = [box for box in members if box in set(away)]
     shown = ", ".join(gone[:5]) + (", ..." if len(gone) > 5 else "")
     return (
-        f"{len(gone)} of the {len(members)} boxes of {name} {'is' if len(gone) == 1 else 'are'} away already ({shown}), "
-        f"and at most {max(1, int(len(members) * share // 100))} may be (lifeline_rescue_share: {share:g} %)"
+        f"{len(gone)} of the {len(members)} boxes of {name} {'is' if len(gone) == 1 else 'are'} away already "
+        f"({shown}), and at most {max(1, int(len(members) * share // 100))} may be (lifeline_rescue_share: {share:g} %)"
     )

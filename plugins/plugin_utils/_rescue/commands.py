@@ -86,7 +86,8 @@ def kill_worker(unit: str, pids: Iterable[int], named: bool) -> str:
         pids,
         named,
         # A stop that still waits for the jobs would hold up the start.
-        f"systemctl kill --signal KILL -- {word}; systemctl reset-failed -- {word}; systemctl --no-block start -- {word}",
+        f"systemctl kill --signal KILL -- {word}; systemctl reset-failed -- {word}; "
+        f"systemctl --no-block start -- {word}",
     )
 
 

@@ -34,7 +34,7 @@ class Decision(TypedDict):
 
 
 class Plan(TypedDict):
-    """The hosts that are rebooted, in batches, a line about each host that is not well, and a reason not to start or an empty text."""
+    """The hosts to reboot, also in batches, a line per host that is not well, and a reason not to start, or ''."""
 
     chosen: list[str]
     batches: list[list[str]]
@@ -118,12 +118,12 @@ def plan(decisions: Mapping[str, Decision], serial: object) -> Plan:
 
 
 def _doubt(decisions: Mapping[str, Decision]) -> str:
-    """Return why the answers can't be trusted, or an empty text. A single host says nothing about this machine's network."""
+    """Return why the answers can't be trusted, or ''. A single host proves nothing about this machine's network."""
     if len(decisions) < 2 or any(decision["state"] == UP for decision in decisions.values()):
         return ""
     return (
-        f"lifeline_reboot_hosts: none of {len(decisions)} boxes answers, so the cause is probably this machine's network; "
-        "check it, or continue with -e lifeline_reboot_blind=yes"
+        f"lifeline_reboot_hosts: none of {len(decisions)} boxes answers, so the cause is probably this machine's "
+        "network; check it, or continue with -e lifeline_reboot_blind=yes"
     )
 
 

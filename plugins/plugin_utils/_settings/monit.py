@@ -194,8 +194,8 @@ def extended(pattern: str, worker: str) -> str:
     """Return a Python pattern as the POSIX extended regular expression that monit needs. Raises SettingsError."""
     if re.search(r"\(\?|[*+?}]\?|\\[1-9AbBZ]|\[[^\]]*\\[dDsSwW]|[\"\n]", pattern):
         raise SettingsError(
-            f"lifeline_workers: {worker}: pattern {pattern!r} cannot be written as monit's regular expression: avoid (?...), "
-            "lazy repetition, back-references, \\b, quotes, and classes within brackets, or remove 'workers' from "
+            f"lifeline_workers: {worker}: monit has no such regular expression ({pattern!r}); avoid (?...), lazy "
+            "repetition, back-references, \\b, quotes, and classes within brackets, or remove 'workers' from "
             "monit_ready_made"
         )
     return re.sub(r"\\(.)", lambda match: _CLASSES.get(match.group(), match.group()), pattern)

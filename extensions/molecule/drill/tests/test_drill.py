@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's promise, on a leak that is too fast for monit, without swap: SSH dies, and with the collection it doesn't.
+"""A leak that is too fast for monit, without swap: SSH stops working without the collection, and works with it.
 
-No test asserts how long anything takes: under emulation on a busy machine, all of it takes longer.
+No test asserts how long anything takes, because everything takes longer under emulation on a busy machine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""reboot_down, with boxes that hang and an EC2 of our own (moto): what EC2 is told to reboot, podman reboots."""
+"""Test reboot_down with hosts that hang and a local EC2 (moto), whose reboots restart the containers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REGION = "eu-central-1"
 
 
 class Cloud:
-    """moto's server, and the machine below its instances."""
+    """The server of moto, and a thread that reboots the containers of its instances."""
 
     def __init__(self, folder):
         with socket.socket() as one:
@@ -47,7 +47,7 @@ class Cloud:
                 cwd=folder,
             )
         self.boxes, self.over = {}, threading.Event()
-        self.machine = threading.Thread(target=self.reboot_what_is_asked_for)
+        self.machine = threading.Thread(target=self.reboot_as_asked)
 
     @property
     def url(self):
@@ -87,7 +87,7 @@ class Cloud:
         return ids
 
     def reboots(self):
-        """The numbers of the instances that EC2 was told to reboot."""
+        """Return the IDs of the instances that EC2 was asked to reboot."""
         bodies = [
             base64.b64decode(entry["body"]).decode()
             for entry in map(json.loads, self.moto("download-recording", "GET").splitlines())
@@ -101,12 +101,12 @@ class Cloud:
             if field.startswith("InstanceId.")
         ]
 
-    def reboot_what_is_asked_for(self):
+    def reboot_as_asked(self):
         done = 0
         while not self.over.wait(0.5):
             asked = self.reboots() if self.boxes else []
             for number in asked[done:]:
-                # What hangs must not answer once more before it boots: it would be taken for back.
+                # A host that answered once more before it boots would count as back.
                 for verb in ("kill", "wait", "start"):
                     subprocess.run(["podman", verb, self.boxes[number]], check=True, stdout=subprocess.DEVNULL)
             done = len(asked)
@@ -114,7 +114,7 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 def boxes():
-    """A box by what ails it."""
+    """Return the hosts by their kind of fault."""
     return {box.variables["lab_kind"]: box for box in lab.of_set("reboot")}
 
 
@@ -128,7 +128,7 @@ def cloud(tmp_path_factory):
 
 @pytest.fixture
 def reboot(cloud, tmp_path, monkeypatch):
-    """Call with boxes and variables: whether the playbook succeeded on them, and what it printed."""
+    """Return a function that plays the playbook on hosts, and returns whether it succeeded and what it printed."""
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
 
@@ -147,7 +147,7 @@ def reboot(cloud, tmp_path, monkeypatch):
 
 
 def instances(pairs):
-    """The option that gives boxes their instances, as host variables would."""
+    """Return the variable that gives each host its instance, as host variables would."""
     return {
         "lifeline_instance_id": "{{ %s[inventory_hostname] | default('') }}"
         % json.dumps({box.name: number for box, number in pairs})
@@ -160,7 +160,7 @@ def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_p
     container = hung.variables["lab_container"]
     cloud.boxes[running] = container
     numbers = instances([(hung, running), (gone, stopped)])
-    # It accepts connections, as a box does that has no memory left, and then says nothing.
+    # It accepts connections and then stays silent, like a host without free memory.
     subprocess.run(["podman", "pause", container], check=True, stdout=subprocess.DEVNULL)
     try:
         succeeded, output = reboot(hung, gone, well, lifeline_reboot_grace=600, confirm=True, **numbers)
@@ -189,7 +189,7 @@ def test_a_box_that_hangs_is_rebooted_and_waited_for(boxes, cloud, reboot, tmp_p
     assert [(event["box"], event["event"]) for event in events] == [(hung.name, "reboot"), (hung.name, "back")]
 
 
-def test_who_does_not_let_us_in_is_not_down(boxes, cloud, reboot):
+def test_a_host_that_rejects_the_login_is_not_down(boxes, cloud, reboot):
     well = boxes["idle"]
     before = cloud.reboots()
     succeeded, output = reboot(

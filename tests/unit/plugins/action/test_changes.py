@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook lifeline.fleet.watch, on this machine: what it keeps, whom it tells, and that two don't get into each other's way."""
+"""The playbook lifeline.fleet.watch on this machine: its state, its reports, and two runs at the same time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 
 @pytest.fixture
 def watch(tmp_path):
-    """A function that plays the playbook once with variables of the test's: exit code, what it said, and what it reported."""
+    """Return a function that plays the playbook once, and returns its exit code, its output and its report."""
 
     def play(level="warning", options=(), **variables):
         thresholds = {name: {"warning": None, "critical": None} for name in CHECKS}

@@ -28,7 +28,7 @@ GONE = "{ansible_host: 127.0.0.1, ansible_port: 1}"
 
 @pytest.fixture
 def compare(tmp_path):
-    """A function that plays it with an inventory of the test's own: exit code, output, and what it has written, if it has."""
+    """Return a function that plays it with an inventory, and returns its exit code, output and report, if any."""
 
     def run(*options, groups="web: {hosts: {one: %s, two: %s, gone: %s}}" % (HERE, HERE, GONE), **variables):
         (tmp_path / "hosts.yml").write_text(groups)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""health through Ansible itself, on this machine."""
+"""Run health through Ansible on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STRUCK, OFF = "{warning: 0, critical: null}", "{warning: null, critical: null}"
 
 @pytest.fixture
 def health(tmp_path):
-    """A function that runs health on this machine with an inventory of the test's own: exit code, standard output, result."""
+    """Return a function that runs health on this machine with an inventory and returns exit code, output, result."""
 
     def run(files=None, arguments="", options=(), callback="minimal", inventory=None):
         (tmp_path / "hosts.yml").write_text(
@@ -99,11 +99,11 @@ def test_parts_that_the_probe_could_not_read_are_returned(health, tmp_path, monk
 def test_each_layer_of_the_inventory_names_only_what_differs(health):
     _code, _output, result = health(
         {
-            "group_vars/all.yml": "lifeline_thresholds: {pids_used_percent: %s, fds_used_percent: %s, ptys_used_percent: %s}"
-            % ((STRUCK,) * 3),
-            "group_vars/web.yml": "lifeline_thresholds: {fds_used_percent: %s, memory_available_percent: {warning: 100}}"
-            % OFF,
-            "host_vars/here.yml": "lifeline_thresholds: {ptys_used_percent: %s}" % OFF,
+            "group_vars/all.yml": "lifeline_thresholds:"
+            f" {{pids_used_percent: {STRUCK}, fds_used_percent: {STRUCK}, ptys_used_percent: {STRUCK}}}",
+            "group_vars/web.yml": "lifeline_thresholds:"
+            f" {{fds_used_percent: {OFF}, memory_available_percent: {{warning: 100}}}}",
+            "host_vars/here.yml": f"lifeline_thresholds: {{ptys_used_percent: {OFF}}}",
         }
     )
     found = checks(result)
@@ -154,7 +154,8 @@ def test_the_worked_example_gives_each_box_its_own(health, box, thresholds, allo
 def test_templates_and_extra_variables_are_layers_as_well(health):
     _code, _output, result = health(
         {
-            "group_vars/all.yml": "limit: 0\nlifeline_thresholds: {pids_used_percent: {warning: '{{ limit }}', critical: null}}"
+            "group_vars/all.yml": "limit: 0\n"
+            "lifeline_thresholds: {pids_used_percent: {warning: '{{ limit }}', critical: null}}"
         },
         options=["-e", "{lifeline_thresholds: {ptys_used_percent: %s}}" % STRUCK],
     )
@@ -340,7 +341,8 @@ def test_other_modules_print_as_ansible_prints_them(tmp_path):
 
 def test_playbooks_print_as_ansible_prints_them_with_the_table_below_its_task(tmp_path):
     (tmp_path / "play.yml").write_text(
-        "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n    - name: Look\n      lifeline.fleet.health:\n"
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n"
+        "    - name: Look\n      lifeline.fleet.health:\n"
         "    - name: Say\n      ansible.builtin.debug: {msg: hello}\n"
     )
     done = subprocess.run(

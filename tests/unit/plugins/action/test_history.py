@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The history through Ansible itself, on this machine: what health and the fact modules record, and what they do where they can't."""
+"""Run health and the fact modules through Ansible on this machine, with a history that can or can't be written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANSIBLE = Path(sys.executable).with_name("ansible")
 
 @pytest.fixture
 def ansible(tmp_path):
-    """A function that runs a module of the collection on this machine: exit code, all that was printed, result."""
+    """Return a function that runs a module on this machine, and returns its exit code, its output and its result."""
 
     def run(module="health", history=None, options=(), callback="minimal", arguments="", boxes="here", command=None):
         extra = ["-e", "ansible_python_interpreter=" + sys.executable]
@@ -73,10 +73,10 @@ def path(tmp_path):
 
 @pytest.fixture
 def leaking(path):
-    """A worker on this machine whose past looks like a leak that reaches its limit in about 20 minutes: what health is told of it."""
+    """Start a worker, write a history of it that reaches its limit in 20 minutes, and return the options for health."""
     worker = subprocess.Popen([f"lifeline-leaker-{os.getpid()}", "3600"], executable=shutil.which("sleep"))
     try:
-        # While it is being loaded it runs, and grows.
+        # Wait until it is loaded, because it grows until then.
         stat = ["R"]
         while stat[0] != "S":
             stat = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(") ")[2].split()
@@ -97,7 +97,7 @@ def leaking(path):
                             [Sample("worker_rss_bytes", "leaker", rss - rate * back, limit)],
                         )
                     )
-        # Ansible's own command line has the name in it, too.
+        # The pattern is anchored because Ansible's own command line contains the name as well.
         yield [
             "-e",
             json.dumps(

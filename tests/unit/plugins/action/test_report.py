@@ -28,7 +28,7 @@ web:
 
 @pytest.fixture
 def report(tmp_path):
-    """A function that plays the playbook: exit code, output and the page, if there is one."""
+    """Return a function that plays the playbook, and returns its exit code, its output and its page, if any."""
     (tmp_path / "hosts.yml").write_text(BOXES)
 
     def play(*options, **variables):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Coming in anew after a change, with boxes that answer or don't."""
+"""Confirm a change with a new connection, to hosts that answer or don't."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARMED = {"changed": True, "armed": True, "token": "t1", "ports": [22]}
 
 
 class Action(ssh_door.ActionModule):
-    """Answers what the test says, one after the other; the last one again and again."""
+    """The action with answers of the test, one after the other. It repeats the last one."""
 
     def __init__(self, *answers, reset=None):
         self.answers, self.asked, self.resets = list(answers), [], 0
@@ -37,7 +37,7 @@ class Action(ssh_door.ActionModule):
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """Waiting takes no time."""
+    """Replace the clock, so waiting takes no time."""
     now = [0.0]
     monkeypatch.setattr(
         ssh_door,

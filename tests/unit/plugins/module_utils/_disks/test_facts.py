@@ -78,7 +78,7 @@ def test_a_container_whose_root_is_an_overlay(box):
 
 def test_subvolumes_and_data_sets_show_each_space_once(box):
     disks = by_mount(box("pools"))
-    # The parent of all data sets holds nothing itself, while its child has filled the pool; a quota is a space of its own.
+    # The parent of all data sets is empty, but its child has filled the pool. A quota is a space of its own.
     assert list(disks) == ["/", "/tank/data", "/tank/limited"]
     assert disks["/tank/data"]["used_percent"] == 89.0
     assert disks["/tank/limited"]["used_percent"] == 100.0

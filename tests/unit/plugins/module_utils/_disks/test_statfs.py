@@ -25,7 +25,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts, statfs
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo
 sources = _reader.read_files(facts.SOURCES)
-sources["statfs"] = statfs.read(mountinfo.parse(sources["/proc/self/mountinfo"]), float(sys.argv[1]), sys.argv[2] == "network")
+mounts = mountinfo.parse(sources["/proc/self/mountinfo"])
+sources["statfs"] = statfs.read(mounts, float(sys.argv[1]), sys.argv[2] == "network")
 json.dump(facts.parse(sources), sys.stdout)
 """
 # Until the server has taken its question, who asks can still be killed. Then it waits, and its name tells for what.
@@ -123,12 +124,16 @@ def number(word):
 MAKE = {
     "reserved": "mkfs.ext4 -q -m 10 image && mount -o loop image at && head -c 3000000 /dev/zero > at/data",
     "full": "mkfs.ext4 -q image && mount -o loop image at && { head -c 40000000 /dev/zero > at/data || :; }",
-    "reserve_used_by_root": "mkfs.ext4 -q -m 50 image && mount -o loop image at && head -c 12000000 /dev/zero > at/data",
-    "no_inodes_left": "mkfs.ext4 -q -N 16 image && mount -o loop image at && { for i in 1 2 3 4 5 6; do : > at/$i; done || :; }",
+    "reserve_used_by_root": "mkfs.ext4 -q -m 50 image && mount -o loop image at"
+    " && head -c 12000000 /dev/zero > at/data",
+    "no_inodes_left": "mkfs.ext4 -q -N 16 image && mount -o loop image at"
+    " && { for i in 1 2 3 4 5 6; do : > at/$i; done || :; }",
     "read_only": "mkfs.ext4 -q image && mount -o loop image at && mount -o remount,ro at",
     "bind": "mkfs.ext4 -q image && mount -o loop image at && mkdir at/d elsewhere && mount --bind at/d elsewhere",
-    "xfs": "truncate -s 400M image && mkfs.xfs -q image && mount -o loop image at && head -c 3000000 /dev/zero > at/data",
-    "btrfs": "truncate -s 200M image && mkfs.btrfs -q image && mount -o loop image at && head -c 3000000 /dev/zero > at/data",
+    "xfs": "truncate -s 400M image && mkfs.xfs -q image && mount -o loop image at"
+    " && head -c 3000000 /dev/zero > at/data",
+    "btrfs": "truncate -s 200M image && mkfs.btrfs -q image && mount -o loop image at"
+    " && head -c 3000000 /dev/zero > at/data",
     "squashfs": "mksquashfs /etc/hostname made -quiet -no-progress > /dev/null && mount -o loop made at",
     "memory": "mount -t tmpfs -o size=1m,nr_inodes=20 memory at && head -c 300000 /dev/zero > at/data",
 }
@@ -140,10 +145,10 @@ def test_as_df_has_it(name, tmp_path):
     for tool in re.findall(r"mkfs\.\w+|mksquashfs", MAKE[name]):
         if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
             pytest.skip(f"there is no {tool} on this machine")
-    # The bytes are on memory, lest a test writes to a disk that others watch.
+    # In memory, because writing to a disk could disturb tests that watch it.
     prepare = (
-        'PATH=$PATH:/usr/sbin:/sbin; cd "$1"; mount -t tmpfs -o size=300m scratch .; cd "$1"; mkdir at; truncate -s 32M image;'
-        + "{ %s; } 2>/dev/null;" % MAKE[name]
+        'PATH=$PATH:/usr/sbin:/sbin; cd "$1"; mount -t tmpfs -o size=300m scratch .; cd "$1"; mkdir at;'
+        " truncate -s 32M image;" + "{ %s; } 2>/dev/null;" % MAKE[name]
     )
     done = run(prepare + '"$PYTHON" -c "$READ" 5 network; echo;df -B1 --output=$COLUMNS_OF_DF at | tail -1', tmp_path)
     assert done.returncode == 0, done.stderr

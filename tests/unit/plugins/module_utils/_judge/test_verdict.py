@@ -241,8 +241,8 @@ def test_nobody_is_unexpected_where_nobody_says_what_is(box):
 
 
 KILL = (
-    "<3>[ %s.948805] Out of memory: Killed process 25910 (ruby) total-vm:16287724kB, anon-rss:15310180kB, file-rss:0kB, "
-    "shmem-rss:0kB, UID:0 pgtables:30000kB oom_score_adj:0\n"
+    "<3>[ %s.948805] Out of memory: Killed process 25910 (ruby) total-vm:16287724kB, anon-rss:15310180kB, "
+    "file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:30000kB oom_score_adj:0\n"
 )
 
 
@@ -288,15 +288,15 @@ def test_a_victim_that_the_kernel_counts_twice_is_one_kill(healthy):
     killed = booted_ago(healthy, 5000)
     killed["/proc/vmstat"] = "oom_kill 2\n"
     kill = (
-        "<3>[   47.124698] Memory cgroup out of memory: Killed process 292 (sidekiq) total-vm:461304kB, anon-rss:304716kB, "
-        "file-rss:5240kB, shmem-rss:0kB, UID:999 pgtables:800kB oom_score_adj:500\n"
+        "<3>[   47.124698] Memory cgroup out of memory: Killed process 292 (sidekiq) total-vm:461304kB, "
+        "anon-rss:304716kB, file-rss:5240kB, shmem-rss:0kB, UID:999 pgtables:800kB oom_score_adj:500\n"
     )
     killed["dmesg"] = (
         "<6>[   47.123787] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
         "oom_memcg=/system.slice/sidekiq.service,task_memcg=/system.slice/sidekiq.service,task=sidekiq,pid=292,uid=999\n"
         + kill
-        + "<6>[   47.125532] Tasks in /system.slice/sidekiq.service are going to be killed due to memory.oom.group set\n"
-        + kill.replace("47.124698", "47.125606")
+        + "<6>[   47.125532] Tasks in /system.slice/sidekiq.service are going to be killed "
+        "due to memory.oom.group set\n" + kill.replace("47.124698", "47.125606")
     )
     assert judge(killed)["oom_kills"] == 1
     killed["/proc/vmstat"] = "oom_kill 4\n"

@@ -8,17 +8,18 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import pressu
 
 BEFORE = {
     "/proc/uptime": "1000.00 1500.00\n",
-    "/proc/stat": "cpu  1000 0 500 8000 100 0 50 350 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nctxt 10000\nbtime 1700000000\nprocesses 4000000\n"
-    "procs_running 2\nprocs_blocked 1\n",
+    "/proc/stat": "cpu  1000 0 500 8000 100 0 50 350 0 0\ncpu0 1 2 3\ncpu1 1 2 3\n"
+    "ctxt 10000\nbtime 1700000000\nprocesses 4000000\nprocs_running 2\nprocs_blocked 1\n",
     "/proc/vmstat": "pswpin 10\npswpout 20\npgmajfault 100\noom_kill 3\n",
 }
 AFTER = {
     "/proc/loadavg": "3.00 2.50 0.40 2/143 25910\n",
     "/proc/uptime": "1010.00 1510.00\n",
-    "/proc/stat": "cpu  1600 0 700 8800 100 0 50 750 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nctxt 13000\nbtime 1700000000\nprocesses 4000050\n"
-    "procs_running 4\nprocs_blocked 0\n",
+    "/proc/stat": "cpu  1600 0 700 8800 100 0 50 750 0 0\ncpu0 1 2 3\ncpu1 1 2 3\n"
+    "ctxt 13000\nbtime 1700000000\nprocesses 4000050\nprocs_running 4\nprocs_blocked 0\n",
     "/proc/vmstat": "pswpin 15\npswpout 20\npgmajfault 2100\noom_kill 3\n",
-    "/proc/pressure/memory": "some avg10=71.02 avg60=40.10 avg300=9.99 total=1202110\nfull avg10=60.00 avg60=33.30 avg300=8.00 total=999\n",
+    "/proc/pressure/memory": "some avg10=71.02 avg60=40.10 avg300=9.99 total=1202110\n"
+    "full avg10=60.00 avg60=33.30 avg300=8.00 total=999\n",
     "/proc/pressure/cpu": "some avg10=1.00 avg60=2.00 avg300=3.00 total=4\n",
 }
 

@@ -12,7 +12,10 @@ from hypothesis import given, strategies as st
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import maps as proc_maps, page_size, processes
 
-STAT = "%d (%s) S %d 1 1 0 -1 4194560 3243 46863 0 0 500 25 182 21 20 0 31 0 150000 9857794048 2182647 18446744073709551615 1 1 0 0 0"
+STAT = (
+    "%d (%s) S %d 1 1 0 -1 4194560 3243 46863 0 0 500 25 182 21 20 0 31 0 150000 9857794048 2182647 "
+    "18446744073709551615 1 1 0 0 0"
+)
 SYSTEM = {"/proc/stat": "btime 1790000000\n", "/proc/uptime": "2500.50 4000.00\n"}
 
 

@@ -64,7 +64,10 @@ def test_the_reason_is_the_last_line_without_its_lead():
         "Connection to x closed.",
         "debug1: Exit status 255",
         "Warning: Permanently added 'x' to the list of known hosts.",
-        "** WARNING: connection is not using a post-quantum key exchange algorithm.\n** This session may be vulnerable.",
+        (
+            "** WARNING: connection is not using a post-quantum key exchange algorithm.\n"
+            "** This session may be vulnerable."
+        ),
         "Welcome to x",
     ],
 )

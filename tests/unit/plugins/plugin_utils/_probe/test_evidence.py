@@ -60,7 +60,7 @@ def services(**main_pids):
 
 
 def owned(box, unit, named=None, with_pidfile=(), main=47):
-    """The units that are the worker's own if its process, 47, runs in a unit."""
+    """Return the units that belong to the worker if its process, 47, runs in `unit`."""
     sources = {**box("debian-12"), "/proc/47/cgroup": f"0::/system.slice/{unit}\n"}
     workers = [{"name": "crawler", "pids": [47]}]
     stem = unit.partition(".")[0]

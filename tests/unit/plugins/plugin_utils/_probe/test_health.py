@@ -33,7 +33,7 @@ SHELLS = [command for command in (["dash", "-c"], ["bash", "-c"], ["busybox", "a
 
 @pytest.fixture(scope="module")
 def server():
-    """A socket of each kind of which this very process listens: port numbers."""
+    """Open a listening socket of each kind in this process, and return the kinds and ports."""
     kinds = itertools.product((socket.AF_INET, socket.AF_INET6), (socket.SOCK_STREAM, socket.SOCK_DGRAM))
     sockets = [socket.socket(*kind) for kind in kinds]
     for one in sockets:
@@ -47,7 +47,7 @@ def server():
 
 @pytest.fixture(scope="module", params=SHELLS, ids=lambda command: command[0])
 def probed(request, server, tmp_path_factory):
-    """This machine's sources as each shell reads them; busybox with nothing but its own programs."""
+    """Return this machine's sources as each shell reads them; busybox uses only its own programs."""
     script, environment = health_probe.script(2, listeners=True), dict(os.environ)
     if request.param[0] == "busybox":
         tools = tmp_path_factory.mktemp("busybox")
@@ -63,9 +63,9 @@ def probed(request, server, tmp_path_factory):
 def test_it_crosses_any_login_shell_unharmed():
     script = health_probe.script(2, listeners=True)
     assert not {"'", "\n"} & set(script)
-    # A C shell looks for an event in its history behind each but these.
+    # A C shell expands each exclamation mark from its history unless a blank follows.
     assert script.count("!") == script.count("! ")
-    # One argument of a command may have 128 KiB, and sudo and ssh put it into others.
+    # An argument may have 128 KiB, and sudo and ssh wrap the script in further arguments.
     assert len(script) < 1 << 13
     assert not re.search("@[A-Z0-9_]+@", script)
 

@@ -19,7 +19,7 @@ SHELLS = [shell for shell in (["dash"], ["bash"], ["busybox", "ash"]) if shutil.
 
 @pytest.fixture(params=SHELLS, ids=lambda shell: shell[-1])
 def taken(request):
-    """A function that runs commands with the kit and returns the parts of their answer."""
+    """Return a function that runs commands with the kit and returns the parts of their answer."""
 
     def run(commands, seconds=60, limit=1 << 16):
         text = script.fill("{" + script.KIT + commands + " }", {"SECONDS": str(seconds), "LIMIT": str(limit)})

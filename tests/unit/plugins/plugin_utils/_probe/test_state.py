@@ -126,9 +126,10 @@ def test_units(values, told):
     assert unit(**values) == told
 
 
-def test_units_that_nobody_has_asked_for_since_boot():
+def test_units_that_were_not_loaded_since_boot():
     assert parsed(
-        unit_files="cups.service disabled enabled\nsshd.service alias -\nmulti-user.target static -\nx.timer masked enabled\n",
+        unit_files="cups.service disabled enabled\nsshd.service alias -\n"
+        "multi-user.target static -\nx.timer masked enabled\n",
         units="",
     ) == {"unit:cups.service": "disabled", "unit:x.timer": "masked", "timezone": "UTC"}
 
@@ -146,8 +147,11 @@ def test_gems_whose_names_look_like_versions():
     }
 
 
-def test_the_command_line_without_what_is_a_boxs_own():
-    text = "==> /proc/cmdline <==\nBOOT_IMAGE=/vmlinuz-6.1 root=UUID=ab ro quiet console=tty0 console=ttyS0 ip=10.0.0.1 mitigations=off\n"
+def test_the_command_line_without_the_parameters_of_this_host():
+    text = (
+        "==> /proc/cmdline <==\nBOOT_IMAGE=/vmlinuz-6.1 root=UUID=ab ro quiet console=tty0 console=ttyS0 ip=10.0.0.1 "
+        "mitigations=off\n"
+    )
     assert {name: value for name, value in parsed(files=text).items() if name != "timezone"} == {
         "cmdline:ro": "set",
         "cmdline:quiet": "set",

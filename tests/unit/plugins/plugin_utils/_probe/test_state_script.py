@@ -21,14 +21,14 @@ SHELLS = [command for command in (["dash", "-c"], ["bash", "-c"], ["busybox", "a
 
 @pytest.fixture(scope="module", params=SHELLS, ids=lambda command: command[0])
 def read(request, tmp_path_factory):
-    """This machine's state as each shell reads it, with this very process as a worker and an application of the test's own."""
+    """Return this machine's state as each shell reads it, with this process as a worker, and with an application."""
     app = tmp_path_factory.mktemp("app")
     (app / "Gemfile.lock").write_text(LOCK)
     (app / "vendor/bundle/ruby/3.1.0/specifications").mkdir(parents=True)
     (app / "vendor/bundle/ruby/3.1.0/specifications/lifeline-test-1.2.3.gemspec").touch()
     script = state_script.script(30, [os.getpid()], [str(app)])
     if request.param[0] == "busybox":
-        # Only what is a program of the system's own is taken from there.
+        # Only the system's programs that busybox lacks are added.
         tools = tmp_path_factory.mktemp("busybox")
         subprocess.run(["busybox", "--install", "-s", tools], check=True)
         for name in ("dpkg-query", "rpm", "systemctl", "ruby"):

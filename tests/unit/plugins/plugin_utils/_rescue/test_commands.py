@@ -21,7 +21,7 @@ case $1 in show) cat {folder}/answer;; *) echo "$@" >> {folder}/done;; esac
 
 @pytest.fixture(params=SHELLS, ids=lambda shell: shell[-1])
 def run(request, tmp_path):
-    """A function that runs a command, with what systemd is to say of the unit, and returns what was done and said."""
+    """Return a function that runs a command with an answer of systemctl, and returns the calls and the output."""
 
     def once(command, answer):
         (tmp_path / "answer").write_text(answer)

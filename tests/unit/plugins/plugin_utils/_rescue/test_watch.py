@@ -32,7 +32,7 @@ def finding(severity, check="memory_available_percent", subject=None, message="o
 
 
 def judged(*severities):
-    """What health returns of a box with findings of these severities, each of a check of its own."""
+    """Return a result of health with findings of these severities, each of a different check."""
     return {
         "verdict": "any",
         "findings": [finding(severity, f"check{number}") for number, severity in enumerate(severities) if severity],

@@ -181,7 +181,10 @@ def test_too_many_restarts_alert_or_give_up():
         line.strip() for line in rules(on_repeat="give_up", restarts=2, within_cycles=9) if "restarts within" in line
     ] == [
         "if 2 restarts within 9 cycles then unmonitor",
-        'if 2 restarts within 9 cycles then exec "/usr/local/sbin/sidekiq-watchdog give-up sidekiq" repeat every 1 cycles',
+        (
+            'if 2 restarts within 9 cycles then exec "/usr/local/sbin/sidekiq-watchdog give-up sidekiq" '
+            "repeat every 1 cycles"
+        ),
     ]
 
 
