@@ -104,9 +104,11 @@ def commands(output: str) -> List[Command]:
     for line in output.splitlines():
         if line.startswith("["):
             try:
-                found.append(ast.literal_eval(line))
-            except (SyntaxError, ValueError):
+                command = ast.literal_eval(line)
+            except (SyntaxError, ValueError, MemoryError, RecursionError):
                 continue  # a message that begins with a bracket
+            if command and isinstance(command, list):
+                found.append(command)
     return found
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, Optional, Sequence, TypedDict
 from xml.etree import ElementTree
 
@@ -34,11 +35,15 @@ class Status(TypedDict):
     checks: Dict[str, Check]
 
 
+_NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
+
+
 def parse(xml: bytes) -> Status:
     """Parse monit's answer to `/_status?format=xml`. Raises ValueError if it is not one."""
     try:
         root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
+    # The text may name an encoding that Python has not.
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise ValueError(f"monit's status is not XML: {error}") from error
     server = root.find("server")
     incarnation = _number(server, "incarnation") if server is not None else None
@@ -77,8 +82,9 @@ def _text(element: ElementTree.Element, path: str) -> Optional[str]:
 
 def _number(element: ElementTree.Element, path: str) -> Optional[int]:
     text = _text(element, path)
-    return int(text) if text is not None and text.lstrip("-").isdecimal() else None
+    return int(text) if text is not None and _NUMBER.match(text) else None
 
 
 def _index(text: Optional[str], names: Sequence[str]) -> Optional[str]:
-    return names[int(text)] if text is not None and text.isdecimal() and int(text) < len(names) else None
+    number = int(text) if text is not None and _NUMBER.match(text) else -1
+    return names[number] if 0 <= number < len(names) else None

@@ -119,6 +119,7 @@ def _printable_event(event: Event) -> OomEvent:
         "memcg": escape_or_none(event["memcg"]),
         "task_memcg": escape_or_none(event["task_memcg"]),
         "unit": escape_or_none(event["unit"]),
+        "source": escape_or_none(event["source"]),
     }
 
 

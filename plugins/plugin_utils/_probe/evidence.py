@@ -23,6 +23,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units impo
 LEAN_BYTES = 32 << 20
 
 _SERVICE = ".service"
+# All names that systemd gives a service.
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,247}\.service")
 _SPACE = re.compile(r"^(\d{1,15})\s+(/\S+)$", re.MULTILINE)
 _WATCHED = re.compile(r"^ *(\S+) .*\bProcess *$", re.MULTILINE)
 _OPEN_FILE = re.compile(r"0 (\d{1,18}) (\d{1,9}) (\d{1,12}:\d{1,20}) /proc/(\d{1,10})/fd/\d{1,10} (/.*)")
@@ -131,7 +133,7 @@ def _prefixed(text: str) -> dict[str, str]:
 
 def _member(name: str) -> str:
     """Return a path below the archive's own folder, whatever a file on the host is called."""
-    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
+    return escape("/".join(part for part in name.split("/") if part not in ("", ".", "..")))
 
 
 def _workers(
@@ -166,7 +168,7 @@ def _services(text: str) -> dict[str, Service]:
     """Return what `systemctl show` said of services, by name."""
     services: dict[str, Service] = {}
     for values in parse_show(text):
-        if values.get("Id", "").endswith(_SERVICE):
+        if _SERVICE_NAME.fullmatch(values.get("Id", "")):
             main = values.get("MainPID", "")
             services[values["Id"]] = {
                 "loaded": values.get("LoadState") == "loaded",

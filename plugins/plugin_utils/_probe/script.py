@@ -102,7 +102,12 @@ def text_of(answer: str) -> str:
     if len(answer) > MOST_BYTES:
         raise ProbeError(f"the box answered with {len(answer)} bytes: more than {MOST_BYTES} are not read")
     # A terminal in between, as become may want one, ends lines with a carriage return as well.
-    return decode(answer.encode("utf-8", "surrogateescape")).replace("\r\n", "\n")
+    try:
+        data = answer.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # No bytes become such text, but a connection plugin may make it of JSON.
+        data = answer.encode("utf-8", "backslashreplace")
+    return decode(data).replace("\r\n", "\n")
 
 
 def parts(text: str) -> dict[str, Part]:

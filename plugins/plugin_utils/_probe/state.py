@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts as disks_mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import mountinfo, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.state_script import Part
@@ -135,7 +136,8 @@ def parse(
         state.update(_worker(parts, worker))
     if "limits/sshd" in parts:
         state.update(_limits("sshd", [parts["limits/sshd"].text]))
-    return state, tuple(whole), unread
+    # Names of gems, variables of a worker and options of mounts are the users' own.
+    return {escape(name): escape(value) for name, value in state.items()}, tuple(whole), unread
 
 
 def _is_whole(parts: Mapping[str, Part], name: str) -> bool:

@@ -210,3 +210,8 @@ def test_a_rule_for_other_ports(rule, ports, differ):
 
 def test_a_jail_without_rules_has_none_for_other_ports():
     assert not fail2ban_config.Rules({}, "sshd").differ("22")
+
+
+@pytest.mark.parametrize("line", ["[]", "[" * 5000, "['a'", "[1] + [2]", "['a']; x", "[x]"])
+def test_a_line_that_is_no_command_is_left_out(line):
+    assert fail2ban_config.commands(f"{line}\n['start', 'sshd']\n") == [["start", "sshd"]]

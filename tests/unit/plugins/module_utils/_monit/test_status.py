@@ -60,3 +60,15 @@ def test_the_states_of_monitoring():
 def test_a_text_that_is_not_a_status_is_an_error(text):
     with pytest.raises(ValueError, match="monit's status"):
         parse(text)
+
+
+@pytest.mark.parametrize("number", ["--5", "9" * 5000, "\u0663", "1.5", ""])
+def test_a_number_that_is_none_is_left_out(number):
+    service = f"<service type='{number}'><name>a</name><pid>{number}</pid><monitor>{number}</monitor></service>"
+    said = parse(f"<monit><server><incarnation>7</incarnation></server>{service}</monit>".encode())
+    assert (said["checks"]["a"]["pid"], said["checks"]["a"]["kind"], said["checks"]["a"]["monitored"]) == (None,) * 3
+
+
+def test_a_status_in_an_encoding_that_is_not_known_is_none():
+    with pytest.raises(ValueError, match="not XML"):
+        parse(b'<?xml version="1.0" encoding="I"?><monit/>')

@@ -321,6 +321,9 @@ def test_why_a_log_was_not_read_can_be_printed():
     kill = '<4>[ 1.0] earlyoom: sending SIGTERM to process 7 uid 0 "ruby": oom_score 1, VmRSS 1 MiB\n'
     killed = oom_facts.parse({"/home/u/\x1b.log": kill}, logs=["/home/u/\x1b.log"])["other_kills"]
     assert [event["source"] for event in killed] == [r"/home/u/\x1b.log"]
+    kill = "<3>[  100.003] Out of memory: Killed process 77 (a) total-vm:1kB, anon-rss:1kB, file-rss:0kB\n"
+    events = oom_facts.parse({"/home/u/\x1b.log": kill}, logs=["/home/u/\x1b.log"])["events"]
+    assert [event["source"] for event in events] == [r"/home/u/\x1b.log"]
 
 
 def test_names_of_kills_can_be_printed():

@@ -77,3 +77,18 @@ def test_a_unit_is_the_workers_own_by_its_name_or_its_main_process(box):
 def test_a_pidfile_makes_no_other_unit_the_workers_own(box):
     assert owned(box, "exim4.service", with_pidfile=["crawler"]) == {}
     assert owned(box, "crawler.service", with_pidfile=["crawler"], main=5) == {"crawler.service": "crawler"}
+
+
+def test_names_of_files_in_the_archive_can_be_printed():
+    assert set(evidence.members({}, {"a\x1b[2J/\x9b": "x"}, {})) == {
+        "about.json",
+        "processes.txt",
+        r"a\x1b[2J/\x9b",
+    }
+
+
+def test_only_what_systemd_calls_a_service_is_one():
+    said = "".join(
+        f"Id={name}\nMainPID=7\n\n" for name in ("a@b\\x2dc.service", "a\x1b.service", "a b.service", ".service")
+    )
+    assert set(evidence.read({}, {"units": said})["services"]) == {"a@b\\x2dc.service"}

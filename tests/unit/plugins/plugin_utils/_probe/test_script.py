@@ -88,6 +88,7 @@ def test_an_answer_that_is_too_large_is_refused():
 
 def test_bytes_and_carriage_returns_become_text():
     assert script.text_of("\udcff\r\n") == "\\xff\n"
+    assert script.text_of("\ud800") == "\\ud800"
 
 
 @pytest.mark.parametrize(

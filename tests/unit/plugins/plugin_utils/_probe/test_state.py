@@ -221,3 +221,10 @@ def test_no_answer_makes_it_raise(texts):
         {name: part(text) for name, text in texts.items()}, [{"name": "w", "pids": [1]}], apps=True
     )
     assert all(isinstance(value, str) and value for value in state.values())
+
+
+def test_names_and_values_that_users_choose_can_be_printed():
+    found = parsed(gems="a\x1b[2J-1.0.0.gemspec\n", files="==> /etc/timezone <==\nx\x9b2J\n")
+    assert found["timezone"] == r"x\x9b2J"
+    assert [name for name in found if name.startswith("gem:")] in ([], [r"gem:a\x1b[2J"])
+    assert not [text for item in found.items() for text in item if "\x1b" in text or "\x9b" in text]
