@@ -10,7 +10,7 @@ export PATH := $(TOOLS):$(SYSTEM_PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
-.PHONY: help health unit check test test-all lint sanity unit-all servers hostile report molecule lab lab-down drill drill-test \
+.PHONY: help health unit check test test-all lint sanity unit-all servers hostile fuzz report molecule lab lab-down drill drill-test \
     forecast bench clean
 
 help: ## show this list
@@ -49,6 +49,9 @@ servers: $(CACHE)/test.ready ## the modules that ask Redis and databases, agains
 
 hostile: $(CACHE)/test.ready ## hosts whose users forge, block and hide, against the real scripts; needs root
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q tests/hostile
+
+fuzz: $(CACHE)/test.ready ## texts that a host may send, made up for SECONDS=60 a group; GROUP="probe disks" chooses
+	PYTHONPATH=tests:$(CACHE)/collections python -m fuzz $(GROUP) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(filter yes,$(KEEP)),--keep)
 
 report: $(CACHE)/test.ready ## the HTML report in Chromium: sorting, filtering, accessibility, size
 	PYTHONPATH=$(CACHE)/collections python -m pytest -q tests/report

@@ -16,7 +16,7 @@ run ansible-lint
 run antsibull-changelog lint
 # Its log lies in the home that it is given.
 run env HOME="$PWD/.cache" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
-missing=$(git ls-files -co --exclude-standard | grep -Ev '(\.md$|^LICENSE$|^tests/boxes/|\.(svg|png)$|^changelogs/changelog.yaml$|^CHANGELOG.rst$)' |
+missing=$(git ls-files -co --exclude-standard | grep -Ev '(\.md$|^LICENSE$|^tests/boxes/|^tests/fuzz/corpus/|\.(svg|png)$|^changelogs/changelog.yaml$|^CHANGELOG.rst$)' |
     xargs grep -L 'SPDX-License-Identifier: GPL-3.0-or-later' || true)
 if [ -n "$missing" ]; then
     printf 'without an SPDX line:\n%s\n' "$missing" >&2
