@@ -21,7 +21,8 @@ description:
     of the module. To ask for one of them, or for a unit that would stop one of them, is an error that names it, and
     nothing is touched. No option shortens this list.
   - Units that the worker needs, above all the queue of a Sidekiq, are B(spared). They are left alone and returned in
-    RV(spared). It is an error only if an entry of O(stopped) asks to mask one.
+    RV(spared). So are queues, caches and databases that another client uses, see O(takeover). It is an
+    error only if an entry of O(stopped) asks to mask one.
   - Removing an entry later starts nothing. Start the unit by hand, or restore everything with V(reverted).
 author:
   - The Lifeline authors (@lifeline-fleet)
@@ -91,6 +92,19 @@ options:
     type: list
     elements: str
     default: ['redis*', 'valkey*']
+  takeover:
+    description:
+      - What to do with a queue, a cache or a database of O(stopped) that is in use although no worker's unit says so;
+        a process is connected to it, or the configuration of an application in O(applications) names it on this host.
+        V(keep) spares it, V(refuse) is an error that names the client, and V(take) stops it.
+    type: str
+    choices: [refuse, keep, take]
+    default: keep
+  applications:
+    description: The folders of applications on the host, whose configuration is searched for services that they need.
+    type: list
+    elements: path
+    default: []
   guard_installs:
     description:
       - Whether services and sockets that are installed from now on stay off until they are enabled. A systemd preset
@@ -156,7 +170,7 @@ left:
   elements: dict
   sample: [{"unit": "session-3.scope", "reason": "it is neither a service nor a socket"}]
 spared:
-  description: The units that the worker needs.
+  description: The units that the worker or another client needs.
   returned: always
   type: list
   elements: dict
@@ -191,6 +205,8 @@ def main():
             "protected": {"type": "list", "elements": "str", "default": []},
             "workers": {"type": "list", "elements": "str", "default": ["sidekiq*", "resque*"]},
             "worker_needs": {"type": "list", "elements": "str", "default": ["redis*", "valkey*"]},
+            "takeover": {"type": "str", "choices": ["refuse", "keep", "take"], "default": "keep"},
+            "applications": {"type": "list", "elements": "path", "default": []},
             "guard_installs": {"type": "bool", "default": True},
             "started": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 100},

@@ -8,7 +8,7 @@ import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files, protection
+from ansible_collections.lifeline.fleet.plugins.module_utils._lockdown import files as lockdown_files, protection, usage
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.systemctl import Systemd
@@ -161,9 +161,18 @@ class Choice:
         return sorted(units, key=lambda unit: (not runs(unit), unit["Id"]))
 
     def _spare(self) -> None:
-        """Take out the units that the worker needs. Raises Refused if an entry insists on masking one."""
+        """Take out the units that the worker or another client needs.
+
+        Raises Refused if an entry insists on masking one, or if it must be decided what happens to one in use.
+        """
+        takeover = self._options["takeover"]
+        used = {} if takeover == "take" else usage.users(self.units, self._options["applications"])
+        refused = []
         for unit_id, unit in list(self.units.items()):
             worker = protection.needed_by(unit, self.workers, self._options["worker_needs"])
+            if worker is None and unit_id in used and takeover == "refuse":
+                refused.append(f"{unit_id} is used by {used[unit_id]}")
+            worker = worker or used.get(unit_id)
             if worker is None:
                 continue
             insisting = [name for name, led_to in self._led if led_to == unit_id and self._entries[name].insists]
@@ -175,6 +184,10 @@ class Choice:
             del self.units[unit_id]
             self.spared.append({"unit": unit_id, "needed_by": worker})
             self._led = [(name, led_to) for name, led_to in self._led if led_to != unit_id]
+        if refused:
+            raise protection.Refused(
+                "; ".join(refused) + "; remove the entry, or set takeover to keep (leave it alone) or take (stop it)"
+            )
 
     def _leave(self) -> None:
         """Take out the units that are only unexpected and must not be stopped: no entry named them."""

@@ -59,7 +59,8 @@ ON_ANY_BOX = (
 UNIT_FOLDERS = ("/usr/lib/systemd/system/", "/lib/systemd/system/")
 SCRIPT_FOLDER = "/etc/init.d/"
 
-_ROW = re.compile(
+# A row of the kernel's tables: both ends in hexadecimal, the state, the user, and the inode.
+ROW = re.compile(
     r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
     r"\S+ \S+ \S+ +(\d{1,10}) +\d+ (\d{1,20})\b",
     re.MULTILINE,
@@ -229,13 +230,14 @@ def _rows(sources: Sources) -> List[_Row]:
     rows = []
     for name in TABLES:
         protocol = name[:3]
-        for address, port, remote, remote_port, state, uid, inode in _ROW.findall(sources.get("/proc/net/" + name, "")):
+        for address, port, remote, remote_port, state, uid, inode in ROW.findall(sources.get("/proc/net/" + name, "")):
             if state == _LISTENS[protocol] and remote_port == "0000" and not remote.strip("0"):
-                rows.append(_Row(protocol, _address(address), int(port, 16), int(uid), inode))
+                rows.append(_Row(protocol, address_of(address), int(port, 16), int(uid), inode))
     return rows
 
 
-def _address(text: str) -> _Address:
+def address_of(text: str) -> _Address:
+    """Return the address that a table of the kernel has in hexadecimal."""
     # The kernel prints each word of 32 bits as the machine has it in memory.
     words = [bytes.fromhex(text[start : start + 8])[::-1] for start in range(0, len(text), 8)]
     return ipaddress.ip_address(b"".join(words))

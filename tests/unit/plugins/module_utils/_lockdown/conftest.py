@@ -20,6 +20,8 @@ OPTIONS = {
     "protected": [],
     "workers": ["sidekiq*"],
     "worker_needs": ["redis*"],
+    "takeover": "keep",
+    "applications": [],
     "guard_installs": False,
     "started": [],
     "timeout": 100,

@@ -46,10 +46,18 @@ def choose(systemd, *names, record=None, **options):
             "protected": [],
             "workers": ["sidekiq*"],
             "worker_needs": ["redis*"],
+            "takeover": "keep",
+            "applications": [],
             **options,
         },
         record or {"units": {}},
     )
+
+
+@pytest.fixture(autouse=True)
+def unused(monkeypatch):
+    """Let no process of the test's own host use a unit."""
+    monkeypatch.setattr(lockdown_choice.usage, "users", lambda units, folders: {})
 
 
 def masked(name):
@@ -115,6 +123,24 @@ def test_a_workers_queue_is_spared_and_masking_it_is_refused():
         choose(box, masked("redis"))
     del box.units["sidekiq.service"]
     assert list(choose(box, "redis").units) == ["redis.service"]
+
+
+def test_a_queue_in_use_is_spared_refused_or_taken(monkeypatch):
+    used = {"redis.service": "sidekiq (pid 7)"}
+    monkeypatch.setattr(lockdown_choice.usage, "users", lambda units, folders: used if folders == ["/app"] else {})
+    box = Systemd({"redis.service": "", "web.service": ""})
+    choice = choose(box, "redis", "web", applications=["/app"])
+    assert list(choice.units) == ["web.service"]
+    assert choice.spared == [{"unit": "redis.service", "needed_by": "sidekiq (pid 7)"}]
+    with pytest.raises(
+        protection.Refused,
+        match=r"^redis.service is used by sidekiq \(pid 7\); remove the entry, or set takeover to keep",
+    ):
+        choose(box, "redis", "web", applications=["/app"], takeover="refuse")
+    with pytest.raises(protection.Refused, match=r"^redis may not be masked: sidekiq \(pid 7\) needs redis.service"):
+        choose(box, masked("redis"), applications=["/app"])
+    taken = choose(box, "redis", "web", applications=["/app"], takeover="take")
+    assert set(taken.units) == {"redis.service", "web.service"}
 
 
 def test_an_unexpected_unit_that_is_protected_is_left_alone():
