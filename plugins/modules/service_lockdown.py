@@ -92,6 +92,10 @@ options:
     type: list
     elements: str
     default: ['redis*', 'valkey*']
+  worker_expected:
+    description: Whether to spare the units of O(worker_needs) even if the worker has no unit yet.
+    type: bool
+    default: false
   takeover:
     description:
       - What to do with a queue, a cache or a database of O(stopped) that is in use although no worker's unit says so;
@@ -205,6 +209,7 @@ def main():
             "protected": {"type": "list", "elements": "str", "default": []},
             "workers": {"type": "list", "elements": "str", "default": ["sidekiq*", "resque*"]},
             "worker_needs": {"type": "list", "elements": "str", "default": ["redis*", "valkey*"]},
+            "worker_expected": {"type": "bool", "default": False},
             "takeover": {"type": "str", "choices": ["refuse", "keep", "take"], "default": "keep"},
             "applications": {"type": "list", "elements": "path", "default": []},
             "guard_installs": {"type": "bool", "default": True},

@@ -16,6 +16,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units impo
     Unit,
     exists,
     is_template,
+    matches,
     parse_units,
     runs,
     unit_name,
@@ -170,6 +171,10 @@ class Choice:
         refused = []
         for unit_id, unit in list(self.units.items()):
             worker = protection.needed_by(unit, self.workers, self._options["worker_needs"])
+            if worker is None and self._options["worker_expected"]:
+                names = {unit_id, *unit["Names"]}
+                needed = any(matches(name, self._options["worker_needs"]) for name in names)
+                worker = "the worker that the inventory requires" if needed else None
             if worker is None and unit_id in used and takeover == "refuse":
                 refused.append(f"{unit_id} is used by {used[unit_id]}")
             worker = worker or used.get(unit_id)
@@ -186,7 +191,8 @@ class Choice:
             self._led = [(name, led_to) for name, led_to in self._led if led_to != unit_id]
         if refused:
             raise protection.Refused(
-                "; ".join(refused) + "; remove the entry, or set takeover to keep (leave it alone) or take (stop it)"
+                "; ".join(refused)
+                + "; remove the entry, or set service_lockdown_takeover: keep (leave it alone) or take (stop it)"
             )
 
     def _leave(self) -> None:

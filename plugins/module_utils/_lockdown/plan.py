@@ -131,7 +131,7 @@ def guards(
         return {}
     started = [*options["started"], *options["workers"], *options["protected"]]
     # The worker's queue may start if there is a worker.
-    started += options["worker_needs"] if choice.workers else []
+    started += options["worker_needs"] if choice.workers or options["worker_expected"] else []
     scripts = files.scripts()
     before = scripts if scripts_before is None else scripts_before
     known = [*protection.STARTED, *started]

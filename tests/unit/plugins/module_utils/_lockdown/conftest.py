@@ -20,6 +20,7 @@ OPTIONS = {
     "protected": [],
     "workers": ["sidekiq*"],
     "worker_needs": ["redis*"],
+    "worker_expected": False,
     "takeover": "keep",
     "applications": [],
     "guard_installs": False,

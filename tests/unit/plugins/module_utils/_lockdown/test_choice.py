@@ -46,6 +46,7 @@ def choose(systemd, *names, record=None, **options):
             "protected": [],
             "workers": ["sidekiq*"],
             "worker_needs": ["redis*"],
+            "worker_expected": False,
             "takeover": "keep",
             "applications": [],
             **options,
@@ -125,6 +126,13 @@ def test_a_workers_queue_is_spared_and_masking_it_is_refused():
     assert list(choose(box, "redis").units) == ["redis.service"]
 
 
+def test_the_queue_of_a_worker_without_a_unit_is_spared_if_the_inventory_requires_the_worker():
+    box = Systemd({"redis.service": "", "web.service": ""})
+    choice = choose(box, "redis", "web", worker_expected=True)
+    assert choice.spared == [{"unit": "redis.service", "needed_by": "the worker that the inventory requires"}]
+    assert list(choice.units) == ["web.service"]
+
+
 def test_a_queue_in_use_is_spared_refused_or_taken(monkeypatch):
     used = {"redis.service": "sidekiq (pid 7)"}
     monkeypatch.setattr(lockdown_choice.usage, "users", lambda units, folders: used if folders == ["/app"] else {})
@@ -134,7 +142,7 @@ def test_a_queue_in_use_is_spared_refused_or_taken(monkeypatch):
     assert choice.spared == [{"unit": "redis.service", "needed_by": "sidekiq (pid 7)"}]
     with pytest.raises(
         protection.Refused,
-        match=r"^redis.service is used by sidekiq \(pid 7\); remove the entry, or set takeover to keep",
+        match=r"^redis.service is used by sidekiq \(pid 7\); remove the entry, or set service_lockdown_takeover: keep",
     ):
         choose(box, "redis", "web", applications=["/app"], takeover="refuse")
     with pytest.raises(protection.Refused, match=r"^redis may not be masked: sidekiq \(pid 7\) needs redis.service"):
