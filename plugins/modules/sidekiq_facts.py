@@ -34,6 +34,9 @@ options:
       app_path:
         description: The application's directory.
         type: path
+      config_file:
+        description: Sidekiq's configuration, by default C(config/sidekiq.yml) of the application.
+        type: path
       user:
         description:
           - The user that the worker runs as. By default the owner of O(workers[].app_path), or V(sidekiq) if that is
@@ -42,14 +45,18 @@ options:
       command:
         description:
           - The command that starts Sidekiq. By default C(bundle exec sidekiq) if the application has a Gemfile, else
-            C(sidekiq).
+            C(sidekiq). It is looked for on the path, in RVM's wrappers, in the shims of rbenv, asdf and mise, in the
+            Rubies below C(/opt/rubies), and in a login shell of the user.
+          - Shell syntax is allowed, and so are quotes, a leading C(NAME=value), C(rvm RUBY do), and a shell such as
+            C(bash -lc 'bundle exec sidekiq'). The last command gets C(exec) and C("$@"), so options and signals reach
+            Sidekiq.
         type: str
       pidfile:
         description: The file with the worker's process ID, for O(workers[].manager=command).
         type: path
 notes:
-  - C(sidekiq -V) runs as the worker's user, in the application's directory, for at most a minute. Processes that it
-    starts in its session end with it.
+  - C(sidekiq -V) runs as the worker's user, in the application's directory, in a transient unit of systemd without a
+    network, which ends after a minute with all that it started. So the look cannot start a worker.
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
@@ -85,6 +92,9 @@ ansible_facts:
             app_path_exists:
               description: Whether the application's directory exists.
               type: bool
+            config_file:
+              description: The path of Sidekiq's configuration without links. Workers with the same one share the file.
+              type: str
             user:
               description: The user that the worker will run as; V(null) if O(workers[].app_path) has an unknown owner.
               type: str
@@ -95,7 +105,7 @@ ansible_facts:
               description: The reason why no user can be derived; V(null) if there is one.
               type: str
             command:
-              description: The command that starts Sidekiq, with the program's full path.
+              description: The command that starts Sidekiq, quoted for a shell, with the program's full path.
               type: str
             command_error:
               description: The reason why it cannot be started; V(null) if it can.
@@ -141,6 +151,7 @@ def main():
                     "name": {"type": "str", "required": True},
                     "manager": {"type": "str", "choices": ["systemd", "command"], "default": "systemd"},
                     "app_path": {"type": "path"},
+                    "config_file": {"type": "path"},
                     "user": {"type": "str"},
                     "command": {"type": "str"},
                     "pidfile": {"type": "path"},

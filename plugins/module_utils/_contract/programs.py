@@ -227,6 +227,7 @@ class SidekiqWorker(TypedDict):
     """How a worker of Sidekiq is started on the host, and what the watchdog has noted of it since boot."""
 
     app_path_exists: bool
+    config_file: Optional[str]
     user: Optional[str]
     user_exists: bool
     user_error: Optional[str]

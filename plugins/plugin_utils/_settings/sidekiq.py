@@ -9,7 +9,7 @@ everything else on the host has the rest of the memory.
 
 from __future__ import annotations
 
-import math
+import posixpath
 import re
 import shlex
 import zlib
@@ -23,11 +23,12 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thres
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import LEAST_MEMORY
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, parse_duration, parse_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
-
-PROGRAM = "/usr/local/sbin/sidekiq-watchdog"
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import unit_text
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.sidekiq_check import Check, check
 
 # The name becomes the name of a unit and of files, and a word in monit's commands.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}\Z")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _MANAGERS = ("systemd", "command")
 _ON_REPEAT = ("give_up", "alert")
 # The share of max_age by which hosts are spread, so a fleet does not restart at the same time.
@@ -48,10 +49,6 @@ _NUMBERS = (
     "monit_stop_seconds",
     "monit_restart_seconds",
 )
-
-
-# A check, as the role monit takes it. "with" is a keyword, so this cannot be written as a class.
-Check = TypedDict("Check", {"name": str, "check": str, "with": str, "rules": list[str]})
 
 
 class BoxFacts(TypedDict):
@@ -113,11 +110,13 @@ class Worker(Settings):
     paused: bool = False
     notify: bool = False
     exec: str | None = None
+    environment_text: str = ""
+    writes_threads: bool = True
     check: Check | None = None
 
 
 # What sidekiq_facts needs to know of each worker.
-_INSPECTED = ("name", "manager", "app_path", "user", "command", "pidfile")
+_INSPECTED = ("name", "manager", "app_path", "config_file", "user", "command", "pidfile")
 KEYS = tuple(one.name for one in fields(Settings))
 
 
@@ -138,16 +137,42 @@ def resolve(
     """
     workers = []
     for entry in declared:
-
-        def label(key: str, name: str = str(entry["name"])) -> str:
-            return f"{host}: {(variables or {}).get(key) or f'sidekiq_watchdog_workers: {name}: {key}'}"
-
+        label = _label(host, entry, defaults, variables)
         for key in entry:
             if key not in KEYS:
                 raise SettingsError(f"{label(key)}: unknown key of a worker; use one of {', '.join(KEYS)}")
         given = {key: value for key, value in {**defaults, **entry}.items() if value not in (None, "")}
         workers.append(_resolved(Worker(**given), label, box, host, thresholds or judge_thresholds.defaults()))
+    _share_files(workers, box)
     return workers
+
+
+def _label(
+    host: str, entry: Mapping[str, Any], defaults: Mapping[str, Any], variables: Mapping[str, str] | None
+) -> Label:
+    """Return the function that names the variable in which the user wrote, or would write, a key of a worker."""
+
+    def label(key: str) -> str:
+        name = (variables or {}).get(key)
+        if name is None and key in defaults and (variables or (key not in entry and defaults[key] not in (None, ""))):
+            name = f"sidekiq_watchdog_{key}"
+        return f"{host}: " + (name or f"sidekiq_watchdog_workers: {entry['name']}: {key}")
+
+    return label
+
+
+def _share_files(workers: Sequence[Worker], box: BoxFacts | None) -> None:
+    """Leave the number of threads out of a sidekiq.yml that several workers share and that could only hold one."""
+    users: dict[str, list[Worker]] = {}
+    for worker in workers:
+        if worker.manager == "systemd" and worker.config_file:
+            found = box["workers"].get(worker.name) if box else None
+            path = found["config_file"] if found and found["config_file"] else posixpath.normpath(worker.config_file)
+            users.setdefault(path, []).append(worker)
+    for sharing in users.values():
+        if len({worker.threads for worker in sharing}) > 1:
+            for worker in sharing:
+                worker.writes_threads = False
 
 
 def _refuse(label: Label, key: str, problem: str, value: object, remedy: str) -> NoReturn:
@@ -183,7 +208,7 @@ def _resolved(worker: Worker, label: Label, box: BoxFacts | None, host: str, thr
         _derive_application(worker, label, found)
     else:
         _check_commands(worker, label, found)
-    worker.check = _check(worker, thresholds["process_fds_used_percent"]["critical"])
+    worker.check = check(worker, thresholds["process_fds_used_percent"]["critical"])
     return worker
 
 
@@ -289,6 +314,13 @@ def _derive_application(worker: Worker, label: Label, found: SidekiqWorker | Non
         if value is not None and re.search(r"[\s'\"%$\\]", value):
             remedy = "use a path without blanks, quotes, %, $ and backslashes"
             _refuse(label, key, "a path that systemd and the shell would change", value, remedy)
+    if not worker.app_path.startswith("/"):
+        _refuse(label, "app_path", "not absolute", worker.app_path, "begin it with /")
+    for key in ("environment", "user"):
+        value = getattr(worker, key)
+        if value is not None and not _WORD.match(str(value)):
+            _refuse(label, key, "not a name", value, "use letters, digits and . _ -")
+    worker.environment_text = unit_text.environment(worker.variables, label("variables"))
     if found is not None:
         _take_facts(worker, worker.app_path, label, found)
     worker.pidfile = PIDFILE % worker.name
@@ -297,7 +329,7 @@ def _derive_application(worker: Worker, label: Label, found: SidekiqWorker | Non
     words += ["-c", str(worker.threads), "-t", str(worker.timeout_seconds)]
     if worker.require:
         words += ["-r", worker.require]
-    worker.exec = " ".join([worker.command or "sidekiq", *map(shlex.quote, words)])
+    worker.exec = unit_text.words([*shlex.split(worker.command if found and worker.command else "sidekiq"), *words])
 
 
 def _take_facts(worker: Worker, app_path: str, label: Label, found: SidekiqWorker) -> None:
@@ -309,6 +341,9 @@ def _take_facts(worker: Worker, app_path: str, label: Label, found: SidekiqWorke
         raise SettingsError(
             f"{label('user')}: {found['user_error']}; set sidekiq_watchdog_user, or give the directory to a user"
         )
+    # The role creates this one.
+    if not found["user_exists"] and found["user"] != "sidekiq":
+        _refuse(label, "user", "no such user on the box", found["user"], "create the user, or correct the name")
     if found["command_error"]:
         raise SettingsError(f"{label('command')}: {found['command_error']}")
     worker.user, worker.command, worker.notify = found["user"], found["command"], found["notify"]
@@ -330,39 +365,3 @@ def _check_commands(worker: Worker, label: Label, found: SidekiqWorker | None) -
             worker.pidfile,
             "let the worker write its process ID there, or monit restarts a healthy worker again and again",
         )
-
-
-def _check(worker: Worker, fds_percent: float | None) -> Check:
-    """Return the worker's check for monit. `fds_percent` is the share of descriptors at which it is restarted."""
-    name = worker.name
-    restart: str | None
-    if worker.manager == "systemd":
-        start, stop, restart = (f"{PROGRAM} {verb} {name}" for verb in ("start", "stop", "restart"))
-        # systemd restarts a worker that died; a worker that an operator stopped stays stopped.
-        missing = "if does not exist for 3 cycles then alert"
-    else:
-        start, stop = str(worker.start_command), str(worker.stop_command)
-        restart = worker.restart_command
-        missing = "if does not exist for 2 cycles then start"
-    rules = [
-        f'start program = "{start}" with timeout {worker.monit_start_seconds} seconds',
-        f'stop program = "{stop}" with timeout {worker.monit_stop_seconds} seconds',
-    ]
-    if restart:
-        rules.append(f'restart program = "{restart}" with timeout {worker.monit_restart_seconds} seconds')
-    rules.append(missing)
-    if worker.limit_bytes is not None:
-        rules.append(f"if totalmem > {worker.limit_bytes} B for {worker.cycles} cycles then restart")
-    if fds_percent is not None and worker.manager == "systemd":
-        # Without descriptors a worker lives, but does nothing. The limit of other managers' workers is not known.
-        most = math.ceil(worker.open_files * fds_percent / 100)
-        rules.append(f"if filedescriptors >= {most} for {worker.cycles} cycles then restart")
-    if worker.max_age_seconds is not None:
-        rules.append(f"if uptime > {worker.max_age_seconds} seconds then restart")
-    repeated = f"if {worker.restarts} restarts within {worker.within_cycles} cycles then "
-    if worker.on_repeat == "give_up":
-        # Monit evaluates them from last to first: record and report the repetition, then stop monitoring.
-        rules += [repeated + "unmonitor", repeated + f'exec "{PROGRAM} give-up {name}" repeat every 1 cycles']
-    else:
-        rules.append(repeated + "alert")
-    return {"name": name, "check": "process", "with": f"pidfile {worker.pidfile}", "rules": rules}

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import thresholds as judge_thresholds
-from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import monit as monit_settings
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.box import SEED
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.sidekiq import resolve
 
 GB, MB = 1 << 30, 1 << 20
 FOUND = {
     "app_path_exists": True,
+    "config_file": "/srv/app/config/sidekiq.yml",
     "user": "app",
     "user_exists": True,
     "user_error": None,
@@ -101,6 +100,9 @@ def test_timeouts_in_the_wrong_order_are_refused(settings):
         ({"restarts": 6, "within_cycles": 5}, "restarts: more than within_cycles (6); use at most 5"),
         ({"on_repeat": "panic"}, "on_repeat: unknown action ('panic'); use give_up or alert"),
         ({"manager": "upstart"}, "manager: unknown manager ('upstart'); use systemd or command"),
+        ({"app_path": "srv/app"}, "app_path: not absolute ('srv/app'); begin it with /"),
+        ({"environment": "pro duction"}, "environment: not a name ('pro duction'); use letters, digits"),
+        ({"user": "a%b"}, "user: not a name ('a%b'); use letters, digits"),
         ({"app_path": None}, "app_path: missing; set the directory of the application"),
         (
             {"app_path": "/srv/my app"},
@@ -147,51 +149,57 @@ def test_hosts_restart_at_different_ages_that_stay_the_same():
     assert len(set(ages)) > 100
 
 
-def rules(**settings):
-    found = worker(**settings)
-    return monit_settings.text(found["check"]).splitlines()
+@pytest.mark.parametrize(
+    ("declared", "defaults", "variables", "name"),
+    [
+        ({"command": "x"}, {"command": "y"}, None, "sidekiq_watchdog_workers: sidekiq: command"),
+        ({}, {"command": "y"}, None, "sidekiq_watchdog_command"),
+        ({}, {"command": ""}, None, "sidekiq_watchdog_workers: sidekiq: command"),
+        ({}, {"command": ""}, SEED, "sidekiq_watchdog_command"),
+    ],
+)
+def test_a_message_names_the_variable_that_the_user_wrote_or_can_write(declared, defaults, variables, name):
+    broken = {**BOX, "workers": {"sidekiq": {**FOUND, "command_error": "no such program"}}}
+    with pytest.raises(SettingsError) as error:
+        resolve([{"name": "sidekiq", "app_path": "/srv/app", **declared}], defaults, broken, "box1", variables)
+    assert str(error.value) == f"box1: {name}: no such program"
 
 
-def test_monit_acts_only_through_systemd_and_does_not_start_dead_workers():
-    lines = rules(max_memory="10 GB")
-    assert lines[0] == "check process sidekiq with pidfile /run/sidekiq/sidekiq.pid"
-    assert [line.split()[3].strip('"') for line in lines if " program = " in line] == [
-        "/usr/local/sbin/sidekiq-watchdog"
-    ] * 3
-    assert f"  if totalmem > {10 * GB} B for 3 cycles then restart" in lines
-    assert "  if does not exist for 3 cycles then alert" in lines
+def test_the_words_of_a_command_keep_their_quotes():
+    found = {**FOUND, "command": "/bin/bash -lc 'exec bundle exec sidekiq \"$@\"' sidekiq"}
+    line = worker(box={**BOX, "workers": {"sidekiq": found}}, command="bash -lc 'bundle exec sidekiq'")["exec"]
+    assert line == (
+        '/bin/bash -lc "exec bundle exec sidekiq \\"$$@\\"" sidekiq '
+        "-e production -C /srv/app/config/sidekiq.yml -c 10 -t 25"
+    )
 
 
-def test_a_worker_without_descriptors_is_restarted_at_the_critical_threshold():
-    assert "  if filedescriptors >= 15565 for 3 cycles then restart" in rules(open_files=16384)
-    thresholds = judge_thresholds.merge([("all", {"process_fds_used_percent": {"critical": 90}})])
-    entry = {"name": "sidekiq", "app_path": "/srv/app", "open_files": 1000, "cycles": 2}
-    (found,) = resolve([entry], {}, BOX, "box1", thresholds=thresholds)
-    assert "if filedescriptors >= 900 for 2 cycles then restart" in found.check["rules"]
-    thresholds["process_fds_used_percent"]["critical"] = None
-    (found,) = resolve([entry], {}, BOX, "box1", thresholds=thresholds)
-    assert not any("filedescriptors" in rule for rule in found.check["rules"])
+def test_variables_are_the_text_of_a_file():
+    assert worker(variables={"A": "ü\n", "B": True, "C": None})["environment_text"] == 'A="ü\n"\nB="true"\n'
+    assert "sidekiq: variables: A: not a text (list)" in refused(variables={"A": []})
 
 
-def test_too_many_restarts_alert_or_give_up():
-    assert [line.strip() for line in rules() if "restarts within" in line] == [
-        "if 3 restarts within 5 cycles then alert"
+def test_only_the_user_that_the_role_creates_may_be_missing():
+    gone = {**BOX, "workers": {"sidekiq": {**FOUND, "user": "deploy", "user_exists": False}}}
+    assert "user: no such user on the box ('deploy'); create the user" in refused(box=gone)
+    created = {**BOX, "workers": {"sidekiq": {**FOUND, "user": "sidekiq", "user_exists": False}}}
+    assert worker(box=created)["user"] == "sidekiq"
+
+
+@pytest.mark.parametrize(
+    ("threads", "paths", "writes"),
+    [
+        ((5, 2), ("/srv/app", "/srv/app/"), False),
+        ((5, 5), ("/srv/app", "/srv/app"), True),
+        ((5, 2), ("/srv/app", "/srv/mail"), True),
+    ],
+)
+def test_workers_that_share_a_file_with_different_threads_leave_it_alone(threads, paths, writes):
+    declared = [
+        {"name": f"worker{number}", "app_path": path, "threads": count}
+        for number, (count, path) in enumerate(zip(threads, paths, strict=True))
     ]
-    assert [
-        line.strip() for line in rules(on_repeat="give_up", restarts=2, within_cycles=9) if "restarts within" in line
-    ] == [
-        "if 2 restarts within 9 cycles then unmonitor",
-        (
-            'if 2 restarts within 9 cycles then exec "/usr/local/sbin/sidekiq-watchdog give-up sidekiq" '
-            "repeat every 1 cycles"
-        ),
-    ]
-
-
-def test_a_worker_of_another_manager_uses_its_own_commands():
-    alive = {**BOX, "workers": {"sidekiq": {**FOUND, "pidfile_alive": True}}}
-    lines = rules(box=alive, max_memory="1 GB", **COMMANDS)
-    assert lines[0] == "check process sidekiq with pidfile /var/run/app.pid"
-    assert '  start program = "/opt/start" with timeout 130 seconds' in lines
-    assert not any("restart program" in line for line in lines)
-    assert "  if does not exist for 2 cycles then start" in lines
+    assert [one.writes_threads for one in resolve(declared, {}, None, "box1")] == [writes] * 2
+    linked = {"worker0": {**FOUND}, "worker1": {**FOUND}}
+    shared = resolve(declared, {}, {**BOX, "workers": linked}, "box1")
+    assert [one.writes_threads for one in shared] == [threads[0] == threads[1]] * 2, "both paths lead to one file"
