@@ -118,7 +118,7 @@ class ActionModule(FleetAction):
             path = task_vars["hostvars"][box].get("lifeline_history")
             if not path:
                 raise SettingsError(
-                    f"since: {box} has no history; set lifeline_history to the path of a file, and record now and then"
+                    f"since: no history of {box}; set lifeline_history to the path of a file, and record now and then"
                 )
             by_path.setdefault(str(path), []).append(box)
         for path, boxes in by_path.items():
@@ -135,4 +135,4 @@ def _write(path: str, report: comparison.Report) -> None:
     try:
         atomic.replace(path, json.dumps(report, indent=1, sort_keys=True) + "\n", 0o600, follow_links=True)
     except OSError as error:
-        raise SettingsError(f"path: cannot write the report to {path}: {error.strerror}") from error
+        raise SettingsError(f"path: cannot write {path} ({error.strerror}); name another file") from error

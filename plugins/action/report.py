@@ -53,7 +53,7 @@ class ActionModule(FleetAction):
             try:
                 atomic.replace(path, page, mode, follow_links=True)
             except OSError as error:
-                raise SettingsError(f"path: cannot write the report to {path}: {error.strerror}") from error
+                raise SettingsError(f"path: cannot write {path} ({error.strerror}); name another file") from error
         counts = {verdict: sum(box.verdict == verdict for box in fleet.boxes) for verdict in _table.VERDICTS}
         return {
             "changed": True,
@@ -86,12 +86,12 @@ class ActionModule(FleetAction):
 def _place(path: str) -> str:
     path = os.path.abspath(path)
     if os.path.isdir(path):
-        raise SettingsError(f"path: {path} is a folder; name a file in it, such as {os.path.join(path, 'report.html')}")
+        raise SettingsError(f"path: a folder ({path}); name a file in it, such as {os.path.join(path, 'report.html')}")
     return path
 
 
 def _mode(text: str) -> int:
     # YAML reads 0644 without quotes as the number 420.
     if not re.fullmatch("0[0-7]{3}", text):
-        raise SettingsError(f"mode: {text!r} is not a file mode; give four octal digits in quotes, such as '0644'")
+        raise SettingsError(f"mode: not a file mode ({text!r}); give four octal digits in quotes, such as '0644'")
     return int(text, 8)

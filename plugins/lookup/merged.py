@@ -53,6 +53,6 @@ class LookupModule(SettingsLookup):
 
     def find(self, terms, variables):
         if len(terms) != 1:
-            raise SettingsError(f"lifeline.fleet.merged: {len(terms)} terms were given; give the name of one variable")
+            raise SettingsError(f"lifeline.fleet.merged: not one term ({len(terms)}); give the name of one variable")
         defaults = ("the defaults", self.get_option("defaults"))
         return [layers.by_name([defaults, *box_settings.layers(terms[0], self._templar, variables)])]

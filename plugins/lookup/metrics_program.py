@@ -60,6 +60,8 @@ class LookupModule(SettingsLookup):
         try:
             text = program.read_text(encoding="utf-8")
         except OSError as error:
-            raise SettingsError(f"{program}: cannot read the program: {error.strerror}") from error
+            raise SettingsError(
+                f"cannot read the program {program} ({error.strerror}); install the collection again"
+            ) from error
         texts = {"__main__.py": text, **_program.modules(text)}
         return [{"path": f"{folder}/{name}", "content": content} for name, content in texts.items()]

@@ -31,7 +31,7 @@ def parse_size(value: object, whole: Optional[int] = None) -> int:
     size = _SIZE.match(text)
     if size is None or isinstance(value, bool):
         allowed = "a size such as 512 MB, 13 GB or 1.5G" + ("" if whole is None else ", or a percentage such as 80%")
-        raise ValueError(f"{value!r} is not a size; write {allowed}")
+        raise ValueError(f"not a size ({value!r}); write {allowed}")
     return int(float(size.group(1)) * _FACTORS[(size.group(2) or "").lower()])
 
 
@@ -45,7 +45,7 @@ def parse_duration(value: object) -> float:
     duration = _DURATION.match(str(value))
     if duration is None or isinstance(value, bool):
         raise ValueError(
-            f"{value!r} is not a duration; write seconds, or a number with s, m, h, d or w, such as 90 or 24h"
+            f"not a duration ({value!r}); write seconds, or a number with s, m, h, d or w, such as 90 or 24h"
         )
     return float(duration.group(1)) * _SECONDS[duration.group(2).lower()]
 

@@ -125,7 +125,7 @@ def _file(wanted):
         mode = int(wanted["mode"], 8)
     except ValueError:
         raise together.FilesError(
-            f"{wanted['path']}: mode must be octal digits, such as '0644' ({wanted['mode']!r})"
+            f"{wanted['path']}: mode: not octal digits ({wanted['mode']!r}); write it like '0644'"
         ) from None
     return together.File(wanted["path"], wanted["content"], mode, wanted["validate"], wanted["secret"])
 

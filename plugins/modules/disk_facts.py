@@ -269,7 +269,7 @@ def main():
     timeout = module.params["timeout"]
     # No comparison holds for a NaN, and poll takes no more than an integer of milliseconds.
     if not 0 < timeout <= 3600:
-        module.fail_json(msg=f"timeout is {timeout:g}: it must be more than 0 and at most 3600 seconds")
+        module.fail_json(msg=f"timeout: out of range ({timeout:g}); use more than 0 and at most 3600 seconds")
     sources = _reader.read_files(disk_facts.SOURCES)
     mounts = mountinfo.parse(sources.get(mountinfo.SOURCES[0]))
     sources["statfs"] = statfs.read(mounts, timeout, module.params["network"])

@@ -281,7 +281,7 @@ def main():
     )
     top = module.params["top"]
     if top < 1:
-        module.fail_json(msg=f"top is {top}: it must be 1 or more")
+        module.fail_json(msg=f"top: too small ({top}); use 1 or more")
     pids = _reader.list_pids()
     facts = fds.parse(read(pids), top)
     tell_kinds(facts)

@@ -214,9 +214,7 @@ def main():
     module = AnsibleModule(argument_spec={"sample_seconds": {"type": "float", "default": 1}}, supports_check_mode=True)
     seconds = module.params["sample_seconds"]
     if not 0 <= seconds <= 60:
-        module.fail_json(
-            msg=f"sample_seconds is {seconds}: it must be 0 (since boot) or a length of at most 60 seconds"
-        )
+        module.fail_json(msg=f"sample_seconds: out of range ({seconds}); use 0 (since boot) or at most 60 seconds")
     earlier = None
     if seconds > 0:
         earlier = read(pressure.COUNTERS)

@@ -230,7 +230,7 @@ def main():
             else:
                 lockdown.revert()
     except (LockdownError, FilesError, OSError) as error:
-        untouched = "" if lockdown.touched or isinstance(error, LockdownError) else ". Nothing was touched"
+        untouched = "" if lockdown.touched or isinstance(error, LockdownError) else "; nothing was changed"
         module.fail_json(msg=f"{error}{untouched}", changes=lockdown.summary.changes)
     module.exit_json(
         changed=bool(lockdown.summary.changes),

@@ -134,7 +134,7 @@ def main():
     if os.geteuid() != 0:
         module.fail_json(msg="only root can change how SSH is reached; set become: true")
     if not 10 <= options.window <= 600:
-        module.fail_json(msg=f"window: must be from 10 to 600 seconds ({options.window})")
+        module.fail_json(msg=f"window: out of range ({options.window}); use 10 to 600 seconds")
     missing = _packages.missing(module, module.params["packages"])
     door = Door(Commands.of_module(module), session.find(os.getpid()), module.check_mode)
     try:

@@ -65,11 +65,11 @@ def command(host: str, variables: Mapping[str, Any], defaults: Mapping[str, str 
         try:
             words += shlex.split(text)
         except ValueError as error:
-            raise SettingsError(f"{host}: {name}: the quotes do not match ({text!r}): {error}") from None
+            raise SettingsError(f"{host}: {name}: wrong quotes ({text!r}); correct them: {error}") from None
     port = found.get("port")
     if port:
         if not re.fullmatch("[0-9]+", port) or not 0 < int(port) < 65536:
-            raise SettingsError(f"{host}: ansible_port: {port!r} is not a port; give a number from 1 to 65535")
+            raise SettingsError(f"{host}: ansible_port: not a port ({port!r}); give a number from 1 to 65535")
         words += ["-p", port]
     for option, key in (("-i", "key"), ("-l", "user")):
         value = found.get(key)
@@ -82,7 +82,7 @@ def command(host: str, variables: Mapping[str, Any], defaults: Mapping[str, str 
 def _clean(host: str, name: str, value: object) -> str:
     text = str(value)
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise SettingsError(f"{host}: {name}: {text!r} has control characters; give one line of plain text")
+        raise SettingsError(f"{host}: {name}: control characters ({text!r}); give one line of plain text")
     return text
 
 
@@ -95,7 +95,7 @@ def _quoted(word: str) -> str:
 def session_name(name: object) -> str:
     """Return the name if a session can have it. Raises SettingsError."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-        raise SettingsError(f"tmux_session: {name!r} is not a session's name; use letters, digits, _ and -")
+        raise SettingsError(f"tmux_session: not a session's name ({name!r}); use letters, digits, _ and -")
     return name
 
 

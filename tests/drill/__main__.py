@@ -68,7 +68,7 @@ def main():
     settings = SETTINGS
     if options.seconds is not None:
         if options.seconds < 1:
-            parser.error(f"--seconds is {options.seconds}: it must be 1 or more")
+            parser.error(f"--seconds: too small ({options.seconds}); use 1 or more")
         settings = {
             **SETTINGS,
             "leaks": {name: {**leak, "seconds": options.seconds} for name, leak in SETTINGS["leaks"].items()},

@@ -40,7 +40,7 @@ class File:
         self.present: Optional[bytes] = None
         self._status: Optional[os.stat_result] = None
         if not os.path.isabs(path):
-            raise FilesError(f"{path!r} is a relative path; give an absolute one")
+            raise FilesError(f"relative path ({path!r}); give an absolute one")
         reason = trusted.distrust(path)
         if reason:
             raise FilesError(f"{path} is not safe to write: {reason}; use a folder that belongs to root alone")

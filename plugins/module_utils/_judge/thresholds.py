@@ -116,8 +116,8 @@ def merge(layers: Iterable[Tuple[str, object]]) -> Thresholds:
             continue
         if not isinstance(layer, dict):
             raise SettingsError(
-                "%s is %r: it must be a dictionary of checks such as "
-                "{disk_used_percent: {warning: 90, critical: 95}}" % (origin, layer)
+                f"{origin}: not a dictionary ({layer!r}); give checks, as in "
+                "{disk_used_percent: {warning: 90, critical: 95}}"
             )
         # A share that an operator sets holds as it stands, unless the same layer or a later one sets its companion.
         for name in sorted(layer, key=lambda name: name in COMPANIONS.values()):
@@ -133,22 +133,16 @@ def merge(layers: Iterable[Tuple[str, object]]) -> Thresholds:
 
 def _known(name: object, origin: str) -> str:
     if not isinstance(name, str) or name not in CHECKS:
-        raise SettingsError(
-            f"{origin} names the unknown threshold {name!r}: it must be one of {', '.join(sorted(CHECKS))}"
-        )
+        raise SettingsError(f"{origin}: unknown check ({name!r}); use one of {', '.join(sorted(CHECKS))}")
     return name
 
 
 def _levels(check: Check, levels: object, origin: str) -> Dict[str, Optional[float]]:
     if not isinstance(levels, dict):
-        raise SettingsError(
-            f"{origin}: {check.name} is {levels!r}: it must be a dictionary with warning, critical or both"
-        )
+        raise SettingsError(f"{origin}: {check.name}: not a dictionary ({levels!r}); give warning, critical or both")
     for level in levels:
         if level not in LEVELS:
-            raise SettingsError(
-                f"{origin}: {check.name} has the unknown level {level!r}: it must be warning or critical"
-            )
+            raise SettingsError(f"{origin}: {check.name}: unknown level ({level!r}); use warning or critical")
     return {level: _number(check, level, value, origin) for level, value in levels.items()}
 
 
@@ -158,11 +152,11 @@ def _number(check: Check, level: str, value: object, origin: str) -> Optional[fl
     found = None if isinstance(value, bool) else _NUMBER.match(str(value))
     if found is None or float(found.group(1)) < 0 or ("%" in str(value) and check.unit != "%"):
         raise SettingsError(
-            f"{origin}: {check.name}.{level} is {value!r}: it must be {check.allowed}, or null to switch it off"
+            f"{origin}: {check.name}.{level}: wrong value ({value!r}); use {check.allowed}, or null to switch it off"
         )
     number = float(found.group(1))
     if check.falling and check.unit == "%" and number > 100:
-        raise SettingsError(f"{origin}: {check.name}.{level} is {value!r}: what is left can't be more than 100 %")
+        raise SettingsError(f"{origin}: {check.name}.{level}: more than 100 % ({value!r}); use at most 100")
     return int(number) if number.is_integer() else number
 
 
@@ -172,6 +166,6 @@ def _ordered(check: Check, levels: Mapping[str, Optional[float]], origin: str) -
         return
     side = "above" if check.falling else "below"
     raise SettingsError(
-        f"{origin}: {check.name}.warning ({warning}) lies beyond its critical ({critical}): "
-        f"it must be {side} the critical, or at it"
+        f"{origin}: {check.name}.warning: beyond critical ({warning}, with critical {critical}); use critical or a "
+        f"number {side} it"
     )

@@ -54,8 +54,8 @@ def workers(declared: object, max_sidekiq_memory: object, watched: Sequence[Mapp
         return [Worker("sidekiq", _SIDEKIQ, memory, required=memory is not None)]
     if not isinstance(declared, list):
         raise SettingsError(
-            "lifeline_workers is %r: it must be a list of workers such as "
-            "[{name: sidekiq, pattern: '^sidekiq ', max_memory: 13 GB}]" % (declared,)
+            f"lifeline_workers: not a list ({declared!r}); give workers, as in "
+            "[{name: sidekiq, pattern: '^sidekiq ', max_memory: 13 GB}]"
         )
     return [_worker(number, entry) for number, entry in enumerate(declared)]
 
@@ -69,21 +69,21 @@ def _watched(entry: Mapping[str, Any]) -> Worker:
 
 def _worker(number: int, entry: object) -> Worker:
     if not isinstance(entry, dict) or not entry.get("name"):
-        raise SettingsError(f"lifeline_workers[{number}] is {entry!r}: it must be a dictionary with at least a name")
+        raise SettingsError(f"lifeline_workers[{number}]: no dictionary with a name ({entry!r}); give at least a name")
     label = f"lifeline_workers: {entry['name']}"
     for key in entry:
         if key not in _KEYS:
-            raise SettingsError(f"{label} has the unknown key {key!r}: it must be one of {', '.join(_KEYS)}")
+            raise SettingsError(f"{label}: unknown key ({key!r}); use one of {', '.join(_KEYS)}")
     pattern = entry.get("pattern") or (
         _SIDEKIQ.pattern if entry["name"] == "sidekiq" else re.escape(str(entry["name"]))
     )
     try:
         compiled = re.compile(str(pattern))
     except re.error as error:
-        raise SettingsError(f"{label}: pattern {pattern!r} is no regular expression: {error}") from error
+        raise SettingsError(f"{label}: pattern: not a regular expression ({pattern!r}); correct it: {error}") from error
     required = entry.get("required", True)
     if not isinstance(required, bool):
-        raise SettingsError(f"{label}: required is {required!r}: it must be true or false")
+        raise SettingsError(f"{label}: required: not a boolean ({required!r}); use true or false")
     return Worker(str(entry["name"]), compiled, _memory(f"{label}: max_memory", entry.get("max_memory")), required)
 
 
@@ -97,5 +97,5 @@ def _memory(label: str, value: object) -> Union[str, int, float, None]:
     except ValueError as error:
         raise SettingsError(f"{label}: {error}") from error
     if size < LEAST_MEMORY:
-        raise SettingsError(f"{label} is {value!r}, which is less than 1 MB: write a unit, such as 13 GB")
+        raise SettingsError(f"{label}: less than 1 MB ({value!r}); write a unit, such as 13 GB")
     return value

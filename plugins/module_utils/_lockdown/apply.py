@@ -43,7 +43,7 @@ def take_lock(path: str = LOCK, seconds: float = _LOCK_SECONDS) -> IO[str]:
             if time.monotonic() > deadline:
                 stream.close()
                 raise LockdownError(
-                    f"another run has held the lock on this host for more than {seconds:g} s; nothing was touched"
+                    f"another run has held the lock on this host for more than {seconds:g} s; nothing was changed"
                 ) from None
             time.sleep(0.2)
 
@@ -65,7 +65,7 @@ class Lockdown:
         try:
             choice = self.choice = Choice(self._systemd, self._options, record)
         except protection.Refused as error:
-            raise LockdownError(f"stopped: {error}. Nothing was touched") from error
+            raise LockdownError(f"stopped: {error}; nothing was changed") from error
         plan = lockdown_plan.lockdown(self._files, choice, self._options, record)
         for unit_id, steps in plan.units.items():
             self.summary.add_unit(unit_id, steps)
@@ -112,8 +112,8 @@ class Lockdown:
         left = self._systemd.stop(running, self._options["timeout"])
         if left:
             raise LockdownError(
-                f"{', '.join(left)} still runs after it was stopped and killed; nothing was disabled yet, and how this "
-                "host was is kept"
+                f"still running after SIGKILL: {', '.join(left)}; nothing was disabled, and the record of the previous "
+                "state is kept"
             )
         for unit_id, steps in plan.units.items():
             self._files.remove_links(steps.links)
@@ -145,7 +145,7 @@ class Lockdown:
             elif (plan.units[name].mask and unit["LoadState"] != "masked") or unit["UnitFileState"] == "enabled":
                 wrong.append(f"{name} is {unit['LoadState']}, {unit['UnitFileState']}")
         if wrong:
-            raise LockdownError(f"after all was done: {'; '.join(wrong)}")
+            raise LockdownError(f"the units were stopped, but not all stayed so: {'; '.join(wrong)}")
 
     def told(self) -> Dict[str, Any]:
         """Return what the module reports of the units, nothing after a revert."""
@@ -206,5 +206,5 @@ class Lockdown:
         left = left if code else [unit_id for unit_id in left if not unit_id.endswith(".timer")]
         if left:
             raise LockdownError(
-                f"everything is enabled again as it was, but {', '.join(left)} did not start: {(err or out).strip()}"
+                f"the previous state is restored, but {', '.join(left)} did not start: {(err or out).strip()}"
             )

@@ -70,7 +70,7 @@ class Configuration:
 
     def _path(self, name: str) -> str:
         if not _NAME.match(name):
-            raise ConfigurationError(f"checks: a name must be letters, digits and . _ @ - ({name!r}); rename the check")
+            raise ConfigurationError(f"checks: not a name ({name!r}); use letters, digits and . _ @ -")
         return self._prefix + name
 
     def _differs(self, path: str) -> bool:

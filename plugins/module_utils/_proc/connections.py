@@ -23,7 +23,7 @@ _End = Tuple[str, str]
 
 
 class Connection(NamedTuple):
-    """A connection to a process that listens. `client` is None if it is on another host or unknown; `place` says where."""
+    """A connection to a process that listens. `client` is None if it is unknown or on another host; see `place`."""
 
     server: int
     client: Optional[int]

@@ -102,7 +102,7 @@ def check_expected(expected: Iterable[str]) -> None:
         ):
             continue
         raise ValueError(
-            f"{entry!r} is not a port, unit or process name; write tcp/22, udp/68, ssh.service or memcached"
+            f"not a port, unit or process name ({entry!r}); write tcp/22, udp/68, ssh.service or memcached"
         )
 
 

@@ -46,13 +46,13 @@ def unit_name(name: object) -> str:
     """Return the full name of a unit; a name without a kind is that of a service. Raises ValueError."""
     if not isinstance(name, str) or not _NAME.match(name) or len(name) > _LONGEST_NAME:
         raise ValueError(
-            f"{name!r} is not a name of a unit; write varnish, varnish.service, apache2@.service or cups.socket"
+            f"not a name of a unit ({name!r}); write varnish, varnish.service, apache2@.service or cups.socket"
         )
     if name.endswith(KINDS):
         return name
     kind = _OTHER_KIND.search(name)
     if kind:
-        raise ValueError(f"{name!r} is a {kind.group(1)}; only services, sockets, timers and paths are stopped")
+        raise ValueError(f"a {kind.group(1)} ({name!r}); name a service, a socket, a timer or a path")
     return name + ".service"
 
 

@@ -41,9 +41,11 @@ def judge(
     """
     slow, very_slow = _number(warning, "warning"), _number(critical, "critical")
     if not 1 < slow <= very_slow:
-        raise SettingsError(f"warning: {slow:g} must be above 1 and at most critical, which is {very_slow:g}")
-    if not isinstance(rates, dict) or not (per is None or isinstance(per, dict)):
-        raise SettingsError("rates and per must be dictionaries by the box's name, such as {crawler3: 11500}")
+        raise SettingsError(f"warning: out of range ({slow:g}); use more than 1 and at most critical ({very_slow:g})")
+    if not isinstance(rates, dict):
+        raise SettingsError(_no_dictionary("rates", rates))
+    if not (per is None or isinstance(per, dict)):
+        raise SettingsError(_no_dictionary("per", per))
     known = {box: _number(rate, f"the rate of {box}") for box, rate in rates.items() if rate is not None}
     sizes = {box: _size(box, per) for box in known}
     if len(known) < _FEWEST:
@@ -54,6 +56,10 @@ def judge(
         if rate * slow <= expected and is_fewer(rate, expected):
             findings.append(_finding(box, rate, expected, slow, very_slow))
     return sorted(findings, key=lambda finding: -(finding["value"] or float("inf")))
+
+
+def _no_dictionary(name: str, value: object) -> str:
+    return f"{name}: not a dictionary ({value!r}); give numbers by the box's name, as in {{web3: 50}}"
 
 
 def _finding(box: str, rate: float, expected: float, warning: float, critical: float) -> PeerFinding:
@@ -81,10 +87,10 @@ def _size(box: str, per: Mapping[str, object] | None) -> float:
     if per is None:
         return 1
     if box not in per:
-        raise SettingsError(f"per: {box} is missing; give a number above 0 for each box")
+        raise SettingsError(f"per: no number for a box ({box}); give a number above 0 for each box")
     size = _number(per[box], f"per: {box}")
     if size == 0:
-        raise SettingsError(f"per: {box}: 0 is not a divisor; give a number above 0")
+        raise SettingsError(f"per: {box}: not a divisor (0); give a number above 0")
     return size
 
 
@@ -94,5 +100,5 @@ def _number(value: object, name: str) -> float:
     except (ValueError, OverflowError):
         number = -1
     if not 0 <= number < float("inf"):
-        raise SettingsError(f"{name}: {value!r} is not a number; give a number from 0 on")
+        raise SettingsError(f"{name}: not a number of 0 or more ({value!r}); correct it")
     return number

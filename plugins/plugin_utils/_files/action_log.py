@@ -31,7 +31,7 @@ def append(path: str, box: str, event: str, values: Mapping[str, Any]) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise SettingsError(f"the log {path} can't be written: {error.strerror}") from error
+        raise SettingsError(f"cannot write the log {path} ({error.strerror}); name another file") from error
 
 
 def _take_back(descriptor: int, written: int) -> None:

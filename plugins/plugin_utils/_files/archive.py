@@ -39,7 +39,7 @@ def write(folder: str, name: str, members: Mapping[str, str], now: datetime) -> 
         finally:
             staged.discard()
     except OSError as error:
-        raise SettingsError(f"the evidence can't be kept in {folder}: {error.strerror}") from error
+        raise SettingsError(f"cannot write the evidence to {folder} ({error.strerror}); name another folder") from error
 
 
 def _add(archive: tarfile.TarFile, path: str, text: str, now: datetime) -> None:

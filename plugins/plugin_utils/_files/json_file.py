@@ -19,7 +19,7 @@ def write(path: str, value: Any) -> None:
     try:
         atomic.replace(path, json.dumps(value), mode=0o600, folder_mode=0o700)
     except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror}") from error
+        raise SettingsError(f"cannot write {path} ({error.strerror}); name another file") from error
 
 
 def read(path: str, check: Callable[[Any], object]) -> tuple[Any, str | None]:
@@ -34,7 +34,7 @@ def read(path: str, check: Callable[[Any], object]) -> tuple[Any, str | None]:
     except FileNotFoundError:
         return None, None
     except OSError as error:
-        raise SettingsError(f"{path} can't be read: {error.strerror}") from error
+        raise SettingsError(f"cannot read {path} ({error.strerror}); name another file") from error
     except UnicodeDecodeError as error:
         return None, _set_aside(path, error)
     try:
@@ -50,5 +50,5 @@ def _set_aside(path: str, why: Exception) -> str:
     try:
         os.replace(path, aside)
     except OSError as error:
-        raise SettingsError(f"{path} is damaged ({why}) and can't be set aside: {error.strerror}") from error
+        raise SettingsError(f"{path} is damaged ({why}) and cannot be renamed ({error.strerror}); remove it") from error
     return f"{path} was damaged ({why}): it is now {aside}, and a new one is begun"

@@ -50,7 +50,7 @@ class Database:
     def connection(self) -> sqlite3.Connection:
         """The connection, in autocommit mode. Raises HistoryError if the history is not open."""
         if self._connection is None:
-            raise HistoryError(f"the history {self.path} is not open: use it in a `with` statement")
+            raise HistoryError(f"the history {self.path} is not open; use it in a `with` statement")
         return self._connection
 
     def open(self) -> None:
@@ -167,11 +167,11 @@ class Database:
 
     def _check(self, version: tuple[int, int]) -> None:
         if version[0] != history_schema.APPLICATION_ID:
-            raise HistoryError(f"{self.path} is a SQLite file, but no history of lifeline.fleet: name another file")
+            raise HistoryError(f"{self.path} is a SQLite file, but no history of lifeline.fleet; name another file")
         if version[1] != history_schema.VERSION:
             raise HistoryError(
                 f"the history {self.path} has version {version[1]}, but this release of lifeline.fleet reads version"
-                f" {history_schema.VERSION}: name another file, or use the release that created it"
+                f" {history_schema.VERSION}; name another file, or use the release that created it"
             )
 
     def _begin_anew(self, error: sqlite3.Error) -> None:
@@ -193,14 +193,14 @@ def _code(error: sqlite3.Error) -> int:
 def _explain(path: str, error: sqlite3.Error) -> str:
     code = _code(error)
     if code in _DAMAGED:
-        return f"the history {path} is damaged ({error}): move it away; `sqlite3 FILE .recover` prints the rest of it"
+        return f"the history {path} is damaged ({error}); move it away; `sqlite3 FILE .recover` prints the rest of it"
     if code in _BUSY:
-        return f"the history {path} is locked by another program ({error}): end that program, or wait until it is done"
+        return f"the history {path} is locked by another program ({error}); end that program, or wait until it is done"
     if code == sqlite3.SQLITE_FULL:
-        return f"the history {path} cannot grow because its disk is full: make room, or lower lifeline_history_size"
+        return f"the history {path} cannot grow because its disk is full; make room, or lower lifeline_history_size"
     if code in _NOT_WRITABLE:
         return (
-            f"the history {path} cannot be written ({error}): name a file that you may write, in a folder that"
-            " you may write to, because SQLite keeps two more files beside it"
+            f"the history {path} cannot be written ({error}); name a file that you may write, in a folder that you may "
+            "write to, because SQLite keeps two more files beside it"
         )
     return f"the history {path} cannot be used: {error}"

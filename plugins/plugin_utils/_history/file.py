@@ -82,7 +82,7 @@ def set_aside(path: str, seen: int | None) -> str | None:
         return name
     except OSError as error:
         raise HistoryError(
-            f"the history {path} is damaged and cannot be renamed ({error.strerror}): move it away to begin a new one"
+            f"the history {path} is damaged and cannot be renamed ({error.strerror}); move it away to begin a new one"
         ) from error
     finally:
         os.close(descriptor)
@@ -121,7 +121,7 @@ def _lock_once(path: str, kind: int, create: bool) -> int | None:
     descriptor = _open(path, create)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise HistoryError(f"the history {path} is not a regular file: name a file, or one that does not exist yet")
+            raise HistoryError(f"the history {path} is not a regular file; name a file, or one that does not exist yet")
         fcntl.flock(descriptor, kind)
         if os.fstat(descriptor).st_ino == inode(path):
             return descriptor
@@ -157,8 +157,8 @@ def _restrict(path: str) -> None:
 
 def _advice(path: str, error: OSError, create: bool) -> str:
     if isinstance(error, FileNotFoundError) and not create:
-        return ": nothing has been recorded there yet"
+        return "; nothing has been recorded there yet"
     if isinstance(error, IsADirectoryError):
-        return f": name a file in it, such as {os.path.join(path, 'history.db')}"
+        return f"; name a file in it, such as {os.path.join(path, 'history.db')}"
     user = os.environ.get("USER") or "this user"
-    return f": name a file that {user} may write, in a folder that it may write to"
+    return f"; name a file that {user} may write, in a folder that it may write to"

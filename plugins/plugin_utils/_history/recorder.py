@@ -115,7 +115,7 @@ def settings(templar: Any, task_vars: Mapping[str, Any]) -> tuple[str | None, Bo
         return None, {}
     if not isinstance(path, str):
         raise SettingsError(
-            f"lifeline_history: {path!r} is not a path; give a file on the controller, such as ~/lifeline/history.db"
+            f"lifeline_history: not a path ({path!r}); give a file on the controller, such as ~/lifeline/history.db"
         )
     bounds: Bounds = {}
     if days is not None:
@@ -132,7 +132,7 @@ def _days(value: object) -> float:
         days = 0
     if not 0 < days < 36525:
         raise SettingsError(
-            f"lifeline_history_days: {value!r} is not a number of days; give a number above 0, such as 30"
+            f"lifeline_history_days: not a number of days ({value!r}); give a number above 0, such as 30"
         )
     return days
 
@@ -143,5 +143,7 @@ def _size(value: Any) -> int:
     except ValueError as error:
         raise SettingsError(f"lifeline_history_size: {error}") from error
     if size < _LEAST_SIZE:
-        raise SettingsError(f"lifeline_history_size: {value!r} is below 1 MB; give a size with a unit, such as 500 MB")
+        raise SettingsError(
+            f"lifeline_history_size: less than 1 MB ({value!r}); give a size with a unit, such as 500 MB"
+        )
     return size

@@ -122,13 +122,15 @@ def _own(unit: str, pids: Iterable[int], named: bool, command: str) -> str:
 def _word(unit: str) -> str:
     """Return a unit's name as a word of a shell, in double quotes or out of them: systemd escapes by backslashes."""
     if not is_service(unit):
-        raise SettingsError(f"unit: not the name of a service ({unit!r})")
+        raise SettingsError(f"unit: not the name of a service ({unit!r}); name one such as sidekiq.service")
     return unit.replace("\\", "\\\\")
 
 
 def _checked_name(name: str) -> str:
     if not is_name(name):
-        raise SettingsError(f"worker: not a name that monit and systemd take ({name!r})")
+        raise SettingsError(
+            f"worker: not a name that monit and systemd accept ({name!r}); use letters, digits and . _ @ -"
+        )
     return shlex.quote(name)
 
 

@@ -50,7 +50,9 @@ def note(path: str, box: str, is_down: bool, now: float) -> float | None:
             _write(path, boxes)
             return first
     except OSError as error:
-        raise SettingsError(f"lifeline_reboot_state: {path} can't be written: {error.strerror}") from error
+        raise SettingsError(
+            f"lifeline_reboot_state: cannot write {path} ({error.strerror}); set another file"
+        ) from error
 
 
 def _since(entry: Entry | None, now: float) -> float:
@@ -65,7 +67,9 @@ def _read(path: str) -> dict[str, Entry]:
     except (FileNotFoundError, ValueError):
         return {}
     except OSError as error:
-        raise SettingsError(f"lifeline_reboot_state: {path} can't be read: {error.strerror}") from error
+        raise SettingsError(
+            f"lifeline_reboot_state: cannot read {path} ({error.strerror}); set another file"
+        ) from error
     return {box: entry for box, entry in boxes.items() if _is_entry(entry)} if isinstance(boxes, dict) else {}
 
 

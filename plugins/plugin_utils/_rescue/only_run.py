@@ -36,7 +36,7 @@ def take(path: str, pid: int) -> Holder | None:
         os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror}") from error
+        raise SettingsError(f"path: cannot write {path} ({error.strerror}); name another file") from error
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as stream:
         # Held only while the file is read and written: of two runs that begin at once, one is first.
         fcntl.flock(stream, fcntl.LOCK_EX)

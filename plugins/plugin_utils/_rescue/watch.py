@@ -47,7 +47,7 @@ def check(known: Mapping[str, Any]) -> None:
         for times in known["rescued"].values():
             [float(time) for time in times]
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"it is not what a watch remembers: {error!r}") from error
+        raise ValueError(f"not the state of a watch: {error!r}") from error
 
 
 def findings(box: str, result: Mapping[str, Any]) -> list[Found]:

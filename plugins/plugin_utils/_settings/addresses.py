@@ -41,7 +41,7 @@ def _named(origin: str, entries: object) -> list[Entry]:
         one = _entry(f"{origin}[{number}]", entry)
         # The same entry twice does no harm.
         if result.setdefault(one["name"], one) != one:
-            raise SettingsError(f"{origin}: named twice ({one['name']!r}); remove one of the entries")
+            raise SettingsError(f"{origin}: the same name twice ({one['name']!r}); remove one of the entries")
     return list(result.values())
 
 

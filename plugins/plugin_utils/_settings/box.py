@@ -76,7 +76,7 @@ def listeners(templar: Any, task_vars: Mapping[str, Any]) -> list[str]:
     for name, default in further:
         value = templar.template(task_vars.get(name, list(default)))
         if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
-            raise SettingsError(f"{name}: {value!r} is not a list of units; give a list of texts")
+            raise SettingsError(f"{name}: not a list of units ({value!r}); give a list of texts")
         expected += value
     try:
         proc_listeners.check_expected(expected)

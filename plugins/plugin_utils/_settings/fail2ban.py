@@ -15,7 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Sett
 from ansible_collections.lifeline.fleet.plugins.module_utils._fail2ban import config as fail2ban_config
 
 Number = TypeVar("Number", int, float)
-# A converter of a value, and what the value must be.
+# A converter of a value, and the values that it accepts.
 Rule = tuple[Callable[[Any], Any], str]
 
 _SPAN = "seconds, or a time such as 10m, 1h or 1d 12h"
@@ -148,7 +148,7 @@ def _checked(place: str, value: object, rule: Rule) -> Any:
     try:
         return convert(value)
     except ValueError:
-        raise SettingsError(f"{place} is {value!r}: it must be {allowed}") from None
+        raise SettingsError(f"{place}: wrong value ({value!r}); use {allowed}") from None
 
 
 def settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def settings(values: Mapping[str, Any]) -> dict[str, Any]:
     longest = checked["bantime_maxtime"] if checked["bantime_increment"] else checked["bantime"]
     if fail2ban_config.seconds(values["remember"]) < fail2ban_config.seconds(longest):
         raise SettingsError(
-            f"fail2ban_remember is {values['remember']!r}, less than a ban may last ({longest}): it must not be less"
+            f"fail2ban_remember: less than a ban may last ({values['remember']!r}); use {longest} or more"
         )
     return {_own_name(key): value for key, value in checked.items()}
 
@@ -178,9 +178,11 @@ def jails(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _jail(place: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     name, state = entry["name"], entry.get("state", "present")
     if not _WORD.fullmatch(name) or name.upper() in ("DEFAULT", "INCLUDES"):
-        raise SettingsError(f"{place}: a jail's name must be letters, digits and . _ -, and not DEFAULT or INCLUDES")
+        raise SettingsError(
+            f"{place}: not a jail's name ({name!r}); use letters, digits and . _ -, but not DEFAULT or INCLUDES"
+        )
     if state not in ("present", "absent"):
-        raise SettingsError(f"{place}.state is {state!r}: it must be present or absent")
+        raise SettingsError(f"{place}.state: unknown ({state!r}); use present or absent")
     values: dict[str, Any] = {}
     for key, value in entry.items():
         if key == "ignore" and value is not None:
@@ -188,7 +190,7 @@ def _jail(place: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         elif key not in ("name", "state", "ignore") and value is not None:
             if key not in _JAIL:
                 raise SettingsError(
-                    f"{place} has the unknown key {key!r}: known are name, state, ignore, {', '.join(sorted(_JAIL))}"
+                    f"{place}: unknown key ({key!r}); use one of name, state, ignore, {', '.join(sorted(_JAIL))}"
                 )
             values[key] = _checked(f"{place}.{key}", value, _JAIL[key])
     if state == "absent" or not values.pop("enabled", True):
@@ -196,7 +198,7 @@ def _jail(place: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     other = values.pop("options", {})
     clash = sorted(key for key in other if key in _RESERVED or key.replace(".", "_") in _JAIL)
     if clash:
-        raise SettingsError(f"{place}.options has {clash[0]}, for which the jail has a key of its own")
+        raise SettingsError(f"{place}.options: a setting that the jail has a key for ({clash[0]!r}); set that key")
     if "[" not in values.get("filter", "["):
         # fail2ban itself passes the mode only to the filter with the jail's name.
         values["filter"] += "[mode=%(mode)s]"
@@ -207,7 +209,7 @@ def _jail(place: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 def networks(place: str, entries: object) -> list[str]:
     """Return addresses and networks in canonical form. Raises SettingsError."""
     if not isinstance(entries, list):
-        raise SettingsError(f"{place} is {entries!r}: it must be a list of addresses and networks")
+        raise SettingsError(f"{place}: not a list ({entries!r}); give a list of addresses and networks")
     found = []
     for number, entry in enumerate(entries):
         try:
@@ -216,8 +218,7 @@ def networks(place: str, entries: object) -> list[str]:
             found.append(str(ipaddress.ip_network(entry.strip())))
         except ValueError:
             raise SettingsError(
-                f"{place}[{number}] is {entry!r}: it must be an IPv4 or IPv6 address or network, such as 192.0.2.7 or "
-                "192.0.2.0/24"
+                f"{place}[{number}]: not an address or a network ({entry!r}); write it like 192.0.2.7 or 192.0.2.0/24"
             ) from None
     return found
 

@@ -62,14 +62,14 @@ def by_name(layers: Iterable[Layer]) -> list[Entry]:
         if entries is None:
             continue
         if not isinstance(entries, list):
-            raise SettingsError(f"{origin}: {entries!r} is not a list; give a list of dictionaries with a name each")
+            raise SettingsError(f"{origin}: not a list ({entries!r}); give a list of dictionaries with a name each")
         names = []
         for number, entry in enumerate(entries):
             name = entry.get("name") if isinstance(entry, dict) else None
             if not isinstance(name, str) or not name:
-                raise SettingsError(f"{origin}[{number}]: {entry!r} has no name; give a dictionary with a name")
+                raise SettingsError(f"{origin}[{number}]: no name ({entry!r}); give a dictionary with a name")
             if name in names:
-                raise SettingsError(f"{origin}: the name {name!r} is there twice; use it once in each layer")
+                raise SettingsError(f"{origin}: the same name twice ({name!r}); use it once in each layer")
             names.append(name)
             merged.setdefault(name, {}).update(entry)
     return list(merged.values())

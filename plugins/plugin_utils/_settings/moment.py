@@ -28,9 +28,9 @@ def parse_moment(value: object, now: float) -> float:
             moment = datetime.fromisoformat(text).timestamp()
         except (ValueError, OverflowError, OSError):
             raise ValueError(
-                f"{value!r} is not a time; give how long ago, such as 24h or 2 days ago, or a time such as"
+                f"not a time ({value!r}); give how long ago, such as 24h or 2 days ago, or a time such as"
                 " 2026-10-03T22:19:59Z"
             ) from None
     if moment > now:
-        raise ValueError(f"{value!r} is in the future; give a time in the past")
+        raise ValueError(f"in the future ({value!r}); give a time in the past")
     return moment

@@ -46,24 +46,24 @@ def _valid(check: Check) -> Check:
     name = check["name"]
     label = f"monit_checks: {name}"
     if not _NAME.match(name):
-        raise SettingsError(f"monit_checks: the name {name!r} must be letters, digits and . _ @ -, at most 100 of them")
+        raise SettingsError(f"monit_checks: not a name ({name!r}); use at most 100 letters, digits and . _ @ -")
     for key in check:
         if key not in _KEYS:
-            raise SettingsError(f"{label} has the unknown key {key!r}: it must be one of {', '.join(_KEYS)}")
+            raise SettingsError(f"{label}: unknown key ({key!r}); use one of {', '.join(_KEYS)}")
     if check.get("state", "present") not in ("present", "absent"):
-        raise SettingsError(f"{label}: state is {check['state']!r}: it must be present or absent")
+        raise SettingsError(f"{label}: state: unknown ({check['state']!r}); use present or absent")
     if check.get("state") == "absent":
         return check
     if check.get("check") not in KINDS:
-        raise SettingsError(f"{label}: check is {check.get('check')!r}: it must be one of {', '.join(KINDS)}")
+        raise SettingsError(f"{label}: check: unknown kind ({check.get('check')!r}); use one of {', '.join(KINDS)}")
     if "\n" in str(check.get("with") or ""):
-        raise SettingsError(f"{label}: with is {check['with']!r}: it must be one line")
+        raise SettingsError(f"{label}: with: several lines ({check['with']!r}); give one line")
     rules = check.get("rules", [])
     if not isinstance(rules, list) or not all(
         isinstance(rule, str) and rule.strip() and "\n" not in rule for rule in rules
     ):
         raise SettingsError(
-            f"{label}: rules is {rules!r}: it must be a list of statements of one line, such as "
+            f"{label}: rules: not a list of lines ({rules!r}); give statements of one line, such as "
             "'if totalmem > 300 MB for 3 cycles then alert'"
         )
     return check
@@ -82,7 +82,7 @@ def ready_made(
     """
     for name in names:
         if name not in READY_MADE:
-            raise SettingsError(f"monit_ready_made names {name!r}: it must be of {', '.join(READY_MADE)}")
+            raise SettingsError(f"monit_ready_made: unknown check ({name!r}); use {', '.join(READY_MADE)}")
     checks: list[Check] = []
     if "system" in names:
         checks.append({"name": "lifeline_system", "check": "system", "rules": _system(thresholds, alarm)})

@@ -20,13 +20,13 @@ def merged(layers: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         if settings is None:
             continue
         if not isinstance(settings, dict):
-            raise SettingsError(f"{origin} is {settings!r}: it must be a dictionary of keywords of sshd_config")
+            raise SettingsError(f"{origin}: not a dictionary ({settings!r}); give keywords of sshd_config with values")
         for keyword, value in settings.items():
             if not isinstance(keyword, str) or not keyword.isalnum():
-                raise SettingsError(f"{origin}.{keyword}: it must be a keyword of sshd_config")
+                raise SettingsError(f"{origin}: not a keyword ({keyword!r}); use a keyword of sshd_config")
             if isinstance(value, dict):
                 raise SettingsError(
-                    f"{origin}.{keyword} is {value!r}: it must be a text, a number, a boolean, or a list of them"
+                    f"{origin}.{keyword}: a dictionary ({value!r}); give a text, a number, a boolean, or a list of them"
                 )
             found[keyword.lower()] = (keyword, value)
     return {keyword: value for keyword, value in found.values() if value is not None}

@@ -220,10 +220,13 @@ def test_a_port_can_be_given_by_name(boxes):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"fail2ban_bantime": "10 parsecs"}, "fail2ban_bantime is '10 parsecs': it must be seconds, or a span of time"),
-        ({"fail2ban_maxretry": 0}, "fail2ban_maxretry is 0: it must be a number above 0"),
+        (
+            {"fail2ban_bantime": "10 parsecs"},
+            "fail2ban_bantime: wrong value ('10 parsecs'); use seconds, or a time such as",
+        ),
+        ({"fail2ban_maxretry": 0}, "fail2ban_maxretry: wrong value (0); use a number above 0"),
         ({"fail2ban_jails": [{"name": "sshd", "maxretires": 3}]}, "maxretires"),
-        ({"fail2ban_ignore": ["10.0.0.1/8"]}, "fail2ban_ignore[0] is '10.0.0.1/8'"),
+        ({"fail2ban_ignore": ["10.0.0.1/8"]}, "fail2ban_ignore[0]: not an address or a network ('10.0.0.1/8')"),
         ({"fail2ban_jails": [{"name": "sshd", "filter": "nope"}]}, "nope"),
         ({"fail2ban_jails": [{"name": "sshd", "banaction": "nope"}]}, "nope"),
         ({"fail2ban_jails": [{"name": "web", "filter": "sshd", "logpath": "/nowhere.log"}]}, "web"),

@@ -245,7 +245,10 @@ def test_a_setting_that_cannot_work_is_refused(boxes, converge):
     for variables, complaint in (
         ({"metrics_directory": "/srv/nowhere"}, "metrics_directory: no such directory on the box (/srv/nowhere)"),
         ({"metrics_interval_seconds": 5}, "metrics_interval_seconds: out of range (5); use 10 to 3600"),
-        ({"lifeline_thresholds": {"disk_used_percent": {"warning": "much"}}}, "disk_used_percent.warning is 'much'"),
+        (
+            {"lifeline_thresholds": {"disk_used_percent": {"warning": "much"}}},
+            "disk_used_percent.warning: wrong value ('much')",
+        ),
     ):
         before = box.run("cat /etc/lifeline/metrics.json")
         done, said = converge(box, **variables)
@@ -260,7 +263,7 @@ def test_a_failing_program_fails_the_role_with_its_message(boxes, converge):
         done, said = converge(box)
         assert (
             not done
-            and "lifeline-metrics.service fails: " in said
+            and "lifeline-metrics.service fails; its journal says: " in said
             and f"lifeline-metrics: {box.file}: Is a directory" in said
         ), said
     finally:

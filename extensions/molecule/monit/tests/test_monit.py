@@ -149,7 +149,7 @@ def test_a_check_that_monit_refuses_changes_nothing(plain, converge):
 @pytest.mark.parametrize(
     ("check", "complaint"),
     [
-        ({"name": "a b", "check": "file"}, "the name 'a b' must be letters, digits and"),
+        ({"name": "a b", "check": "file"}, "not a name ('a b'); use at most 100 letters, digits and"),
         ({"name": "x", "check": "thing"}, "value of check must be one of: process, file"),
         (
             {"name": "x", "check": "file", "rulez": []},

@@ -308,7 +308,7 @@ chmod 755 /usr/local/bin/legacy && legacy start""")
 @pytest.mark.parametrize(
     ("variables", "complaint"),
     [
-        ({"max_sidekiq_memory": "13 GBs"}, r"max_sidekiq_memory: '13 GBs' is not a size; write a size such as 512 MB"),
+        ({"max_sidekiq_memory": "13 GBs"}, r"max_sidekiq_memory: not a size \('13 GBs'\); write a size such as 512 MB"),
         (
             {"max_sidekiq_memory": "600 MB"},
             r"max_sidekiq_memory: not less than the memory of the box \('600 MB'\); use less than 512M",

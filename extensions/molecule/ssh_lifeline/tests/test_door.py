@@ -126,7 +126,11 @@ def test_a_removed_table_is_restored(boxes, converge):
             ["is not in the list", "2001:db8::/32"],
             id="IPv6 only",
         ),
-        pytest.param({"allow": ["300.1.1.0/24"]}, ["ssh_lifeline_allowed[1] is '300.1.1.0/24'"], id="typo"),
+        pytest.param(
+            {"allow": ["300.1.1.0/24"]},
+            ["ssh_lifeline_allowed[1]: not an address or a network ('300.1.1.0/24')"],
+            id="typo",
+        ),
         pytest.param(
             {"allow": ["192.0.2.1/24"]}, ["bits set beyond its prefix", "192.0.2.0/24 or 192.0.2.1"], id="host bits"
         ),
@@ -147,7 +151,9 @@ def test_a_removed_table_is_restored(boxes, converge):
         pytest.param(
             {"sshd": {"AuthorizedKeysFile": "/etc/ssh/keys/%u"}}, ["there is no key in /etc/ssh/keys/root"], id="no key"
         ),
-        pytest.param({"window": 5}, ["ssh_lifeline_confirm_seconds is 5: it must be from 10 to 600"], id="window"),
+        pytest.param(
+            {"window": 5}, ["ssh_lifeline_confirm_seconds: wrong value (5); use a number from 10 to 600"], id="window"
+        ),
     ],
 )
 def test_settings_that_lock_out_the_operator_are_an_error(boxes, converge, variables, words):

@@ -94,7 +94,7 @@ def test_a_pattern_that_earlyoom_rejects_is_never_written(boxes, converge):
     before = box.run("cat /etc/default/earlyoom")
     for avoid, words in (
         (["(mysqld"], "could not compile regexp"),
-        (["my sqld"], "ssh_lifeline_earlyoom_avoid is ['my sqld']: it must be"),
+        (["my sqld"], "ssh_lifeline_earlyoom_avoid: wrong value (['my sqld']); use"),
     ):
         succeeded, said = converge(box, ssh_lifeline_earlyoom_avoid=avoid)
         assert not succeeded and words in said, said

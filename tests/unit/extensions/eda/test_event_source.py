@@ -139,7 +139,7 @@ def test_a_failed_check_is_one_event_and_the_source_goes_on(inventory, tmp_path)
             {"ansible_playbook": ["sh", "-c", "exec sleep 1000"], "timeout": 1},
             "timeout: the check has not ended within 1 s",
         ),
-        ({"remind": "soon"}, "remind: 'soon' is not a duration"),
+        ({"remind": "soon"}, "remind: not a duration ('soon')"),
         ({"limit": "nobody"}, "no box was checked (exit code 1)"),
     ],
 )

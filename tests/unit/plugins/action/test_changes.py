@@ -138,8 +138,8 @@ def test_who_could_not_be_told_is_no_reason_to_end(watch):
     ("variables", "reason"),
     [
         ({"lifeline_watch_settle": 0}, "settle: too small (0); use at least 1"),
-        ({"lifeline_watch_remind": "later"}, "remind: 'later' is not a duration"),
-        ({"lifeline_watch_state": "/proc/nowhere/watch.json"}, "/proc/nowhere/watch.json.lock can't be written"),
+        ({"lifeline_watch_remind": "later"}, "remind: not a duration ('later')"),
+        ({"lifeline_watch_state": "/proc/nowhere/watch.json"}, "cannot write /proc/nowhere/watch.json.lock ("),
     ],
 )
 def test_what_cannot_be_followed_is_named(watch, variables, reason):

@@ -247,14 +247,18 @@ def _check_names():
         (
             {"group_vars/web.yml": "lifeline_thresholds: {disk_full: {warning: 1}}"},
             "",
-            ["lifeline_thresholds of web", "unknown threshold 'disk_full'", "disk_used_percent"],
+            ["lifeline_thresholds of web", "unknown check ('disk_full')", "disk_used_percent"],
         ),
         (
             {"host_vars/here.yml": "lifeline_thresholds: {disk_used_percent: {warning: much}}"},
             "",
-            ["lifeline_thresholds of here", "disk_used_percent.warning is 'much'", "a number of percent"],
+            ["lifeline_thresholds of here", "disk_used_percent.warning: wrong value ('much')", "a number of percent"],
         ),
-        ({"host_vars/here.yml": "max_sidekiq_memory: 13"}, "", ["max_sidekiq_memory is 13", "write a unit"]),
+        (
+            {"host_vars/here.yml": "max_sidekiq_memory: 13"},
+            "",
+            ["max_sidekiq_memory: less than 1 MB (13)", "write a unit"],
+        ),
         ({}, "fail_on=sometimes", ["fail_on", "sometimes", "never, warning, critical"]),
         ({}, "oom_window=yesterday", ["oom_window", "'yesterday'", "24h"]),
         ({}, "timeout=0", ["timeout: out of range (0); use more than 0 and at most 60 seconds"]),
@@ -297,7 +301,7 @@ def test_the_table_shows_boxes_that_are_down_and_counts(health):
 def test_settings_errors_stand_in_the_table_too(health):
     _code, output, _result = health({"host_vars/here.yml": "lifeline_thresholds: 5"}, callback="lifeline.fleet.table")
     assert output.splitlines()[1].split()[:2] == ["here", "unknown"]
-    assert "must be a dictionary" in output.splitlines()[1]
+    assert "not a dictionary" in output.splitlines()[1]
 
 
 def test_the_full_result_is_there_for_those_who_ask(health):

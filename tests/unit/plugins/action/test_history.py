@@ -282,19 +282,19 @@ def test_many_forks_keep_all_boxes(ansible, path):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"lifeline_history": True}, ["lifeline_history: True is not a path", "give a file on the controller"]),
+        ({"lifeline_history": True}, ["lifeline_history: not a path (True)", "give a file on the controller"]),
         ({"lifeline_history": "{{ nowhere }}/history.db"}, ["'nowhere' is undefined"]),
         ({"lifeline_history": "/dev/null"}, ["/dev/null is not a regular file"]),
         ({"lifeline_history": "/proc/history.db"}, ["/proc/history.db cannot be opened", "name a file"]),
         (
             {"lifeline_history": "h.db", "lifeline_history_days": "many"},
-            ["lifeline_history_days: 'many' is not a number of days"],
+            ["lifeline_history_days: not a number of days ('many')"],
         ),
         (
             {"lifeline_history": "h.db", "lifeline_history_size": "5 horses"},
             ["lifeline_history_size", "'5 horses'", "13 GB"],
         ),
-        ({"lifeline_history": "h.db", "lifeline_history_size": 5}, ["lifeline_history_size: 5 is below 1 MB"]),
+        ({"lifeline_history": "h.db", "lifeline_history_size": 5}, ["lifeline_history_size: less than 1 MB (5)"]),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )

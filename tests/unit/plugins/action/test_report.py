@@ -99,12 +99,12 @@ def test_the_history_alone_asks_no_box(report, tmp_path):
         ({"lifeline_report_days": 0}, "days: out of range (0); use a number above 0 and at most 366"),
         (
             {"lifeline_report_mode": "420"},
-            "mode: '420' is not a file mode; give four octal digits in quotes, such as '0644'",
+            "mode: not a file mode ('420'); give four octal digits in quotes, such as '0644'",
         ),
-        ({"path": "/proc"}, "path: /proc is a folder; name a file in it, such as /proc/report.html"),
+        ({"path": "/proc"}, "path: a folder (/proc); name a file in it, such as /proc/report.html"),
         (
             {"path": "/proc/nowhere/page.html"},
-            "path: cannot write the report to /proc/nowhere/page.html: No such file or directory",
+            "path: cannot write /proc/nowhere/page.html (No such file or directory); name another file",
         ),
         (
             {"lifeline_report_fresh": "false"},

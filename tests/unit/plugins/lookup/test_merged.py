@@ -85,12 +85,12 @@ def test_a_variable_that_is_not_set_is_its_defaults(merged):
     [
         (
             "checks: {name: a}",
-            "here: checks of web: {'name': 'a'} is not a list; give a list of dictionaries with a name each",
+            "here: checks of web: not a list ({'name': 'a'}); give a list of dictionaries with a name each",
         ),
-        ("checks: [{limit: 1}]", "here: checks of web[0]: {'limit': 1} has no name; give a dictionary with a name"),
+        ("checks: [{limit: 1}]", "here: checks of web[0]: no name ({'limit': 1}); give a dictionary with a name"),
         (
             "checks: [{name: a}, {name: a}]",
-            "here: checks of web: the name 'a' is there twice; use it once in each layer",
+            "here: checks of web: the same name twice ('a'); use it once in each layer",
         ),
     ],
 )

@@ -32,7 +32,7 @@ def test_sizes_as_operators_write_them(text, size):
     "text", ["", "GB", "13 XB", "-1 GB", "1 2 GB", "thirteen", True, None, "80%", "1e3", "0x10", "13 GBB"]
 )
 def test_what_is_no_size_is_named_in_the_error(text):
-    with pytest.raises(ValueError, match="is not a size; write a size such as 512 MB") as caught:
+    with pytest.raises(ValueError, match=r"not a size \(.*\); write a size such as 512 MB") as caught:
         _quantities.parse_size(text)
     assert repr(text) in str(caught.value)
 
@@ -51,7 +51,7 @@ def test_durations(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "5 fortnights", True])
 def test_what_is_no_duration_is_named_in_the_error(text):
-    with pytest.raises(ValueError, match="is not a duration; write seconds"):
+    with pytest.raises(ValueError, match=r"not a duration \(.*\); write seconds"):
         _quantities.parse_duration(text)
 
 

@@ -22,7 +22,7 @@ class Lookup(SettingsLookup):
 
     def find(self, terms, variables):
         if terms == ["wrong"]:
-            raise SettingsError("limit is 'x': it must be a number")
+            raise SettingsError("limit: not a number ('x'); correct it")
         return [terms, self.options]
 
 
@@ -39,9 +39,9 @@ def test_find_gets_the_terms_and_the_options_are_set():
 @pytest.mark.parametrize(
     ("lookup", "variables", "message"),
     [
-        (Lookup, {"inventory_hostname": "web1"}, "web1: limit is 'x': it must be a number"),
-        (Lookup, {}, "limit is 'x': it must be a number"),
-        (Unnamed, {"inventory_hostname": "web1"}, "limit is 'x': it must be a number"),
+        (Lookup, {"inventory_hostname": "web1"}, "web1: limit: not a number ('x'); correct it"),
+        (Lookup, {}, "limit: not a number ('x'); correct it"),
+        (Unnamed, {"inventory_hostname": "web1"}, "limit: not a number ('x'); correct it"),
     ],
 )
 def test_a_wrong_setting_is_an_error_that_names_the_host(lookup, variables, message):

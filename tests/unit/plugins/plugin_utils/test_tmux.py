@@ -120,21 +120,21 @@ def test_hosts_that_ssh_does_not_reach():
     [
         (
             {"ansible_port": "22; id"},
-            "box: ansible_port: '22; id' is not a port; give a number from 1 to 65535",
+            "box: ansible_port: not a port ('22; id'); give a number from 1 to 65535",
         ),
-        ({"ansible_port": 70000}, "box: ansible_port: '70000' is not a port; give a number from 1 to 65535"),
-        ({"ansible_port": "\u00b2"}, "box: ansible_port: '\u00b2' is not a port; give a number from 1 to 65535"),
+        ({"ansible_port": 70000}, "box: ansible_port: not a port ('70000'); give a number from 1 to 65535"),
+        ({"ansible_port": "\u00b2"}, "box: ansible_port: not a port ('\u00b2'); give a number from 1 to 65535"),
         (
             {"ansible_host": "a\nb"},
-            "box: ansible_host: 'a\\nb' has control characters; give one line of plain text",
+            "box: ansible_host: control characters ('a\\nb'); give one line of plain text",
         ),
         (
             {"ansible_user": "a\x1b[2J"},
-            "box: ansible_user: 'a\\x1b[2J' has control characters; give one line of plain text",
+            "box: ansible_user: control characters ('a\\x1b[2J'); give one line of plain text",
         ),
         (
             {"ansible_ssh_common_args": "-o 'x"},
-            'box: ansible_ssh_common_args: the quotes do not match ("-o \'x"): No closing quotation',
+            'box: ansible_ssh_common_args: wrong quotes ("-o \'x"); correct them: No closing quotation',
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_window_s_name_is_literal_to_tmux(name):
 def test_a_session_s_name(name):
     with pytest.raises(SettingsError) as error:
         _tmux.session_name(name)
-    assert str(error.value) == f"tmux_session: {name!r} is not a session's name; use letters, digits, _ and -"
+    assert str(error.value) == f"tmux_session: not a session's name ({name!r}); use letters, digits, _ and -"
     assert _tmux.session_name("fleet-1") == "fleet-1"
 
 

@@ -34,7 +34,7 @@ def test_the_defaults_themselves_are_in_order_and_left_as_they_are():
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
-        ({"disc_used": {"warning": 1}}, ["web1", "unknown threshold 'disc_used'", "disk_used_percent"]),
+        ({"disc_used": {"warning": 1}}, ["web1", "unknown check ('disc_used')", "disk_used_percent"]),
         ({"disk_used_percent": {"warn": 80}}, ["web1", "disk_used_percent", "'warn'", "warning or critical"]),
         (
             {"disk_used_percent": {"warning": "much"}},
@@ -46,12 +46,18 @@ def test_the_defaults_themselves_are_in_order_and_left_as_they_are():
         ({"disk_used_percent": {"warning": [80]}}, ["disk_used_percent.warning", "[80]"]),
         ({"oom_kills": {"warning": "50%"}}, ["oom_kills.warning", "'50%'", "a number, 0 or more"]),
         ({"memory_available_percent": {"warning": 101}}, ["memory_available_percent.warning", "101", "100 %"]),
-        ({"disk_used_percent": 80}, ["disk_used_percent", "80", "a dictionary with warning, critical or both"]),
-        ("disk_used_percent=80", ["web1", "'disk_used_percent=80'", "must be a dictionary"]),
-        ({"disk_used_percent": {"warning": 96}}, ["disk_used_percent.warning (96)", "critical (95)", "below"]),
+        (
+            {"disk_used_percent": 80},
+            ["disk_used_percent", "80", "not a dictionary (80); give warning, critical or both"],
+        ),
+        ("disk_used_percent=80", ["web1", "'disk_used_percent=80'", "not a dictionary"]),
+        (
+            {"disk_used_percent": {"warning": 96}},
+            ["disk_used_percent.warning: beyond critical (96, with critical 95)", "below it"],
+        ),
         (
             {"memory_available_percent": {"warning": 5}},
-            ["memory_available_percent.warning (5)", "critical (10)", "above"],
+            ["memory_available_percent.warning: beyond critical (5, with critical 10)", "above it"],
         ),
     ],
 )

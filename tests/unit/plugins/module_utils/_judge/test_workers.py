@@ -75,7 +75,7 @@ def test_declared_workers():
         (["sidekiq"], None, ["lifeline_workers[0]", "'sidekiq'", "at least a name"]),
         ([{"pattern": "x"}], None, ["lifeline_workers[0]", "at least a name"]),
         ([{"name": "a", "memory": "1 GB"}], None, ["lifeline_workers: a", "'memory'", "max_memory"]),
-        ([{"name": "a", "pattern": "("}], None, ["lifeline_workers: a", "'('", "no regular expression"]),
+        ([{"name": "a", "pattern": "("}], None, ["lifeline_workers: a", "'('", "not a regular expression"]),
         ([{"name": "a", "max_memory": "1 XB"}], None, ["lifeline_workers: a: max_memory", "'1 XB'"]),
         ([{"name": "a", "required": "perhaps"}], None, ["lifeline_workers: a", "'perhaps'", "true or false"]),
     ],

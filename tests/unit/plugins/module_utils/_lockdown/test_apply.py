@@ -108,7 +108,7 @@ def test_a_unit_that_does_not_start_again_is_named(systemd, files, options, web)
     with pytest.raises(LockdownError) as raised:
         Lockdown(systemd, files, options()).revert()
     assert str(raised.value) == (
-        "everything is enabled again as it was, but own.service did not start: Job for own.service failed."
+        "the previous state is restored, but own.service did not start: Job for own.service failed."
     )
     assert files.is_recorded()
 
@@ -131,8 +131,7 @@ def test_a_unit_that_cannot_be_stopped_stays_enabled_and_the_record_is_kept(syst
     with pytest.raises(LockdownError) as raised:
         Lockdown(systemd, files, options("web", "own", masked=True)).lock()
     assert str(raised.value) == (
-        "web.service still runs after it was stopped and killed; "
-        "nothing was disabled yet, and how this host was is kept"
+        "still running after SIGKILL: web.service; nothing was disabled, and the record of the previous state is kept"
     )
     assert "/etc/systemd/system/multi-user.target.wants/web.service" in tree(root)
     assert files.load()["units"]["web.service"]["active"] is True
@@ -152,7 +151,7 @@ def test_what_is_protected_touches_nothing(systemd, files, options, root):
     before = tree(root)
     with pytest.raises(LockdownError) as raised:
         Lockdown(systemd, files, options("ssh")).lock()
-    assert str(raised.value) == "stopped: ssh may not be stopped: it is the way in. Nothing was touched"
+    assert str(raised.value) == "stopped: ssh may not be stopped: it is the way in; nothing was changed"
     assert tree(root) == before and not files.is_recorded()
 
 
@@ -170,7 +169,8 @@ def test_a_record_that_cannot_be_written_touches_nothing(systemd, files, options
 def test_a_unit_that_something_else_starts_again_is_named(systemd, files, options, web, monkeypatch):
     monkeypatch.setattr(systemd, "stop", lambda *_arguments: [])
     with pytest.raises(
-        LockdownError, match="^after all was done: web.service was started again by something else; mask it$"
+        LockdownError,
+        match="^the units were stopped, but not all stayed so: web.service was started again by something",
     ):
         Lockdown(systemd, files, options("web")).lock()
 
@@ -179,7 +179,7 @@ def test_the_lock_is_held_by_one_run_at_a_time(tmp_path):
     path = str(tmp_path / "lock")
     with apply.take_lock(path, 0), pytest.raises(LockdownError) as raised:
         apply.take_lock(path, 0)
-    assert str(raised.value) == "another run has held the lock on this host for more than 0 s; nothing was touched"
+    assert str(raised.value) == "another run has held the lock on this host for more than 0 s; nothing was changed"
     os.chmod(path, 0o644)
     apply.take_lock(path, 0).close()
     assert os.stat(path).st_mode & 0o777 == 0o600

@@ -104,7 +104,7 @@ def test_a_unit_that_carries_the_connection_is_refused(monkeypatch):
 
 
 def test_all_wrong_names_are_reported_at_once():
-    with pytest.raises(protection.Refused, match=r"'a b' is not a name of a unit.*; 'x.target' is a target"):
+    with pytest.raises(protection.Refused, match=r"not a name of a unit \('a b'\).*; a target \('x.target'\)"):
         choose(Systemd({}), "a b", "x.target")
 
 

@@ -49,7 +49,7 @@ def test_the_same_settings_give_the_same_text():
         ),
         ({"timeout": 31}, "metrics_timeout_seconds: out of range (31); use more than 0"),
         ({"timeout": float("nan")}, "metrics_timeout_seconds: out of range (nan); use more than 0"),
-        ({"window": "a day"}, "metrics_oom_window: 'a day' is not a duration"),
+        ({"window": "a day"}, "metrics_oom_window: not a duration ('a day')"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused(options, complaint):

@@ -172,7 +172,7 @@ def test_a_folder_of_checks_that_others_can_write_to_is_refused(configuration, e
 def test_a_name_that_cannot_be_a_file_is_refused(configuration, name):
     with pytest.raises(ConfigurationError) as raised:
         configuration({name: PROCESS})
-    assert str(raised.value) == (f"checks: a name must be letters, digits and . _ @ - ({name!r}); rename the check")
+    assert str(raised.value) == (f"checks: not a name ({name!r}); use letters, digits and . _ @ -")
 
 
 def test_two_checks_of_one_name_are_refused(host, etc):

@@ -122,7 +122,7 @@ def test_a_name_without_a_kind_is_a_service(name, full):
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "x*", "a\nb", "a\n", None, 5, "\xfc", "x" * 300])
 def test_a_bad_name_is_refused(name):
-    with pytest.raises(ValueError, match="is not a name of a unit; write varnish, varnish.service"):
+    with pytest.raises(ValueError, match=r"(?s)not a name of a unit \(.*\); write varnish, varnish.service"):
         units.unit_name(name)
 
 
@@ -130,7 +130,7 @@ def test_a_bad_name_is_refused(name):
     ("name", "kind"), [("multi-user.target", "target"), ("system.slice", "slice"), ("-.mount", "mount")]
 )
 def test_other_kinds_are_refused(name, kind):
-    with pytest.raises(ValueError, match=f"is a {kind}; only services, sockets, timers and paths are stopped"):
+    with pytest.raises(ValueError, match=rf"a {kind} \(.*\); name a service, a socket, a timer or a path"):
         units.unit_name(name)
 
 

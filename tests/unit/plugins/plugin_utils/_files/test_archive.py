@@ -42,14 +42,16 @@ def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(SettingsError, match="the evidence can't be kept in .*: No space left on device"):
+    with pytest.raises(
+        SettingsError, match=r"cannot write the evidence to .* \(No space left on device\); name another folder"
+    ):
         files_archive.write(str(tmp_path), "b1", {"a": "b"}, NOW)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_is_none_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="can't be kept in .*/file/below: Not a directory"):
+    with pytest.raises(SettingsError, match=r"cannot write the evidence to .*/file/below \(Not a directory\)"):
         files_archive.write(str(tmp_path / "file" / "below"), "b1", {"a": "b"}, NOW)
 
 

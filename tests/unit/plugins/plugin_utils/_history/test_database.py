@@ -91,7 +91,7 @@ def test_reading_leaves_a_damaged_file_alone(path, damage):
         record(path, samples=value(number))
     fold_in(path)
     damage(path)
-    with pytest.raises(HistoryError, match="is damaged .*: move it away"):
+    with pytest.raises(HistoryError, match="is damaged .*; move it away"):
         values(path)
     assert not any(".damaged-" in entry for entry in os.listdir(os.path.dirname(path)))
 
@@ -102,7 +102,7 @@ def test_the_file_of_another_program_is_left_alone(path):
     other.commit()
     other.close()
     before = Path(path).read_bytes()
-    with pytest.raises(HistoryError, match="is a SQLite file, but no history of lifeline.fleet: name another file"):
+    with pytest.raises(HistoryError, match="is a SQLite file, but no history of lifeline.fleet; name another file"):
         record(path)
     assert Path(path).read_bytes() == before
 
@@ -110,12 +110,12 @@ def test_the_file_of_another_program_is_left_alone(path):
 def test_the_history_of_a_later_release_is_left_alone(path):
     record(path)
     ask(path, "PRAGMA user_version = 99")
-    with pytest.raises(HistoryError, match="has version 99, but this release of lifeline.fleet reads version 1: "):
+    with pytest.raises(HistoryError, match="has version 99, but this release of lifeline.fleet reads version 1; "):
         record(path)
 
 
 def test_a_history_that_is_not_open_says_so(path):
-    with pytest.raises(HistoryError, match="is not open: use it in a `with` statement"):
+    with pytest.raises(HistoryError, match="is not open; use it in a `with` statement"):
         Database(path, create=True, wait=1).ask("SELECT 1")
 
 
@@ -177,7 +177,7 @@ def test_a_full_disk_is_an_error_and_keeps_what_was_recorded(tmp_path):
     try:
         path = str(disk / "history.db")
         record(path, samples=value(1))
-        with pytest.raises(HistoryError, match="cannot grow because its disk is full: make room"):
+        with pytest.raises(HistoryError, match="cannot grow because its disk is full; make room"):
             for number in range(500):
                 record(path, samples=[Sample(f"m{metric}", "", number) for metric in range(200)])
         assert values(path) == [1]
@@ -191,7 +191,7 @@ def test_the_lock_of_another_program_is_waited_for_and_then_an_error(path):
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with (
-        pytest.raises(HistoryError, match="is locked by another program .*: end that program"),
+        pytest.raises(HistoryError, match="is locked by another program .*; end that program"),
         History(path, create=True, wait=0.1) as history,
     ):
         history.record(Reading("web1", "health"))

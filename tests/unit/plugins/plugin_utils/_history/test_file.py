@@ -22,8 +22,8 @@ from histories import fold_in, record, value, values
     ("name", "words"),
     [
         (".", "name a file in it, such as "),
-        ("/dev/null", "the history /dev/null is not a regular file: name a file"),
-        ("file/history.db", r"cannot be opened \(File exists\): name a file that"),
+        ("/dev/null", "the history /dev/null is not a regular file; name a file"),
+        ("file/history.db", r"cannot be opened \(File exists\); name a file that"),
     ],
 )
 def test_a_path_that_cannot_be_a_file_is_an_error(tmp_path, name, words):
@@ -33,7 +33,7 @@ def test_a_path_that_cannot_be_a_file_is_an_error(tmp_path, name, words):
 
 
 def test_reading_creates_no_file(path):
-    with pytest.raises(HistoryError, match="cannot be opened .*: nothing has been recorded there yet"):
+    with pytest.raises(HistoryError, match="cannot be opened .*; nothing has been recorded there yet"):
         values(path)
     assert not os.path.exists(path)
 
@@ -120,7 +120,7 @@ def as_nobody(action, *arguments):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can try what another user may do")
 def test_another_user_may_neither_write_nor_read(public):
     path = os.path.join(public, "history.db")
-    refused = f"HistoryError: the history {path} cannot be opened (Permission denied): name a file"
+    refused = f"HistoryError: the history {path} cannot be opened (Permission denied); name a file"
     assert as_nobody(record, path).startswith(refused)
     record(path, samples=value(1))
     assert as_nobody(record, path).startswith(refused)

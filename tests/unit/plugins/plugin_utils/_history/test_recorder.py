@@ -91,7 +91,7 @@ def test_check_mode_reads_and_does_not_write(path, warnings):
     ("history", "words"),
     [
         ("/dev/null", "the history /dev/null is not a regular file"),
-        (7, "lifeline_history: 7 is not a path"),
+        (7, "lifeline_history: not a path (7)"),
         ("{{ nowhere }}", "'nowhere' is undefined"),
     ],
 )
@@ -139,23 +139,23 @@ def test_settings(variables, found):
     [
         (
             {"lifeline_history": True},
-            "lifeline_history: True is not a path; give a file on the controller, such as ~/lifeline/history.db",
+            "lifeline_history: not a path (True); give a file on the controller, such as ~/lifeline/history.db",
         ),
         (
             {"lifeline_history_days": "many"},
-            "lifeline_history_days: 'many' is not a number of days; give a number above 0, such as 30",
+            "lifeline_history_days: not a number of days ('many'); give a number above 0, such as 30",
         ),
         (
             {"lifeline_history_days": 0},
-            "lifeline_history_days: 0 is not a number of days; give a number above 0, such as 30",
+            "lifeline_history_days: not a number of days (0); give a number above 0, such as 30",
         ),
         (
             {"lifeline_history_days": "nan"},
-            "lifeline_history_days: 'nan' is not a number of days; give a number above 0, such as 30",
+            "lifeline_history_days: not a number of days ('nan'); give a number above 0, such as 30",
         ),
         (
             {"lifeline_history_size": 5},
-            "lifeline_history_size: 5 is below 1 MB; give a size with a unit, such as 500 MB",
+            "lifeline_history_size: less than 1 MB (5); give a size with a unit, such as 500 MB",
         ),
     ],
 )

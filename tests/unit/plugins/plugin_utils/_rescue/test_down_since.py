@@ -58,7 +58,9 @@ def test_what_is_damaged_counts_anew(path, text):
 
 def test_a_place_that_can_not_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="lifeline_reboot_state: .*/file/down.json can't be written: "):
+    with pytest.raises(
+        SettingsError, match=r"lifeline_reboot_state: cannot write .*/file/down.json \(File exists\); set another file"
+    ):
         down_since.note(str(tmp_path / "file" / "down.json"), "b1", True, 1)
 
 

@@ -16,7 +16,7 @@ DOWN = {
     "unreachable": True,
     "msg": "Task failed: Failed to connect to the host via ssh: connect to host b port 22: Connection timed out",
 }
-BROKEN = {"failed": True, "msg": "lifeline_thresholds is 3: it must be a dictionary"}
+BROKEN = {"failed": True, "msg": "lifeline_thresholds: not a dictionary (3); give checks"}
 
 
 def finding(severity, check="memory_available_percent", subject=None, message="only 31M left"):

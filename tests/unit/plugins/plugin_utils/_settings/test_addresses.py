@@ -70,7 +70,7 @@ def test_a_typo_is_named(entry, words):
 def test_a_list_must_be_one_and_a_name_stands_once():
     with pytest.raises(SettingsError, match=re.escape("all: not a list ('192.0.2.1')")):
         merged([("all", "192.0.2.1")])
-    with pytest.raises(SettingsError, match=re.escape("all: named twice ('a')")):
+    with pytest.raises(SettingsError, match=re.escape("all: the same name twice ('a')")):
         merged([("all", [{"name": "a", "address": "192.0.2.1"}, {"name": "a", "address": "192.0.2.2"}])])
 
 

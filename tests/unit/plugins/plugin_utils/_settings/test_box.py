@@ -52,10 +52,13 @@ def test_a_workers_queue_is_expected_if_the_inventory_requires_the_worker():
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"service_lockdown_expected": "nginx"}, "service_lockdown_expected: 'nginx' is not a list"),
-        ({"service_lockdown_expected": [{"name": "tcp/0"}]}, "service_lockdown_expected: 'tcp/0'"),
-        ({"service_lockdown_protected": "web"}, "service_lockdown_protected: 'web' is not a list of units"),
-        ({"service_lockdown_workers": [1]}, "service_lockdown_workers: [1] is not a list of units"),
+        ({"service_lockdown_expected": "nginx"}, "service_lockdown_expected: not a list ('nginx')"),
+        (
+            {"service_lockdown_expected": [{"name": "tcp/0"}]},
+            "service_lockdown_expected: not a port, unit or process name ('tcp/0')",
+        ),
+        ({"service_lockdown_protected": "web"}, "service_lockdown_protected: not a list of units ('web')"),
+        ({"service_lockdown_workers": [1]}, "service_lockdown_workers: not a list of units ([1])"),
     ],
 )
 def test_an_error_names_the_variable(variables, words):

@@ -73,14 +73,14 @@ def test_text_as_it_comes_from_a_command_line_or_an_ini_file():
 def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(key, value, allowed):
     with pytest.raises(SettingsError) as error:
         fail2ban_settings.settings({**VALUES, key: value})
-    assert str(error.value).startswith(f"fail2ban_{key} is {value!r}: it must be ")
+    assert str(error.value).startswith(f"fail2ban_{key}: wrong value ({value!r}); use ")
     assert allowed in str(error.value)
 
 
 def test_a_ban_is_not_forgotten_before_its_end():
-    with pytest.raises(SettingsError, match=r"fail2ban_remember is '1d', less than a ban may last \(1w\)"):
+    with pytest.raises(SettingsError, match=r"fail2ban_remember: less than a ban may last \('1d'\); use 1w or more"):
         fail2ban_settings.settings({**VALUES, "remember": "1d"})
-    with pytest.raises(SettingsError, match=r"less than a ban may last \(30d\)"):
+    with pytest.raises(SettingsError, match=r"less than a ban may last \(.*\); use 30d or more"):
         fail2ban_settings.settings({**VALUES, "bantime": "30d", "bantime_increment": False})
     fail2ban_settings.settings({**VALUES, "bantime": -1, "bantime_increment": False})
 
@@ -122,40 +122,40 @@ def test_a_jail_that_is_not_to_run_is_said_not_to(keys):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"name": "DEFAULT"}, "a jail's name must be"),
-        ({"name": "a]\n[b"}, "a jail's name must be"),
-        ({"name": "-x"}, "a jail's name must be"),
-        ({"state": "gone"}, "fail2ban_jails (web).state is 'gone': it must be present or absent"),
+        ({"name": "DEFAULT"}, "not a jail's name ('DEFAULT'); use letters"),
+        ({"name": "a]\n[b"}, "not a jail's name"),
+        ({"name": "-x"}, "not a jail's name"),
+        ({"state": "gone"}, "fail2ban_jails (web).state: unknown ('gone'); use present or absent"),
         (
             {"maxretires": 3},
-            "fail2ban_jails (web) has the unknown key 'maxretires': known are name, state, ignore, action",
+            "fail2ban_jails (web): unknown key ('maxretires'); use one of name, state, ignore, action",
         ),
-        ({"maxretry": "x"}, "fail2ban_jails (web).maxretry is 'x': it must be a number above 0"),
-        ({"filter": "a\nenabled = false"}, "fail2ban_jails (web).filter is "),
-        ({"filter": ""}, "it must be a filter's name"),
-        ({"logpath": []}, "it must be a path or a list of them"),
-        ({"logpath": [3]}, "it must be a path or a list of them"),
-        ({"port": 0}, "it must be a port"),
-        ({"port": 65536}, "it must be a port"),
-        ({"port": "20:10"}, "it must be a port"),
-        ({"port": "1:2:3"}, "it must be a port"),
-        ({"port": True}, "it must be a port"),
-        ({"port": "a b"}, "it must be a port"),
-        ({"port": "$(id)"}, "it must be a port"),
-        ({"port": []}, "it must be a port"),
-        ({"protocol": "icmp"}, "it must be tcp, udp or tcp,udp"),
-        ({"ignore": "192.0.2.1"}, "it must be a list of addresses"),
-        ({"ignore": ["192.0.2.1/24"]}, ".ignore[0] is '192.0.2.1/24'"),
-        ({"ignore": [7]}, ".ignore[0] is 7"),
+        ({"maxretry": "x"}, "fail2ban_jails (web).maxretry: wrong value ('x'); use a number above 0"),
+        ({"filter": "a\nenabled = false"}, "fail2ban_jails (web).filter: wrong value ("),
+        ({"filter": ""}, "; use a filter's name"),
+        ({"logpath": []}, "; use a path or a list of them"),
+        ({"logpath": [3]}, "; use a path or a list of them"),
+        ({"port": 0}, "; use a port"),
+        ({"port": 65536}, "; use a port"),
+        ({"port": "20:10"}, "; use a port"),
+        ({"port": "1:2:3"}, "; use a port"),
+        ({"port": True}, "; use a port"),
+        ({"port": "a b"}, "; use a port"),
+        ({"port": "$(id)"}, "; use a port"),
+        ({"port": []}, "; use a port"),
+        ({"protocol": "icmp"}, "; use tcp, udp or tcp,udp"),
+        ({"ignore": "192.0.2.1"}, "not a list ('192.0.2.1'); give a list of addresses"),
+        ({"ignore": ["192.0.2.1/24"]}, ".ignore[0]: not an address or a network ('192.0.2.1/24')"),
+        ({"ignore": [7]}, ".ignore[0]: not an address or a network (7)"),
         ({"options": {"a b": 1}}, "a dictionary of fail2ban's own settings"),
         ({"options": {"a": "b\nc"}}, "a dictionary of fail2ban's own settings"),
         ({"options": []}, "a dictionary of fail2ban's own settings"),
         (
             {"options": {"maxretry": 3}},
-            "fail2ban_jails (web).options has maxretry, for which the jail has a key of its own",
+            "fail2ban_jails (web).options: a setting that the jail has a key for ('maxretry'); set that key",
         ),
-        ({"options": {"bantime.increment": True}}, "options has bantime.increment"),
-        ({"options": {"ignoreip": "0.0.0.0/0"}}, "options has ignoreip"),
+        ({"options": {"bantime.increment": True}}, "a setting that the jail has a key for ('bantime.increment')"),
+        ({"options": {"ignoreip": "0.0.0.0/0"}}, "a setting that the jail has a key for ('ignoreip')"),
     ],
 )
 def test_a_wrong_jail_is_named_with_its_key_its_value_and_what_is_allowed(keys, said):

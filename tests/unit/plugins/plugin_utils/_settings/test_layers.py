@@ -84,12 +84,12 @@ def test_entries_of_one_name_are_merged_key_by_key():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"name": "a"}, "x of web: {'name': 'a'} is not a list; give a list of dictionaries with a name each"),
-        ("a", "x of web: 'a' is not a list; give a list of dictionaries with a name each"),
-        (["a"], "x of web[0]: 'a' has no name; give a dictionary with a name"),
-        ([{"name": "a"}, {"name": ""}], "x of web[1]: {'name': ''} has no name; give a dictionary with a name"),
-        ([{"name": 1}], "x of web[0]: {'name': 1} has no name; give a dictionary with a name"),
-        ([{"name": "a"}, {"name": "a"}], "x of web: the name 'a' is there twice; use it once in each layer"),
+        ({"name": "a"}, "x of web: not a list ({'name': 'a'}); give a list of dictionaries with a name each"),
+        ("a", "x of web: not a list ('a'); give a list of dictionaries with a name each"),
+        (["a"], "x of web[0]: no name ('a'); give a dictionary with a name"),
+        ([{"name": "a"}, {"name": ""}], "x of web[1]: no name ({'name': ''}); give a dictionary with a name"),
+        ([{"name": 1}], "x of web[0]: no name ({'name': 1}); give a dictionary with a name"),
+        ([{"name": "a"}, {"name": "a"}], "x of web: the same name twice ('a'); use it once in each layer"),
     ],
 )
 def test_a_list_that_cannot_be_merged_is_an_error(entries, message):

@@ -31,7 +31,7 @@ NOW = 1795262400
 )
 def test_how_long_ago(text, seconds):
     if seconds is None:
-        with pytest.raises(ValueError, match="'90' is not a time"):
+        with pytest.raises(ValueError, match=r"not a time \('90'\)"):
             parse_moment(text, NOW)
     else:
         assert parse_moment(text, NOW) == NOW - seconds
@@ -68,11 +68,11 @@ def test_a_time_without_an_offset_is_local(monkeypatch):
 def test_an_error_names_the_value(text):
     with pytest.raises(
         ValueError,
-        match="is not a time; give how long ago, such as 24h or 2 days ago, or a time such as 2026-10-03T22:19:59Z",
+        match=r"not a time \(.*\); give how long ago, such as 24h or 2 days ago, or a time such as 2026-10-03T22",
     ):
         parse_moment(text, NOW)
 
 
 def test_a_time_in_the_future_is_an_error():
-    with pytest.raises(ValueError, match="is in the future; give a time in the past"):
+    with pytest.raises(ValueError, match=r"in the future \(.*\); give a time in the past"):
         parse_moment("2026-11-22T00:00:00Z", NOW)

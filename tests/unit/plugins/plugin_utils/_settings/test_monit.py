@@ -60,7 +60,7 @@ def test_a_check_without_a_level_is_none():
 
 
 def test_a_name_that_nothing_has_is_refused():
-    with pytest.raises(SettingsError, match="monit_ready_made names 'disc': it must be of system, filesystems"):
+    with pytest.raises(SettingsError, match=r"monit_ready_made: unknown check \('disc'\); use system, filesystems"):
         ready_made("disc")
 
 
@@ -106,14 +106,14 @@ def test_a_check_is_its_lines():
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"name": "a b"}, "the name 'a b' must be letters"),
-        ({"name": "../x"}, "the name '../x' must be letters"),
-        ({"check": "thing"}, "monit_checks: x: check is 'thing': it must be one of process"),
-        ({"rulez": []}, "x has the unknown key 'rulez'"),
-        ({"state": "gone"}, "x: state is 'gone': it must be present or absent"),
-        ({"rules": "if x"}, "x: rules is 'if x': it must be a list"),
-        ({"rules": ["a\nb"]}, "it must be a list of statements of one line"),
-        ({"with": "a\nb"}, "it must be one line"),
+        ({"name": "a b"}, "not a name ('a b'); use at most 100 letters"),
+        ({"name": "../x"}, "not a name ('../x'); use at most 100 letters"),
+        ({"check": "thing"}, "monit_checks: x: check: unknown kind ('thing'); use one of process"),
+        ({"rulez": []}, "x: unknown key ('rulez')"),
+        ({"state": "gone"}, "x: state: unknown ('gone'); use present or absent"),
+        ({"rules": "if x"}, "x: rules: not a list of lines ('if x')"),
+        ({"rules": ["a\nb"]}, "give statements of one line"),
+        ({"with": "a\nb"}, "give one line"),
     ],
 )
 def test_what_is_no_check_is_refused(wrong, complaint):

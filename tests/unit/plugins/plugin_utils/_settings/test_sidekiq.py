@@ -86,7 +86,7 @@ def test_timeouts_in_the_wrong_order_are_refused(settings):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"max_memory": "13 GBs"}, "max_memory: '13 GBs' is not a size"),
+        ({"max_memory": "13 GBs"}, "max_memory: not a size ('13 GBs')"),
         ({"max_memory": "16 GB"}, "max_memory: not less than the memory of the box ('16 GB'); use less than 16G"),
         ({"max_memory": 13312}, "max_memory: less than 1 MB (13312); write a unit, such as 13 GB"),
         ({"max_memory": "10 GB", "ceiling": "9 GB"}, "ceiling: not more than max_memory ('9 GB'); use more than 10G"),
@@ -110,7 +110,7 @@ def test_timeouts_in_the_wrong_order_are_refused(settings):
         ),
         ({"pidfile": "/run/x.pid"}, "pidfile: not used with manager systemd ('/run/x.pid'); remove it"),
         ({"max_age": "5"}, "max_age: less than a minute ('5'); write a unit"),
-        ({"max_age": "soon"}, "max_age: 'soon'"),
+        ({"max_age": "soon"}, "max_age: not a duration ('soon')"),
         ({"memory": "1 GB"}, "sidekiq: memory: unknown key of a worker; use one of name, app_path"),
         ({**COMMANDS, "start_command": None}, "start_command: missing; manager command needs it"),
         ({**COMMANDS, "stop_command": 'say "x"'}, "stop_command: has a double quote or a line break ('say \"x\"')"),

@@ -34,13 +34,13 @@ def test_without_layers_there_are_no_settings():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["Port"], "all is ['Port']: it must be a dictionary of keywords of sshd_config"),
-        ({"Max Tries": 3}, "all.Max Tries: it must be a keyword of sshd_config"),
-        ({3: 3}, "all.3: it must be a keyword of sshd_config"),
-        ({"": 3}, "all.: it must be a keyword of sshd_config"),
+        (["Port"], "all: not a dictionary (['Port']); give keywords of sshd_config with values"),
+        ({"Max Tries": 3}, "all: not a keyword ('Max Tries'); use a keyword of sshd_config"),
+        ({3: 3}, "all: not a keyword (3); use a keyword of sshd_config"),
+        ({"": 3}, "all: not a keyword (''); use a keyword of sshd_config"),
         (
             {"Match": {"User": "x"}},
-            "all.Match is {'User': 'x'}: it must be a text, a number, a boolean, or a list of them",
+            "all.Match: a dictionary ({'User': 'x'}); give a text, a number, a boolean, or a list of them",
         ),
     ],
 )
