@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the unit tests of the history share: write, read and damage one."""
+"""Write, read and damage a history. The unit tests of the history share this."""
 
 from __future__ import annotations
 

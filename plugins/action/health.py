@@ -36,7 +36,7 @@ forks.spare()
 
 
 class Past:
-    """What the history has of a host, beside what was just read of it, if there is a history."""
+    """The history of a host, if there is one, and the latest reading."""
 
     def __init__(
         self,

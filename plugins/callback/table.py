@@ -7,12 +7,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: table
 type: stdout
-short_description: Show the results of health as one table, worst box first
+short_description: Show the results of health as one table, worst host first
 version_added: 0.1.0
 description:
-  - Collects the results of M(lifeline.fleet.health) and prints them as one table with a line per box, worst first.
-    Boxes that could not be reached are in the table. The last line counts the boxes of each verdict.
-  - On a terminal the table fits the width. In a pipe or a file, every box has one line of plain text.
+  - Collects the results of M(lifeline.fleet.health) and prints them as one table with a line per host, worst first.
+    Hosts that could not be reached are in the table. The last line counts the hosts of each verdict.
+  - On a terminal the table fits the width. In a pipe or a file, every host has one line of plain text.
   - The results of all other modules are printed as usual, with C(ansible) and with C(ansible-playbook). With C(-v), the
     full results of health are printed as well.
 extends_documentation_fragment:

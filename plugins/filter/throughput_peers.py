@@ -8,27 +8,27 @@ DOCUMENTATION = r"""
 name: throughput_peers
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: Find the boxes that get far less done than their peers
+short_description: Find the hosts that get far less done than their peers
 version_added: 0.1.0
 description:
-  - Compares the rate of each box with the median of all others, and returns the boxes that are slower by the factor
-    O(warning), if that is more than chance. A box that was about to die did a fifth of what the others did.
-  - Returns nothing for fewer than three boxes.
+  - Compares the rate of each host with the median of all others, and returns the hosts that are slower by the factor
+    O(warning), if that is more than chance. A host that was about to die did a fifth of what the others did.
+  - Returns nothing for fewer than three hosts.
 options:
   _input:
     description:
-      - Rows, or jobs, per hour by the box's name. V(null) means that a box's rate is unknown; the box is left out.
+      - Rows, or jobs, per hour by the host's name. V(null) means that a host's rate is unknown; the host is left out.
     type: dict
     required: true
   per:
-    description: A number by the box's name that its rate is divided by before the comparison, such as its threads.
+    description: A number by the host's name that its rate is divided by before the comparison, such as its threads.
     type: dict
   warning:
-    description: How many times slower than its peers a box is when it gets a warning.
+    description: How many times slower than its peers a host is when it gets a warning.
     type: float
     default: 5
   critical:
-    description: How many times slower than its peers a box is when it is critical.
+    description: How many times slower than its peers a host is when it is critical.
     type: float
     default: 20
 seealso:
@@ -37,7 +37,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Compare the boxes that have been counted
+- name: Compare the hosts that have been counted
   ansible.builtin.debug:
     msg: "{{ rates | lifeline.fleet.throughput_peers(per={'crawler1': 25, 'crawler2': 25, 'crawler3': 50}) }}"
   vars:
@@ -50,7 +50,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The slow boxes, as findings like those of M(lifeline.fleet.health), the slowest first. The box's name is the
+    - The slow hosts, as findings like those of M(lifeline.fleet.health), the slowest first. The host's name is the
       C(subject).
   type: list
   elements: dict

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: tmux_session
 author:
   - The Lifeline authors (@lifeline-fleet)
-short_description: Make a tmux session with a window for each box of the inventory
+short_description: Make a tmux session with a window for each host of the inventory
 version_added: 0.1.0
 description:
   - Takes each host's SSH address, port, user, key and further options from the inventory, such as the options for a

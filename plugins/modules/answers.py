@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: answers
-short_description: Tell whether a box is down, and since when
+short_description: Tell whether a host is down, and since when
 version_added: 0.1.0
 description:
-  - Opens a new connection, even if one exists, and runs a short command on the box. A box that does not answer is asked
-    again until O(wait) is over. It is down if it has not answered by then. The task does not fail, and the box does not
-    become unreachable.
-  - A box whose sshd answers but rejects the login is not down. Neither is a box that the controller could not ask, for
-    example because its name cannot be resolved.
+  - Opens a new connection, even if one exists, and runs a short command on the host. A host that does not answer is
+    asked again until O(wait) is over. It is down if it has not answered by then. The task does not fail, and the host
+    does not become unreachable.
+  - A host whose sshd answers but rejects the login is not down. Neither is a host that the controller could not ask,
+    for example because its name cannot be resolved.
 options:
   timeout:
     description:
@@ -23,12 +23,12 @@ options:
     type: float
     default: 20
   wait:
-    description: For how many seconds a box that does not answer is asked again; at most 7200.
+    description: For how many seconds a host that does not answer is asked again; at most 7200.
     type: float
     default: 45
   state:
     description:
-      - A file on the controller that remembers since when boxes have been down. Several runs may use it at once. The
+      - A file on the controller that remembers since when hosts have been down. Several runs may use it at once. The
         time begins anew if two readings are more than an hour apart.
     type: path
 extends_documentation_fragment:
@@ -37,7 +37,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details:
-      - The box is asked, and O(state) is not written.
+      - The host is asked, and O(state) is not written.
 seealso:
   - module: lifeline.fleet.ec2_reboot
 author:
@@ -45,7 +45,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ask whether the box answers
+- name: Ask whether the host answers
   lifeline.fleet.answers:
     state: ~/.local/state/lifeline/down.json
   register: asked
@@ -66,7 +66,7 @@ said:
   type: str
   sample: Connection timed out during banner exchange
 uptime_seconds:
-  description: For how many seconds the box has been up; V(null) if it did not say.
+  description: For how many seconds the host has been up; V(null) if it did not say.
   returned: always
   type: int
 down_since:

@@ -10,20 +10,20 @@ module: changes
 short_description: Report the findings of health that are new since the last look
 version_added: 0.1.0
 description:
-  - Compares the findings of M(lifeline.fleet.health) on all boxes with the earlier findings, and reports what has
+  - Compares the findings of M(lifeline.fleet.health) on all hosts with the earlier findings, and reports what has
     appeared, worsened, eased or cleared. A finding that is unchanged is not repeated, except for urgent ones now and
     then.
-  - A box that cannot be reached has the finding C(unreachable). A box that answers but cannot be judged has the finding
-    C(unjudged). Its earlier findings are kept until it is judged again.
+  - A host that cannot be reached has the finding C(unreachable). A host that answers but cannot be judged has the
+    finding C(unjudged). Its earlier findings are kept until it is judged again.
   - The findings are kept in a file on the controller. A damaged file is renamed, with a warning.
-  - Runs once for all boxes, on the controller. The playbook C(lifeline.fleet.watch) uses it.
+  - Runs once for all hosts, on the controller. The playbook C(lifeline.fleet.watch) uses it.
 options:
   looked:
     description: Name of the variable in which the result of M(lifeline.fleet.health) was registered.
     type: str
     required: true
   boxes:
-    description: The boxes to compare. A box without the variable O(looked) was not asked, and its findings are kept.
+    description: The hosts to compare. A host without the variable O(looked) was not asked, and its findings are kept.
     type: list
     elements: str
     required: true
@@ -41,7 +41,7 @@ options:
     default: 2
   remind:
     description:
-      - After how long a critical finding, a box that cannot be reached or one that cannot be judged is reported again,
+      - After how long a critical finding, a host that cannot be reached or one that cannot be judged is reported again,
         in seconds or with one of the units s, m, h, d and w. V(0) means never.
     type: str
     default: 30m
@@ -49,15 +49,15 @@ options:
     description: A file on the controller for the changes as JSON. It is not written in check mode.
     type: path
   rescue:
-    description: Whether to choose the boxes that may be rescued now.
+    description: Whether to choose the hosts that may be rescued now.
     type: bool
     default: false
   rescue_window:
-    description: A box is chosen at most once in this time, in seconds or with one of the units s, m, h, d and w.
+    description: A host is chosen at most once in this time, in seconds or with one of the units s, m, h, d and w.
     type: str
     default: 15m
   rescue_most:
-    description: How many boxes may be chosen per hour, all boxes together.
+    description: How many hosts may be chosen per hour, all hosts together.
     type: int
     default: 6
 extends_documentation_fragment:
@@ -75,7 +75,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read the state of the boxes
+- name: Read the state of the hosts
   lifeline.fleet.health:
   register: looked
   ignore_unreachable: true
@@ -97,7 +97,7 @@ changes:
   elements: dict
   contains:
     box:
-      description: The box.
+      description: The host.
       type: str
       sample: crawler1
     change:
@@ -109,7 +109,7 @@ changes:
       type: str
       sample: memory_available_percent
     subject:
-      description: What the finding is about, such as a mount; V(null) for the box itself.
+      description: What the finding is about, such as a mount; V(null) for the host itself.
       type: str
       sample: /data
     severity:
@@ -149,18 +149,18 @@ changes:
       type: str
       sample: "crawler1 critical, was warning: only 31M of 512M memory available"
 boxes:
-  description: How many boxes were asked.
+  description: How many hosts were asked.
   returned: always
   type: int
   sample: 24
 rescue:
-  description: The boxes that may be rescued now; an empty list unless O(rescue=true).
+  description: The hosts that may be rescued now; an empty list unless O(rescue=true).
   returned: always
   type: list
   elements: str
   sample: [crawler1]
 held:
-  description: The other critical boxes, with the reason why they must wait.
+  description: The other critical hosts, with the reason why they must wait.
   returned: always
   type: dict
   sample: {"crawler2": "it was rescued 4 min ago, and is once in 15 min"}

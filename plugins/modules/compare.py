@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: compare
-short_description: Compare boxes of one purpose, and report outliers and differences
+short_description: Compare hosts of one purpose, and report outliers and differences
 version_added: 0.1.0
 description:
   - Uses the results of M(lifeline.fleet.health) and M(lifeline.fleet.state_info) for all hosts of the play, and prints
     one report. Run it with C(run_once). The playbook C(lifeline.fleet.compare) has all three tasks.
   - A number is an outlier by its modified z-score, which is its distance from the median in terms of the median
-    absolute deviation. That deviation is 0 if most boxes have the same value; each box with another value is an outlier
-    then. Fewer than four boxes have no outliers.
-  - Everything else that is not the same on all boxes of a group is listed with the boxes that have it, and with the
+    absolute deviation. That deviation is 0 if most hosts have the same value; each host with another value is an
+    outlier then. Fewer than four hosts have no outliers.
+  - Everything else that is not the same on all hosts of a group is listed with the hosts that have it, and with the
     value that most others have. Values that the kernel computes from the size of the memory, such as C(fs.file-max),
     count as equal within 2 %.
-  - The boxes are not asked.
+  - The hosts are not asked.
 options:
   health:
     description: Name of the variable in which the result of M(lifeline.fleet.health) was registered.
@@ -30,8 +30,8 @@ options:
     default: compare_state
   groups:
     description:
-      - The groups whose boxes are compared. A box in several of them belongs to the first.
-      - By default, each box is compared within its most specific group that contains another host of the play. Boxes
+      - The groups whose hosts are compared. A host in several of them belongs to the first.
+      - By default, each host is compared within its most specific group that contains another host of the play. Hosts
         without such a group are compared with each other.
     type: list
     elements: str
@@ -39,7 +39,7 @@ options:
     description:
       - How far back the report lists changes, as V(24h), V(2 days ago), or a time in RFC 3339. A time without an offset
         is the controller's local time.
-      - Needs the variable C(lifeline_history). The report names the boxes whose history begins later.
+      - Needs the variable C(lifeline_history). The report names the hosts whose history begins later.
     type: str
   ignore:
     description: Names that may differ, as shell patterns, such as V(package:linux-image-*).
@@ -109,7 +109,7 @@ report:
       description: How far back changes are listed; V(null) if they are not.
       type: str
     unreachable:
-      description: The boxes that could not be compared, each with its C(box) and the C(reason).
+      description: The hosts that could not be compared, each with its C(box) and the C(reason).
       type: list
       elements: dict
     groups:
@@ -118,29 +118,29 @@ report:
       elements: dict
       contains:
         name:
-          description: Name of the group in the inventory; V(all) or V(others) for boxes without a group of their own.
+          description: Name of the group in the inventory; V(all) or V(others) for hosts without a group of their own.
           type: str
         boxes:
-          description: The boxes that are compared.
+          description: The hosts that are compared.
           type: list
           elements: str
         fewest:
-          description: The least number of boxes that can have outliers.
+          description: The least number of hosts that can have outliers.
           type: int
           sample: 4
         numbers:
           description:
-            - The numbers, with C(metric) and C(subject) as in the history, the C(median), the C(values) by box, and the
-              C(outliers).
-            - An outlier has its C(box), C(value) and C(score). The score is V(null) if most boxes have the same value.
+            - The numbers, with C(metric) and C(subject) as in the history, the C(median), the C(values) by host, and
+              the C(outliers).
+            - An outlier has its C(box), C(value) and C(score). The score is V(null) if most hosts have the same value.
           type: list
           elements: dict
         differences:
           description:
             - The differences, with the C(name) as in M(lifeline.fleet.state_info), and the C(values), each with its
-              C(value) and C(boxes), the most frequent first. The value V(null) stands for "not there". On a box that is
-              in none of the values, it could not be read.
-            - C(majority) is whether the first value has more boxes than any other.
+              C(value) and C(boxes), the most frequent first. The value V(null) stands for "not there". On a host that
+              is in none of the values, it could not be read.
+            - C(majority) is whether the first value has more hosts than any other.
           type: list
           elements: dict
         changes:
@@ -151,11 +151,11 @@ report:
           elements: dict
         known_since:
           description:
-            - The boxes whose history does not go back so far, each with its C(box) and the C(time) of the first record.
+            - The hosts whose history does not go back so far, each with its C(box) and the C(time) of the first record.
           type: list
           elements: dict
         unread:
-          description: The boxes that could not be read completely, each with its C(box) and the C(parts).
+          description: The hosts that could not be read completely, each with its C(box) and the C(parts).
           type: list
           elements: dict
 """

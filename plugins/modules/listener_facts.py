@@ -77,7 +77,7 @@ ansible_facts:
               type: int
               sample: 6081
             loopback:
-              description: Whether only the box itself can reach it.
+              description: Whether only the host itself can reach it.
               type: bool
               sample: false
             user:

@@ -252,7 +252,7 @@ ansible_facts:
               type: int
               sample: 0
         limit_bytes:
-          description: What the box may really use, the control group's limit or all its RAM.
+          description: What the host may really use, the control group's limit or all its RAM.
           type: int
           sample: 16042127360
         limit_available_bytes:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Write one HTML page about all boxes, worst first
+short_description: Write one HTML page about all hosts, worst first
 version_added: 0.1.0
 description:
   - Combines the latest results of M(lifeline.fleet.health) with the history in C(lifeline_history), and writes one
     self-contained page on the controller. The page loads nothing, sends nothing, and can be read without JavaScript.
-  - The page has a table of all boxes, worst first, with memory and throughput over time; forecasts; the OOM kills on a
-    time line; the changes; and the findings and pictures of each box.
-  - The playbook C(lifeline.fleet.report) asks the boxes and calls this action.
+  - The page has a table of all hosts, worst first, with memory and throughput over time; forecasts; the OOM kills on a
+    time line; the changes; and the findings and pictures of each host.
+  - The playbook C(lifeline.fleet.report) asks the hosts and calls this action.
 options:
   path:
     description: The file on the controller. A missing folder is created, and the file is replaced atomically.
@@ -54,7 +54,7 @@ attributes:
     support: none
 notes:
   - The page contains the time at which it was made, so the task always reports a change.
-  - The page contains the names of boxes, mounts, processes and packages. O(mode) and the folder decide who can read it.
+  - The page contains the names of hosts, mounts, processes and packages. O(mode) and the folder decide who can read it.
 seealso:
   - module: lifeline.fleet.health
 author:
@@ -63,7 +63,7 @@ author:
 
 EXAMPLES = r"""
 # ansible-playbook lifeline.fleet.report -e lifeline_report_path=/var/www/fleet.html
-- name: Read the state of the box
+- name: Read the state of the host
   lifeline.fleet.health:
   register: reading
   ignore_errors: true
@@ -89,7 +89,7 @@ size:
   type: int
   sample: 121804
 counts:
-  description: The number of boxes with each verdict.
+  description: The number of hosts with each verdict.
   returned: success
   type: dict
   sample: {"down": 1, "critical": 3, "unknown": 0, "warning": 1, "ok": 1}

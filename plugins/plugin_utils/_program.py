@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Collect the modules of this collection that a Python program imports, so that it runs on a host without Ansible."""
+"""Collect the modules of this collection that a Python program imports, to run it on a host without Ansible."""
 
 from __future__ import annotations
 

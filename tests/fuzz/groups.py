@@ -133,7 +133,7 @@ def _evidence(sample: Sample) -> object:
     reading = [{"name": "sidekiq", "pids": [7, 36]}]
     found = evidence.read(sources, named, reading, ["sidekiq"])
     written = evidence.members(sources, named, {"box": "b1"})
-    # What stands in the files is for people to look at, as it was.
+    # The files of the archive are raw, because people read them.
     escaping = [name for name in written if name.startswith("/") or ".." in name.split("/")]
     if escaping:
         raise AssertionError(f"files outside of the archive: {escaping}")

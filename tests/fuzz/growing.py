@@ -94,7 +94,7 @@ def _repeated(piece: str, size: int) -> str:
 
 
 def _counted(piece: str, size: int) -> str:
-    """Repeat a piece with other numbers each time, so that nothing that is looked up by them is found again."""
+    """Repeat a piece with new numbers each time, so a cache by these numbers never helps."""
     pieces, length, number = [], 0, 0
     while length < size:
         number += 1

@@ -14,7 +14,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._reader import deco
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health
 from paths import BOXES
 
-# So many processes of a host are enough.
+# The number of processes that a seed keeps.
 _PROCESSES = 6
 _LOG = 6000
 _PID = re.compile(r"/proc/(\d+)/")

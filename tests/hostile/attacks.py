@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users of a host do to mislead, to block or to blind those who look at it. Each function is one attack.
+"""Mislead, block or blind the collection as a user of a host could. Each function is one attack.
 
 An attack runs as root in namespaces of its own, but does only what an unprivileged user can do on a common host, or
 what the owner of a worker's folder can. It returns when it is in place.
@@ -94,7 +94,7 @@ def silent_pidfile():
 
 
 def silent_system():
-    """Have a file system of root's that reads requests and never answers."""
+    """Mount a file system of root that reads requests and never answers."""
     silent_mount.mount("/tmp/silent", mute=True)
 
 
@@ -123,7 +123,7 @@ def sockets():
 
 
 def processes():
-    """Have a thousand processes."""
+    """Start a thousand processes."""
     for _turn in range(1000):
         _named("lifeline-many " + "z" * 400)
 

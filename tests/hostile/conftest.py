@@ -21,7 +21,7 @@ SHELLS = [shell for shell in (("dash",), ("bash",), ("busybox", "ash")) if shuti
 
 
 class Look(NamedTuple):
-    """What came of the looks at a host: the last answer, and the processes that were left behind."""
+    """The result of probing a host: the last answer, and the processes that were left behind."""
 
     answer: str
     left: list[str]

@@ -45,7 +45,7 @@ exec unshare --cgroup sh -ec '
     mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory
     exec /sbin/init'
 """
-# What root of a real host may do and a container's may not by default. The runtime leaves out a capability that this
+# Capabilities of root on a real host that a container lacks by default. The runtime leaves out a capability that this
 # machine does not have itself: without CAP_SYS_RESOURCE, sshd cannot protect itself from the OOM killer.
 CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,SYS_PTRACE,SYS_RESOURCE"
 

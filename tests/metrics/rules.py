@@ -143,7 +143,7 @@ def alert(check):
 
 
 def _rule(rule, severity):
-    # A critical finding raises the warning as well, so that alert stays when the severity changes.
+    # A critical finding raises the warning as well, so the alert stays when the severity changes.
     severities = ',severity="critical"' if severity == "critical" else ""
     return {
         "alert": alert(rule.check),

@@ -124,7 +124,7 @@ def test_each_column_sorts_both_ways_by_keyboard_too(browser, page):
             "Array.from(document.querySelectorAll('#fleet td.forecast'), cell => cell.dataset.sort ?? null)"
         )
         known = [value for value in found if value is not None]
-        # What there is none of is last in both directions.
+        # Missing values are last in both directions.
         assert 0 < len(known) < len(found) and found[len(known) :] == [None] * (len(found) - len(known))
     box = heads[0].find_element(By.TAG_NAME, "button")
     box.click()

@@ -212,7 +212,7 @@ class UnexpectedService(TypedDict):
 
 
 class Listeners(TypedDict):
-    """What listens. `unexpected` is None if nothing says what is expected."""
+    """The listeners. `unexpected` is None if the inventory does not say what is expected."""
 
     listeners: List[Listener]
     listeners_total: Optional[int]

@@ -86,7 +86,7 @@ def parse_statfs(text: Optional[str], points: Iterable[str]) -> Dict[str, _Answe
             continued.setdefault(first, []).append(rest.split("\n"))
     for rests in continued.values():
         rests.sort(key=len, reverse=True)
-        # So many mount points of this kind can only be an attempt to confuse the parser.
+        # More mount points of this kind can only be an attempt to confuse the parser.
         del rests[_MOST_CONTINUED:]
     answers: Dict[str, _Answer] = {}
     lines = (text or "").split("\n")

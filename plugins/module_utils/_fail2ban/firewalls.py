@@ -20,7 +20,7 @@ _FIREWALLS = {
     "firewallcmd-ipset": "nftables ruleset",
     "route": "routes",
 }
-# What an action runs, by the beginning of its name.
+# The program that an action runs, by the beginning of its name.
 _PROGRAMS = {"nftables": "nft", "iptables": "iptables", "ufw": "ufw", "firewallcmd": "firewall-cmd", "route": "ip"}
 # These write to the log or to a list of their own.
 _NO_RULES = ("iptables-xt_recent", "iptables-multiport-log")

@@ -83,7 +83,7 @@ def _is_shared(found: os.stat_result) -> bool:
 
 @contextlib.contextmanager
 def acting_as(user: Optional[User]) -> Iterator[None]:
-    """Have the rights of `user` only within the context. Does nothing for None, or if the process is not root."""
+    """Drop to the rights of `user` within the context. Do nothing for None, or if the process is not root."""
     if user is None or user.uid == 0 or os.geteuid() != 0:
         yield
         return

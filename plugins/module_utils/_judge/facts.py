@@ -21,7 +21,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog as sidekiq_watchdog
 
-# What a parser could raise over text that it does not expect. A deadline is none of these, and ends the whole look.
+# The exceptions of a parser that gets unexpected text. A deadline is none of these, and ends the whole probe.
 _ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _NOTHING: Sources = {}
 

@@ -13,7 +13,7 @@ UtcOffset = Union[float, Callable[[float], float]]
 
 
 class Clock:
-    """What completes a stamp that tells only a part of the time.
+    """The values that complete a timestamp with only a part of the time.
 
     - `now`: seconds since 1970, or None
     - `boot_time`: seconds since 1970, or None. Pass it only with messages of the running kernel.

@@ -12,7 +12,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import trusted
 
-# What may be lost if one of these stops, and the names of its units.
+# Services whose end may lose data, and the names of their units.
 SERVICES = {
     "redis": ("redis*", "valkey*", "keydb*"),
     "memcached": ("memcached*",),

@@ -33,7 +33,7 @@ _PATTERNS = [pattern for patterns in app_config.SERVICES.values() for pattern in
 
 
 class Process:
-    """What is known of a process: the unit of the host's systemd, and a command line that is safe to print."""
+    """A process: its unit in the host's systemd, and its command line, safe to print."""
 
     def __init__(self, unit: Optional[str], command: str) -> None:
         self.unit, self.command = unit, command

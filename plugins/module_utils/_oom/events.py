@@ -144,7 +144,7 @@ def _invoker(run: Run) -> str | None:
     if invoker is None:
         return comm if run.traced and comm else None
     if comm and invoker != comm and invoker.endswith(comm):
-        # What else stands in front of the name is the log's.
+        # The rest in front of the name belongs to the log.
         front = invoker[: len(invoker) - len(comm)]
         return invoker if front[-1:].isalnum() else comm
     return invoker

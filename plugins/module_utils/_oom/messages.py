@@ -71,7 +71,7 @@ _NO_SIZES = " .\t\r\"'`,;|"
 
 
 class Summary(NamedTuple):
-    """What the line `oom-kill:constraint=...` says; None if it does not say it.
+    """The values of a line `oom-kill:constraint=...`; None if the line does not have a value.
 
     `cut_memcg` and `cut_task_memcg` are beginnings of paths, if the line ends inside them.
     """
@@ -88,7 +88,7 @@ class Summary(NamedTuple):
 
 
 class Selected(NamedTuple):
-    """What the line `Kill process ... score ...` says, and why the kernel killed."""
+    """The values of a line `Kill process ... score ...`, and why the kernel killed."""
 
     pid: int
     name: str
@@ -97,7 +97,7 @@ class Selected(NamedTuple):
 
 
 class Victim(NamedTuple):
-    """What a message about a killed process says of it; None if it does not say it.
+    """The values of a message about a killed process; None if the message does not have a value.
 
     - `cut_name`: the beginning of the name, if the message ends inside it
     - `sized`: whether the message tells sizes

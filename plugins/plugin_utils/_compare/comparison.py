@@ -15,7 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records im
 
 @dataclass
 class Read:
-    """What was read of one host: `numbers` by metric and subject; `state`, `whole` and `unread` as in state_info.
+    """The readings of one host: `numbers` by metric and subject; `state`, `whole` and `unread` as in state_info.
 
     `changed` is what a history says has changed, None if it was not asked. `known` is when the host's state was first
     recorded, if that is after the time that was asked for.

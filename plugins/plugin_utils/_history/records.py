@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes into a history, and what comes out of it."""
+"""Define the records that go into a history and come out of it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host is like over time: the table `states` of a history, which has a row for each change."""
+"""Keep the state of each host over time in the table `states`, which has a row for each change."""
 
 from __future__ import annotations
 

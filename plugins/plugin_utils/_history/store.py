@@ -82,7 +82,7 @@ class History:
 
     @property
     def notes(self) -> list[str]:
-        """What the user must be told, as sentences."""
+        """Return the messages for the user, as sentences."""
         return self.database.notes
 
     def exists(self) -> bool:

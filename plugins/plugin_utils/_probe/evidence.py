@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the evidence of a host means: what a plan for its rescue needs to know, and the files of the archive."""
+"""Turn the evidence of a host into the facts for its rescue plan and into the files of the archive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ServiceProcess(TypedDict):
 
 
 class Service(TypedDict):
-    """What systemd says of a service."""
+    """A service as systemd describes it."""
 
     loaded: bool
     active: str | None
@@ -58,7 +58,7 @@ class DeletedFile(TypedDict):
 
 
 class Evidence(TypedDict):
-    """What a plan needs to know of a host. Numbers of processes are texts, as JSON has them for keys."""
+    """The facts that a rescue plan needs. Process IDs are texts, because they are keys in JSON."""
 
     processes: dict[str, ServiceProcess]
     services: dict[str, Service]
@@ -67,7 +67,7 @@ class Evidence(TypedDict):
     # The command lines of the workers' processes.
     titles: dict[str, str]
     deleted: list[DeletedFile]
-    # What monit watches.
+    # The names of monit's checks.
     watched: list[str]
     # Bytes in some folders, by path.
     space: dict[str, int]

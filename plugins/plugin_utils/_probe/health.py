@@ -31,7 +31,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.script import ALIVE, fill
 
-# The script holds it, so that the shells that run it can be told from workers.
+# The script contains it, so its shells can be told from workers.
 MARK = "lifeline-probe"
 SYSTEM_LIMIT = 1 << 18
 # Bytes of a command line or a pidfile. Only headings of more bytes are accepted where these are printed.

@@ -179,7 +179,7 @@ def _not_read(text: str) -> list[str]:
     for path in dict.fromkeys(text.split()):
         command = _COMMAND.fullmatch(path)
         if command:
-            said.append(f"the command line of process {command.group(1)}, which hangs whoever reads it")
+            said.append(f"the command line of process {command.group(1)}, which cannot be read without hanging")
         elif path == "rest":
             said.append("some command lines")
         else:

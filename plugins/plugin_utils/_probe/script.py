@@ -3,7 +3,7 @@
 r"""The shell kit of the three scripts that read a host: health, evidence and state.
 
 A script is one line for a POSIX shell (dash, bash, busybox ash). It holds no single quote, no line break and no
-exclamation mark that a C shell would expand, so that any login shell passes it on.
+exclamation mark that a C shell would expand, so any login shell passes it on.
 
 Its answer is a sequence of parts, each below a heading `==> lifeline:NAME <==`. Users of a host control much of the
 text in it: names of processes, command lines, mount points, control groups, log lines. Two rules keep such text from
@@ -37,7 +37,7 @@ _HEADING = re.compile(r"==> lifeline:(\S+) <==")
 _ENDED = re.compile(r"ended (\d{1,3})")
 _PLACEHOLDER = re.compile(r"@([A-Z][A-Z0-9_]*)@")
 
-# `alive PID`: whether a process is neither gone nor a zombie. A child that has ended is one, as nobody waits for it.
+# `alive PID`: whether a process is neither gone nor a zombie. Nothing waits for a child, so it ends as a zombie.
 ALIVE = r"""
 read -r me x < /proc/self/stat;
 alive() { s=; read -r s < /proc/$1/stat; case $s in "" | *")"?[ZX]*) return 1;; esac; };

@@ -24,7 +24,7 @@ def run(action: ActionBase, script: str) -> dict[str, Any]:
 
 
 def reset(connection: ConnectionBase) -> None:
-    """Close a connection that is open from before, so that the next command opens a new one."""
+    """Close an open connection, so the next command opens a new one."""
     try:
         connection.reset()
     except (AnsibleError, AttributeError) as error:

@@ -77,7 +77,7 @@ _OWN_OPTIONS = re.compile(
 _PASSING = re.compile(
     r"session-|user@|user-runtime-dir@|run-|[^@]*@([0-9]+-([0-9]+|.*:[0-9]+)-|dev-|.*-[0-9a-f]{4}-|[0-9]+:[0-9]+)"
 )
-# Units that somebody made on the spot.
+# Units that were created at run time.
 _NO_UNIT_FILE = ("", "transient", "bad")
 
 _KINDS = (".service", ".socket", ".timer", ".path", ".mount")
@@ -217,7 +217,7 @@ def _mount_options(text: str) -> dict[str, str]:
             options = sorted(
                 option for option in {*mount.options, *mount.super_options} if not _OWN_OPTIONS.match(option)
             )
-            # What the file system says overrules what the mount says only where it is read-only.
+            # The options of the file system take precedence over those of the mount only if they say read-only.
             if "ro" in options and "rw" in options:
                 options.remove("rw")
             state["mount:" + mount.point] = f"{mount.type} {','.join(options)}"

@@ -38,9 +38,9 @@ FILES = (
     "/sys/class/dmi/id/product_name",
     *mountinfo.SOURCES,
 )
-# What systemd is asked of each unit that it has in memory.
+# The properties that are read of each loaded unit.
 PROPERTIES = ("Id", "UnitFileState", "ActiveState", "SubState", "Type", "RemainAfterExit", "TriggeredBy", "BusName")
-# Of a worker's environment, nothing else leaves the box: the rest may be passwords.
+# Only these variables of a worker's environment are read, because others may be passwords.
 VARIABLES = (
     "MALLOC_[A-Z_]*",
     "RUBY_GC_[A-Z_]*",

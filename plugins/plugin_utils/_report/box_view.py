@@ -54,7 +54,7 @@ class Spark(TypedDict):
 
 
 class Throughput(TypedDict):
-    """What the host gets done: the last value, the best, and a word if it is much slower."""
+    """The throughput of a host: the last value, the best, and a word if it is much slower."""
 
     text: str
     what: str

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a report tells: a fleet and its hosts."""
+"""Define the content of a report: a fleet and its hosts."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
-# What the journal keeps.
+# The size that the journal is reduced to, in bytes.
 JOURNAL_KEPT = 64 << 20
 CLEAN_PACKAGES = "apt-get -qq clean"
 SHORTEN_JOURNAL = f"journalctl --quiet --vacuum-size={JOURNAL_KEPT}"

@@ -59,7 +59,7 @@ _SIDEKIQ = re.compile(r"sidekiq (\d{1,4})\.")
 
 
 class Looked(TypedDict):
-    """What a plan needs of what `health` returned."""
+    """The part of a result of `health` that a plan needs."""
 
     findings: list[Finding]
     workers: list[WorkerReading]
@@ -193,7 +193,7 @@ class _Plan:
             self._refuse(f"worker {name} is not running, and there is no {name}.service that could be started")
 
     def _by_monit(self, verb: str, name: str, pids: Sequence[int]) -> None:
-        """Have monit start or restart a worker that belongs to no unit of its own."""
+        """Plan that monit starts or restarts a worker without a unit of its own."""
         reason = self._why_not(f"{name}.service")
         if reason:
             self._refuse(f"{name} may not be {verb}ed: {reason}")

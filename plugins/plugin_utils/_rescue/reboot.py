@@ -27,7 +27,7 @@ _LONGEST_WAIT = 7200
 
 
 class Decision(TypedDict):
-    """What to do with a host, or what came of it. `outcome` is None if users need not read of the host."""
+    """The decision about a host, or the result of its reboot. `outcome` is None if there is nothing to show."""
 
     state: str
     outcome: str | None

@@ -19,7 +19,7 @@ UNJUDGED = "unjudged"
 
 # Reported again while they last. A warning is not.
 _PRESSING = ("down", "critical", "unknown")
-# What is known of a host is forgotten if the host was not looked at for so long.
+# Forget a host that was not checked for this long, in seconds.
 _FORGOTTEN = 30 * 86400
 _HOUR = 3600
 _DETAILS = ("severity", "message", "value", "threshold", "unit")

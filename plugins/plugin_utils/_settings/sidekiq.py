@@ -115,7 +115,7 @@ class Worker(Settings):
     check: Check | None = None
 
 
-# What sidekiq_facts needs to know of each worker.
+# The keys of a worker that sidekiq_facts needs.
 _INSPECTED = ("name", "manager", "app_path", "config_file", "user", "command", "pidfile")
 KEYS = tuple(one.name for one in fields(Settings))
 

@@ -13,7 +13,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # systemd ignores a variable whose value has them, as it does with bytes that are not UTF-8.
 _NO_CHARACTERS = re.compile("[\0\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-# Of a file of environment variables, man page systemd.exec; of the words of a command, systemd.service.
+# The escapes in a file of environment variables (man page systemd.exec) and in a command (systemd.service).
 _OF_VALUES = {ord(char): "\\" + char for char in '\\"`$'}
 _OF_WORDS = {**{ord(char): "\\" + char for char in '\\"'}, ord("$"): "$$", ord("%"): "%%", ord("\n"): "\\n"}
 

@@ -13,7 +13,7 @@ from source_tree import functions, python_files, text, tree
 FILE_LINES = 400
 FUNCTION_LINES = 60
 
-# Each with its reason. NOT_YET is no reason: whoever cuts the file or the function removes its line.
+# Each exception has its reason. NOT_YET is none: remove the line once the file or the function is cut.
 NOT_YET = "not cut yet"
 LONG_FILES = {}
 LONG_FUNCTIONS = {

@@ -12,7 +12,7 @@ import subprocess
 import boxes as lab
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
-# What is wrong with each box, and the words that must be in its line.
+# The fault of each box, and the words that must be in its line.
 SAID = {
     "down": ("down", r"port 22: "),
     "oom": ("critical", r"worker sidekiq is not running .*; \d+ OOM kills? in 24 h"),

@@ -195,5 +195,5 @@ def test_a_host_that_rejects_the_login_is_not_down(boxes, cloud, reboot):
     succeeded, output = reboot(
         well, ansible_user="nobody-here", confirm=True, lifeline_instance_id="i-0123456789abcdef0"
     )
-    assert succeeded and "it answers, and doesn't let us in: " in output
+    assert succeeded and "it answers, but rejects the login: " in output
     assert cloud.reboots() == before

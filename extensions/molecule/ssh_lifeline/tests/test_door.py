@@ -214,7 +214,7 @@ def test_a_full_disk_loses_nothing(boxes, converge):
         assert box.rules() == before
 
 
-# --- put back unless somebody comes in ------------------------------------------------------------------------------
+# --- restored unless a connection confirms it ----------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_it_names_who_does_not_answer_and_compares_the_others(compare):
     assert [one["box"] for one in report["unreachable"]] == ["gone"]
     assert "\nNot compared:\n  gone: connect to host 127.0.0.1 port 1: Connection refused\n" in output
     assert "\nweb: 2 boxes\n============\n" in output
-    # It is one machine, so that only what somebody changes at this very moment could differ.
+    # It is one machine, so only a change at this very moment could differ.
     assert not [
         one
         for one in group["differences"]

@@ -89,7 +89,7 @@ def test_only_the_verdict_is_painted():
                 "Task failed: Failed to connect to the host via ssh: Warning: added '192.0.2.9'.\n"
                 "root@192.0.2.9: Permission denied."
             ),
-            "it answers, and doesn't let us in: root@192.0.2.9: Permission denied.",
+            "it answers, but rejects the login: root@192.0.2.9: Permission denied.",
         ),
         (
             (

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a history keeps of sidekiq_info and throughput_info, and the counts that a rate begins with."""
+"""The records of sidekiq_info and throughput_info, and the counts that a rate begins with."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ssh says of a box that can't be reached, and what it means. The words are OpenSSH's and Ansible's."""
+"""The errors of ssh about hosts that can't be reached, in the words of OpenSSH and Ansible, and their meaning."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the evidence of a host means, and what is kept of it."""
+"""The facts that evidence leads to, and the files that are kept of it."""
 
 from __future__ import annotations
 

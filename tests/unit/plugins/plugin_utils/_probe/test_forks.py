@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run has in its memory is not collected in its forks."""
+"""Forks do not collect the garbage of the run that they come from."""
 
 from __future__ import annotations
 

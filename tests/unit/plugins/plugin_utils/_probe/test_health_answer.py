@@ -121,7 +121,7 @@ def test_answers_of_file_systems_without_a_mount_are_not_used():
 def test_what_could_not_be_read_is_said():
     after = part(f"{Z}unread", " /proc/7/cmdline  /proc/7/cmdline /run/a/sidekiq.pid rest\n")
     assert health_answer.read(answer(after=after)).unread == [
-        "the command line of process 7, which hangs whoever reads it",
+        "the command line of process 7, which cannot be read without hanging",
         "/run/a/sidekiq.pid",
         "some command lines",
     ]

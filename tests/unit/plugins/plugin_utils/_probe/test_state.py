@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the parts of a host's answer say it is made of."""
+"""The state of a host, parsed from the parts of its answer."""
 
 from __future__ import annotations
 

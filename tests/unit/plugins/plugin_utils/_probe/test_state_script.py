@@ -86,7 +86,7 @@ def test_what_is_a_boxs_own_or_never_the_same_twice_is_not_told(read):
 
 
 def test_what_it_reads_does_not_change_by_itself():
-    """Somebody may change something just now, but not twice in a row."""
+    """A real change may fall between two readings, but not between two pairs of them."""
 
     def once():
         done = subprocess.run(["sh", "-c", state_script.script(30)], stdout=subprocess.PIPE, check=True)

@@ -45,7 +45,7 @@ def test_a_fresh_result_counts_more_than_the_history(history):
         {"web": {"unreachable": True, "msg": "Failed to connect to the host via ssh: No route to host"}},
     ).boxes
     assert (box.verdict, box.findings[0]["message"]) == ("down", "No route to host")
-    # What was read of it last is better than nothing.
+    # The last reading is better than nothing.
     assert box.samples["memory_used_bytes", ""].value == 5
     (box,) = of(history, ["web"], {"web": {"failed": True, "msg": "it answered nonsense"}}).boxes
     assert (box.verdict, box.findings[0]["message"]) == ("unknown", "it answered nonsense")

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the commands of a rescue do in a real shell, with a systemctl that answers as the test wants."""
+"""The commands of a rescue in a real shell, with a fake systemctl."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is worth saying from look to look."""
+"""The changes that a watch reports between two checks."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ RESULT = st.one_of(st.tuples(SEVERITY, SEVERITY).map(lambda pair: judged(*pair))
 
 @given(st.lists(RESULT, max_size=30), st.integers(1, 4))
 def test_what_was_said_is_what_a_reader_believes(results, settle):
-    """Who reads the changes alone knows what is known, and after enough looks that are the same, what is."""
+    """A reader of the changes alone knows the state that was reported, and after enough equal checks the real one."""
     watch, believed = Watch(settle=settle, remind=0), {}
 
     def look(result):
