@@ -25,7 +25,7 @@ FINDING = {
     "message": "/ is 96 % full, 305M left",
 }
 
-# A run: a process that opens the history anew for each of its hosts, as Ansible's forks do.
+# A run is a process that opens the history once per host, as Ansible's forks do.
 RUN = """
 import sys
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Reading, Sample

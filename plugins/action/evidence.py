@@ -45,7 +45,7 @@ class ActionModule(FleetAction):
         return result
 
     def _with_pidfile(self, task_vars: dict[str, Any]) -> list[str]:
-        """Return the names of the workers that a file of their own user's tells the process of."""
+        """Return the names of the workers whose process is named in a file of their own user."""
         return [worker.name for worker in box_settings.workers(self._templar, task_vars) if worker.pidfile]
 
     def _take(self, options: dict[str, Any], looked: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:

@@ -110,7 +110,7 @@ class ActionModule(FleetAction):
             with deadline(_COMMAND_SECONDS):
                 answer = shell.run(self, script)
         except AnsibleConnectionFailure as error:
-            # The command may have run nevertheless: the next look tells.
+            # The command may have run nevertheless; the next probe shows it.
             return " ".join(str(error).split())[:500]
         return " ".join((answer["stdout"] + answer["stderr"]).split())[:500]
 

@@ -10,7 +10,7 @@ class SettingsError(ValueError):
 
 
 class ProbeError(RuntimeError):
-    """A host answered with something else than what the probe prints. The message says what."""
+    """A host sent an answer that the probe does not print. The message quotes it."""
 
 
 class HistoryError(RuntimeError):

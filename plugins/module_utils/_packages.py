@@ -17,7 +17,7 @@ def missing(module: AnsibleModule, packages: Sequence[str]) -> List[str]:
     query = module.get_bin_path("dpkg-query")
     if query is None:
         module.fail_json(msg="dpkg-query: not found; packages can be managed on Debian and its derivatives only")
-    # It fails if it does not know one of them, but tells of the others all the same.
+    # It fails if it does not know one of them, but still prints the others.
     _code, out, _err = module.run_command([query, "-W", "-f", "${db:Status-Status} ${Package}\n", *packages])
     installed = {line.partition(" ")[2] for line in out.splitlines() if line.startswith("installed ")}
     return [package for package in packages if package not in installed]

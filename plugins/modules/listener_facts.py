@@ -272,7 +272,7 @@ def packages(sources: Dict[str, str], holders: Iterable[int], executables: Itera
         if room < 0:
             break
         wanted.append(path)
-    # It fails if it does not know one of them, but tells of the others all the same.
+    # It fails if it does not know one of them, but still prints the others.
     return _reader.run(["sh", "-c", 'dpkg-query --search "$@"; true', "sh", *wanted]) if wanted else None
 
 

@@ -20,7 +20,7 @@ from fuzz.mutations import Sample
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 
-# Tracing makes a sample several times as slow; each of so many is traced.
+# Tracing makes a sample several times slower, so only one of this number is traced.
 _TRACED = 4
 # The share of the time in which samples are made longer and longer.
 _GROWING = 0.3
@@ -50,7 +50,7 @@ class Finding(NamedTuple):
 
 
 def answer(group: Group, sample: Sample) -> object:
-    """Return what the group makes of a sample. Raises what is not documented."""
+    """Return the group's answer to a sample. Raises the exceptions that are not documented."""
     try:
         return group.run(sample)
     except group.documented as error:
@@ -150,12 +150,12 @@ class Run:
         return self._lines.seen
 
     def for_samples(self, number: int) -> None:
-        """Try so many samples."""
+        """Try a number of samples."""
         for _number in range(number):
             self._step()
 
     def for_seconds(self, seconds: float) -> None:
-        """Try samples for so long."""
+        """Try samples for a number of seconds."""
         began, growing = time.monotonic(), 0.0
         while (now := time.monotonic()) < began + seconds:
             if self.growing and growing < (now - began) * _GROWING:

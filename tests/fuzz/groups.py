@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The groups of parsers, each with what it is given and what it shows."""
+"""Define the groups of parsers, with their input and their output."""
 
 from __future__ import annotations
 

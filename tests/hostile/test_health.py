@@ -44,7 +44,7 @@ def test_no_command_line_forges_a_record(look):
     assert sources["/proc/1/stat"].startswith("1 (python")
     assert "forged" not in sources["/proc/1/cmdline"]
     assert not [one for one in judgement["findings"] if one["check"] == "workers_given_up"]
-    # Those who try are seen like all others.
+    # The processes of the attack are listed like all others.
     assert len([name for name, text in sources.items() if name.endswith("/cmdline") and "==>" in text]) > 8
 
 

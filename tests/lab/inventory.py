@@ -34,7 +34,7 @@ def inventory(labs):
 
 
 def _set_vars(lab):
-    # The hosts share this machine with everything that runs on it, and its kernel tells all of them how busy it is.
+    # The hosts share this machine's kernel, so its load shows on each of them.
     thresholds = {
         name: {"warning": None, "critical": None}
         for name in ("load_per_cpu", "steal_percent", "memory_pressure_percent")

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-# Documentation is half of what the hosts' packages hold.
+# Documentation is half of the hosts' packages.
 UNPACKED_NOT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/ri/*")
 
 _START = time.monotonic()

@@ -25,7 +25,7 @@ _LASTS = "2m"
 
 
 class Rule(NamedTuple):
-    """One check: `summary` is the alert's text, and `lasts` tells whether the finding has to last."""
+    """One check: `summary` is the alert's text, and `lasts` is whether the finding has to last."""
 
     check: str
     summary: str

@@ -244,7 +244,7 @@ class Count:
     def _moments(self, bucket, rows):
         """Return the hours that the rows of a bucket belong to.
 
-        When clocks are put back, an hour comes twice, and each of the two gets half of the rows.
+        When clocks are set back, an hour comes twice, and each of the two gets half of the rows.
         """
         if self._kind == "day":
             return [(self._utc(self._start + timedelta(days=bucket)), rows)]

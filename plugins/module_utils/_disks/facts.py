@@ -215,7 +215,7 @@ def _each_space_once(shown: _Shown) -> _Shown:
 
 
 def _is_under(root: Tuple[Mount, Space], mount: Mount, answer: Optional[_Answer]) -> bool:
-    """Return whether an overlay lies on a file system: the numbers are the same, but for what was written meanwhile."""
+    """Return whether an overlay lies on a file system: the numbers are the same, except for writes in between."""
     overlay, expected = root
     if not isinstance(answer, Space) or answer.total is None or answer.total != expected.total:
         return False

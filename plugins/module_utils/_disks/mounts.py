@@ -200,7 +200,7 @@ def at(path: str, mounts: Sequence[Mount]) -> Optional[Mount]:
 
 
 def upper_directory(mount: Mount) -> Optional[str]:
-    """Return the folder that holds what is written to an overlay, or None."""
+    """Return the folder that holds the writes to an overlay, or None."""
     return next((unescape(option[9:]) for option in mount.super_options if option.startswith("upperdir=")), None)
 
 

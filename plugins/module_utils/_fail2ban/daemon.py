@@ -64,7 +64,7 @@ class Daemon:
     def run(self) -> Dict[str, Any]:
         """Reload fail2ban if needed, lift wrong bans and prove that bans work; return the module's result.
 
-        Raises DaemonError if fail2ban does not answer in time or does not do what it is told.
+        Raises DaemonError if fail2ban does not answer in time or does not obey.
         """
         jails = self._wait(self._read)
         stale = self._is_stale() or bool(self._wrong(jails))
@@ -249,7 +249,7 @@ class Daemon:
     def _provable(self, jails: Mapping[str, Jail]) -> Tuple[List[str], Dict[str, str]]:
         """Return the jails of this role whose bans can be looked up, and of the others why not.
 
-        A trial ban of a jail that also sends mail or tells a service would send it, so there is none.
+        A trial ban would also send the mails and notifications of a jail that has any, so there is none.
         """
         provable, unproved = [], {}
         for name, jail in jails.items():

@@ -95,7 +95,7 @@ def replace(files: Sequence[File]) -> None:
     """Replace all files, or none of them. Raises FilesError.
 
     The new contents and copies of the present ones are written first, where a full disk shows. After that, files are
-    only renamed: if that fails for one, the copies of those before it are put back.
+    only renamed: if that fails for one, the copies of the others are restored.
     """
     staged: List[atomic.Staged] = []
     kept: List[Optional[atomic.Staged]] = []

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check that no other user could redirect what is written to a path.
 
-A user that owns a folder of the path can replace the rest of it by a link to a file of root's.
+A user that owns a folder of the path can replace the rest of it by a link to a file of root.
 """
 
 from __future__ import annotations

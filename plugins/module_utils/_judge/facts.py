@@ -53,7 +53,7 @@ def parse(sources: Sources, oom_window: float, expected: Optional[Sequence[str]]
         "lifeline_kernel": _without_errors(kernel_tables.parse, sources),
     }
     if expected is not None:
-        # Imported here, as most hosts say nothing of what may listen.
+        # Imported here because most inventories don't say what may listen.
         from ansible_collections.lifeline.fleet.plugins.module_utils._proc import listeners
 
         facts["lifeline_listeners"] = _without_errors(partial(listeners.parse, expected=expected), sources)

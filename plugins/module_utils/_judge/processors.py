@@ -38,7 +38,7 @@ def _load(found: Findings, pressure: Pressure, table: Mapping[int, Process]) -> 
     load, per_cpu = pressure["load"], pressure["load_per_cpu"]
     if per_cpu["one"] is None or per_cpu["five"] is None or not _is_felt(pressure, table):
         return
-    # Both, as the five-minute load keeps what has passed, and the one-minute load what may pass.
+    # Judge the lower of both: the five-minute load keeps old peaks, and the one-minute load has peaks that will pass.
     found.hold(
         "load_per_cpu",
         _least(per_cpu),

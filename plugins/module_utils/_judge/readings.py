@@ -53,7 +53,7 @@ def read(worker: Worker, memory: Memory, pressure: Pressure, table: Table, watch
 
 
 def is_missing(reading: WorkerReading) -> bool:
-    """Tell whether a worker that must run doesn't work: no process is there, or the one that is there stands still."""
+    """Return whether a worker that must run doesn't work: it has no process, or its process is stopped."""
     return reading["required"] and not reading["paused"] and reading["state"] in ("missing", "stopped", "stuck")
 
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say what the verdict does not speak about, because it could not be read."""
+"""List the facts that the verdict lacks because they could not be read."""
 
 from __future__ import annotations
 

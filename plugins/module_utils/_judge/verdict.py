@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge a host: from facts and thresholds to what is wrong with it, how badly, and why in words."""
+"""Judge a host by its facts and thresholds: the findings, their severity, and the reasons in words."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check the workers that a host is there for: what they are called, and how much memory they may use."""
+"""Validate the workers that a host must run: their names, their patterns and their memory."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Choice:
             if path is None:
                 self.absent.append(name)
                 continue
-            # `systemctl show` prints nothing of a template.
+            # `systemctl show` prints nothing about a template.
             self.units[template] = parse_units(f"Id={template}\nLoadState=loaded\nFragmentPath={path}\n")[0]
             self.masked[template] = entry.masked
             self._led.append((name, template))

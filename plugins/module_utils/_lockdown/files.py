@@ -138,7 +138,7 @@ class Files:
             _relink(self.path(path), target)
 
     def put_back_links(self, links: Mapping[str, str]) -> None:
-        """Make links again; files that have their names by now stay."""
+        """Restore links, except where there is another file now."""
         for path, target in links.items():
             os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
             if not os.path.lexists(self.path(path)):
@@ -162,7 +162,7 @@ class Files:
         return kept
 
     def unmask(self, unit_id: str, kept: Optional[str]) -> None:
-        """Remove a mask and put back the unit's own file, unless another one is there by now."""
+        """Remove a mask and restore the unit's own file, unless there is another one now."""
         path = f"{UNITS}/{unit_id}"
         if self.is_masked(unit_id):
             _unlink(self.path(path))
@@ -183,11 +183,11 @@ class Files:
         return kept
 
     def put_back_job(self, path: str, kept: str) -> None:
-        """Put a cron job back, unless another one is there by now."""
+        """Restore a cron job, unless there is another one now."""
         if os.path.lexists(self.path(kept)) and not os.path.lexists(self.path(path)):
             self._move(kept, path)
 
-    # --- what is installed later ------------------------------------------------------------------------------------
+    # --- packages installed later ------------------------------------------------------------------------------------
 
     def scripts(self) -> List[str]:
         """Return the units that systemd makes of init scripts."""

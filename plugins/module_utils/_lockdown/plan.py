@@ -56,7 +56,7 @@ class Summary:
         self._after.append(after)
 
     def add_unit(self, unit_id: str, steps: Steps) -> None:
-        """Add what is done to a unit, if anything is."""
+        """Add the changes of a unit, if there are any."""
         words = {"stopped": steps.stop, "disabled": steps.disable, "masked": steps.mask, "unmasked": steps.unmask}
         done = [word for word, is_done in words.items() if is_done]
         if done:
@@ -67,7 +67,7 @@ class Summary:
             )
 
     def add_file(self, path: str, verb: str, text: Optional[str]) -> None:
-        """Add what is done to a file. `text` is its new text, None if it is gone afterwards."""
+        """Add the change of a file. `text` is its new text, None if it is gone afterwards."""
         self.add(
             f"{path}: {verb}", f"{path}: there" if verb != "written" else "", "" if text is None else f"{path}:\n{text}"
         )

@@ -45,7 +45,7 @@ def holds_data(unit: Unit) -> bool:
 
 
 def users(units: Mapping[str, Unit], folders: Sequence[str]) -> Dict[str, str]:
-    """Return by whom each of the units is used, and how that is known. Units that hold no data are left out.
+    """Return the users of each unit, and how they are known. Units that hold no data are left out.
 
     `folders` are those of applications.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SOURCES = ("/proc/vmstat",) + clock.SOURCES + container.SOURCES + cgroup.SOURCES
 
 # The lines of a log that have one of these are enough to find every kill and to join what belongs to it, apart from the
-# table of processes, which before kernel 5.1 alone tells uid and oom_score_adj.
+# table of processes, the only source of uid and oom_score_adj before kernel 5.1.
 ANCHORS = (
     "oom-kill",
     "illed process",

@@ -73,7 +73,7 @@ _OWNER = re.compile(r"^([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?(?:, [^:/,]+(?::[a-
 _PORT = re.compile(r"^(?:.*:)?(\d{1,5})$")
 _EXPECTED_PORT = re.compile(r"^(tcp|udp)/(\d{1,5})$")
 
-# The command line of a cache tells how much it takes at most.
+# The command line of a cache has its maximum size.
 _VARNISH_NAMES = ("varnishd", "cache-main", "vinyld")
 _VARNISH_STORAGE = re.compile(
     r"^(?:[\w-]+=)?(?:malloc|file|default|umem),(?:[^,/]*/[^,]*,)?(\d{1,15}(?:\.\d{1,9})?[kKmMgGtT]?[bB]?)(?:,|$)"

@@ -190,6 +190,6 @@ def _huge_pages(kilobytes: Dict[str, int], size: _Size) -> HugePages:
         "free": kilobytes.get("HugePages_Free"),
         "reserved": kilobytes.get("HugePages_Rsvd"),
         "surplus": kilobytes.get("HugePages_Surp"),
-        # The kernel's sum over the pools of all sizes, where it tells it (4.20 and later).
+        # The kernel's sum over the pools of all sizes (4.20 and later).
         "size_bytes": size("Hugetlb") or (None if page is None or total is None else page * total),
     }

@@ -16,7 +16,7 @@ class MemoryOfUnits:
     def __init__(self, table: Table, unit_of: Callable[[int], Optional[str]]) -> None:
         """Walk the table, and number its processes: those of a subtree follow each other.
 
-        `unit_of` tells the unit of a process.
+        `unit_of` returns the unit of a process.
         """
         self._table = table
         self._unit_of = unit_of

@@ -59,7 +59,7 @@ mv armed restored
 sync
 """
 
-# Rights that none of the units needs are taken away. PrivateTmp is not here, as it orders a unit after others.
+# Rights that none of the units needs are taken away. PrivateTmp is missing because it orders a unit after others.
 _SANDBOX = """NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

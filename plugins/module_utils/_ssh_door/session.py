@@ -75,7 +75,7 @@ def now(proc: str = "/proc") -> int:
 
 
 def program_of(pid: int, proc: str = "/proc") -> Optional[Tuple[Optional[int], bytes]]:
-    """Return what changes when a process runs a program anew under its old number; None if there is no such process."""
+    """Return the values that change when a process executes a program again; None if there is no such process."""
     try:
         with open(f"{proc}/{pid}/auxv", "rb") as stream:
             found = _stat(proc, pid)
@@ -85,7 +85,7 @@ def program_of(pid: int, proc: str = "/proc") -> Optional[Tuple[Optional[int], b
 
 
 def wait_for_new_program(pid: int, before: Optional[Tuple[Optional[int], bytes]], seconds: float) -> None:
-    """Wait until a process has run its program anew or is gone, `seconds` at most."""
+    """Wait at most `seconds` until a process has executed its program again or is gone."""
     deadline = time.monotonic() + seconds
     while program_of(pid) == before and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -9,7 +9,7 @@ from typing import Dict, Mapping, Optional
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 
-# The control group of systemd itself tells where its tree begins: in a container, that need not be the root.
+# systemd's own control group is the root of its tree, which is not always the top one in a container.
 SOURCES = ("/proc/1/cgroup",)
 
 # systemd's tree is that of version 2, or one of its own beside those of version 1; it may use either if both exist.

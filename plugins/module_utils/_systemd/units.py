@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of systemd units, and what `systemctl show` tells of units."""
+"""Validate names of systemd units, and parse the output of `systemctl show`."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def parse_units(text: str) -> List[Unit]:
 
 
 def exists(unit: Unit) -> bool:
-    """Return whether there is such a unit. A masked one counts, as nothing tells what is behind the mask."""
+    """Return whether there is such a unit. A masked one counts, because the file behind the mask is unknown."""
     return unit["LoadState"] not in ("not-found", "")
 
 

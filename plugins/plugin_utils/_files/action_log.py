@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log what was done to which host and what came of it, as lines of JSON in a file of the controller's."""
+"""Log the actions on hosts and their results as lines of JSON in a file on the controller."""
 
 from __future__ import annotations
 

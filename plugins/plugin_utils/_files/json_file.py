@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep JSON in a file of the controller's, which is replaced as a whole, and set aside if it is damaged."""
+"""Keep JSON in a file on the controller, which is replaced as a whole, and renamed if it is damaged."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def _happened_before(points: Sequence[Point], fit: _Fit, capacity: float) -> boo
 
 
 def _restarted(before: Point, after: Point) -> bool:
-    """Return whether the process was started anew between two points."""
+    """Return whether the process was restarted between two points."""
     if before.started is None or after.started is None:
         return False
     return abs(after.started - before.started) > _SAME_START_SECONDS

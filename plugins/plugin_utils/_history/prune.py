@@ -23,7 +23,7 @@ _SHARE = 0.1
 
 
 def prune(database: Database, days: float | None, size: int | None) -> None:
-    """Remove what is older than `days`, and the oldest of what is beyond `size` bytes. None means no bound."""
+    """Remove records older than `days`, then the oldest until `size` bytes are left. None means no limit."""
     if size is not None and used_bytes(database.connection) > size:
         _shrink(database, size)
     if days is not None and _is_due(database, days):

@@ -39,7 +39,7 @@ def values(stored: dict[str, str | None]) -> dict[str, StateValue]:
 
 
 def insert(connection: sqlite3.Connection, box: int, taken: float, reading: Reading) -> None:
-    """Store the values of a reading that are not what they were. `box` is the number of the host.
+    """Store the values of a reading that have changed. `box` is the number of the host.
 
     Values of the future are removed: they were read while the controller's clock was ahead, and would be believed again
     when their time comes.

@@ -227,7 +227,7 @@ def script(timeout: float, listeners: bool = False, pidfiles: Iterable[str] = ()
     text += _LOG + (_HOLDERS if listeners else "") + "mark ${z}end; }"
     sockets: tuple[str, ...] = ()
     if listeners:
-        # Ansible compiles what a collection's plugin imports anew in each run; few hosts need this.
+        # Ansible compiles the imports of a collection's plugins again in each run, and few hosts need this one.
         from ansible_collections.lifeline.fleet.plugins.module_utils._proc import listeners as proc_listeners
 
         sockets = ("/proc/[0-9]*/cgroup", *proc_listeners.SOURCES)

@@ -133,7 +133,7 @@ def parts(text: str) -> dict[str, Part]:
 
 
 def _close(part: Part, lines: list[str]) -> None:
-    """Add lines that were printed for a part; the last of them tells how the command ended."""
+    """Add lines that were printed for a part; the last of them has the command's exit code."""
     ended = _ENDED.fullmatch(lines[-1]) if lines else None
     part.code = int(ended.group(1)) if ended else None
     if ended:

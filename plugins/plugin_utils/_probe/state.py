@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parse what a host is made of, as texts by name: `kernel`, `package:openssl`, `sysctl:vm.swappiness` and so on.
+"""Parse the state of a host, as texts by name: `kernel`, `package:openssl`, `sysctl:vm.swappiness` and so on.
 
 State stays the same until it is changed. Left out, each with its reason, are counters, values that come and go by
 themselves, and values that differ on every host (names, machine IDs, addresses).

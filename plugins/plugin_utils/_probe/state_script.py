@@ -3,7 +3,7 @@
 """The script that reads what a host is made of in one round trip, and the parts of its answer.
 
 Like the probe's, the script needs no Python, writes no file, and may pass any login shell. It runs nothing that
-belongs to a user: versions of what lies in a user's home are told by the names of files.
+belongs to a user: versions of gems in a user's home come from the names of files.
 """
 
 from __future__ import annotations

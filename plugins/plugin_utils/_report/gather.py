@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gather what a report tells of a fleet, from the results of health and from the history."""
+"""Gather the content of a report from the results of health and from the history."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def gather(
 
 
 def _first(history: History, readings: Sequence[Taken], begin: float, made: float) -> float:
-    """Return when the pictures begin: at the first reading, or at an earlier kill that it has told of."""
+    """Return when the pictures begin: at the first reading, or at an earlier kill that it reported."""
     known = [reading.taken for reading in readings[:1]]
     known += [kill.killed for _box, kill in history.kills(since=begin)[:1] if kill.killed is not None]
     return min(known, default=made - 3600)

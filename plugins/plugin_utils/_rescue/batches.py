@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import numbers
 
-# Every host is in these groups, which say nothing of its purpose. A host in no other group is counted among all.
+# These groups contain every host, so they say nothing about its purpose. A host in no other group counts in "all".
 _OF_ALL_HOSTS = ("all", "ungrouped")
 
 

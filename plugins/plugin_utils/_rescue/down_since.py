@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remember since when hosts have been down, in a small file on the controller that many processes may write at once.
+"""Remember since when hosts have been down, in a file on the controller that many processes may write at once.
 
 The file has when a host was first and last seen down.
 """
@@ -17,7 +17,7 @@ from typing import TypedDict
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomic
 
-# If looks are further apart than this, a host may have been up in between, and its time down begins anew.
+# If checks are further apart than this, a host may have been up in between, so its time down starts again.
 LONGEST_GAP = 3600
 
 
@@ -60,7 +60,7 @@ def _since(entry: Entry | None, now: float) -> float:
 
 
 def _read(path: str) -> dict[str, Entry]:
-    """Return the entries that make sense; others begin anew."""
+    """Return the entries that make sense; the others are forgotten."""
     try:
         with open(path) as stream:
             boxes = json.load(stream)

@@ -20,7 +20,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import stat
 
 
 class Holder(TypedDict):
-    """The run that a file names. `birth` tells its process from a later one of the same number."""
+    """The run that a file names. `birth` distinguishes its process from a later one with the same pid."""
 
     pid: int
     birth: str | None

@@ -19,7 +19,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units impo
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.evidence import Evidence
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import commands
 
-# Never restarted, besides what the lockdown protects: their data may not survive, or other work depends on them.
+# Never restarted, in addition to the units that the lockdown protects: they may lose data, or other work needs them.
 SPARED = (
     "redis*",
     "valkey*",
@@ -68,7 +68,7 @@ class Looked(TypedDict):
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do. `name` tells it from the others of a host; `anew` is the worker that it must have restarted."""
+    """One step of a rescue. Its `name` is unique on the host; `anew` is the worker that it must have restarted."""
 
     name: str
     command: str
@@ -225,7 +225,7 @@ class _Plan:
             self._restart_service(unit, "has no descriptors left")
 
     def _disk(self, mount: str) -> None:
-        """Delete what can be fetched again, then what is old, then restart what holds deleted files."""
+        """Plan to delete caches, then old files, then to restart services that hold deleted files."""
         for folder, kept, name, command in _CACHES:
             if self._mount_of(folder) == mount and self._evidence["space"].get(folder, 0) - kept >= _WORTH:
                 self._add(name, command)

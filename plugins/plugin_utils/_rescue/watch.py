@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compare one look with the last: what has appeared, worsened, eased or cleared, and which hosts may be rescued now.
 
-Pure functions: what was known and what was seen go in; what to report and what is known now come out, as plain JSON.
+The functions are pure: they take the known state and the new results, and return the report and the new state as JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Key = tuple[str, str | None]
 
 
 def empty() -> Known:
-    """Return what is known before the first look."""
+    """Return the state before the first check."""
     return {"boxes": {}, "rescued": {}}
 
 

@@ -60,7 +60,7 @@ def listeners(templar: Any, task_vars: Mapping[str, Any]) -> list[str]:
     That is what listens on any host, service_lockdown_expected of all layers, the workers and their queue, and the
     protected units.
     """
-    # Imported here because most hosts do not need it, and Ansible compiles each import of a plugin anew on every run.
+    # Imported here because most hosts do not need it, and Ansible compiles the imports of plugins again in each run.
     from ansible_collections.lifeline.fleet.plugins.module_utils._proc import listeners as proc_listeners
 
     on_any_box = ("the defaults", [{"name": name} for name in proc_listeners.ON_ANY_BOX])

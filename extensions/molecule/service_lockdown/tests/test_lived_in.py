@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Test a host with a worker that no unit of the role's knows, as in tmux, under supervise or in a foreign unit."""
+"""Test a host with a worker outside of the role's units: in tmux, under supervise or in a foreign unit."""
 
 from __future__ import annotations
 

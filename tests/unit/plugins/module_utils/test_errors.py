@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which errors callers may catch together, and what they carry."""
+"""The errors that callers may catch together, and their attributes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ mounts = mountinfo.parse(sources["/proc/self/mountinfo"])
 sources["statfs"] = statfs.read(mounts, float(sys.argv[1]), sys.argv[2] == "network")
 json.dump(facts.parse(sources), sys.stdout)
 """
-# Until the server has taken its question, who asks can still be killed. Then it waits, and its name tells for what.
+# A reader can be killed until the server has taken its request. Then it hangs, and `waited_for` finds it.
 READ_AGAIN = """
 import json, os, sys
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
@@ -233,7 +233,7 @@ def hang(tmp_path, names, command):
 
 @needs_fuse
 def test_mounts_that_never_answer(tmp_path):
-    # The output ends when all who hold it are gone: those who still wait in the kernel may not be among them.
+    # The output ends once all processes that hold it are gone. A reader that hangs in the kernel must not hold it.
     facts = answer(hang(tmp_path, ["one", "two", "three"], [sys.executable, "-c", READ, "0.3", "network"]))
     assert facts["hung"] == sorted(str(tmp_path / name) for name in ("one", "two", "three"))
     disks = {disk["mount"]: disk for disk in facts["filesystems"]}

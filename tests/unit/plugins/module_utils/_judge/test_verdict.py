@@ -226,7 +226,7 @@ def test_whose_process_is_not_there_or_may_not_be_seen_is_not_judged(box, socket
 
 
 def test_who_has_lowered_its_limit_below_what_it_has_open_is_not_about_to_run_out(healthy):
-    """As the half of sshd does that talks to who has not logged in yet."""
+    """The sshd process that serves a client before its login lowers its limit like this."""
     limits = "Max open files            %d                 %d               files     \n"
     wanting = with_process(healthy, 426, "sshd: root [net]", 5000, name="sshd")
     wanting["fds"] = wanting.get("fds", "") + "7 /proc/426/fd\n"

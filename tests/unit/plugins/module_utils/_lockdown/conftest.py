@@ -30,7 +30,7 @@ OPTIONS = {
 
 
 class Systemd:
-    """Knows the units that `add` makes, records what it is told in `calls`, and reads masks and links itself."""
+    """Knows the units that `add` makes, records the calls in `calls`, and reads masks and links itself."""
 
     def __init__(self, root):
         self.root, self.units, self.calls = root, {}, []

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Test by whom a queue, a cache or a database is used."""
+"""Find the users of a queue, a cache or a database."""
 
 from __future__ import annotations
 

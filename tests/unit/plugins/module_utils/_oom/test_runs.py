@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runs that a log tells of, and which of them a message belongs to."""
+"""The runs of the OOM killer in a log, and the run that a message belongs to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container is told by the marks of its engine, unless the kernel's own thread is there."""
+"""A container is recognized by the marks of its engine, unless the kernel's own thread is there."""
 
 from __future__ import annotations
 

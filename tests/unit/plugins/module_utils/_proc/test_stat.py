@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process cannot forge what the kernel says of it by its name."""
+"""A process cannot forge the kernel's values by its name."""
 
 from __future__ import annotations
 

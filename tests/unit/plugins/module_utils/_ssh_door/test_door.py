@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order in which the door acts, what it leaves alone when something fails, and what it restores."""
+"""The order of the door's actions, and its state after something failed."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class Failed(Exception):
 
 
 class Host:
-    """A module on a host whose systemd has units; each ends after so many looks at it, or after SIGKILL."""
+    """A module on a host whose systemd has units; each ends after a number of queries, or after SIGKILL."""
 
     def __init__(self, **looks):
         self.looks = {f"{name}.service": number for name, number in looks.items()}

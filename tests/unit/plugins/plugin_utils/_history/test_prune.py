@@ -167,7 +167,7 @@ def test_a_clock_that_is_behind_removes_nothing(path, clock, monkeypatch):
 
 @pytest.mark.parametrize("killed", [None, "future"])
 def test_kills_whose_time_says_nothing_go_with_their_readings(path, killed):
-    """A host's own clock tells the time of a kill: it may name the year 2100, or none."""
+    """The time of a kill comes from the host's clock, so it may be in the year 2100, or missing."""
     now = time.time()
     killed = killed and now + 99 * 366 * DAY
     with History(path, days=None, create=True) as history:

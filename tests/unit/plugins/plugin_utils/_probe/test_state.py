@@ -110,7 +110,7 @@ def unit(**values):
         ({"Type": "oneshot", "TriggeredBy": "x.timer", "UnitFileState": "static"}, "static"),
         ({"Type": "oneshot"}, "enabled"),
         ({"Type": "oneshot", "RemainAfterExit": "yes", "SubState": "exited"}, "enabled, active"),
-        # Started by who asks it something, and gone when it has answered.
+        # Started by a client's request, and gone once it has answered.
         ({"UnitFileState": "static", "BusName": "org.freedesktop.hostname1"}, "static"),
         ({"UnitFileState": "static"}, "static, active"),
         ({"UnitFileState": "masked", "ActiveState": "inactive"}, "masked"),

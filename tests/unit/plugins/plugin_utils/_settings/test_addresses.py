@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists of addresses: what they come to, and every typo by its place."""
+"""The merged list of addresses, and a message with its place for every typo."""
 
 from __future__ import annotations
 
