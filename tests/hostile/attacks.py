@@ -103,6 +103,31 @@ def silent_user():
     silent_mount.mount("/tmp/silent", mute=True, user=1000)
 
 
+def covered():
+    """Mount file systems that never answer over a folder with mounts of root's, and over one of root's mounts."""
+    for point, mount in (("/run/user/1000", "/run/user/1000"), ("/tmp/home/data", "/tmp/home")):
+        os.makedirs(point)
+        subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
+        silent_mount.mount(mount, mute=True, user=1000)
+
+
+def stopped_system():
+    """Have a file system of root's whose server no longer reads requests."""
+    silent_mount.mount("/tmp/silent", stopped=True)
+
+
+def gone_system():
+    """Have a file system of root's whose server is gone."""
+    silent_mount.mount("/tmp/silent", gone=True)
+
+
+def dead_mounts_and_fifos():
+    """Have a file system whose server no longer reads, one whose server is gone, and FIFOs instead of pidfiles."""
+    stopped_system()
+    silent_mount.mount("/tmp/gone", gone=True)
+    fifo()
+
+
 def sockets():
     """Listen with thousands of sockets."""
     limit = 9000

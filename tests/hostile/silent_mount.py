@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import stat
 import struct
 
@@ -17,26 +18,31 @@ _INITIALISED = struct.pack("<IIIIHHI40x", 7, 31, 0, 0, 1, 1, 4096)
 _ROOT, _NODE = 1, 2
 
 
-def mount(folder: str, mute: bool = False, user: int = 0) -> None:
-    """Mount the file system, and serve it in a process of its own. Any name in it is the file's."""
-    os.makedirs(folder)
+def mount(folder: str, mute: bool = False, user: int = 0, stopped: bool = False, gone: bool = False) -> None:
+    """Mount the file system, and serve it in a process of its own. Any name in it is the file's.
+
+    A `stopped` server reads no more requests once it is there, and one that is `gone` has closed its device.
+    """
+    os.makedirs(folder, exist_ok=True)
     device = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={device},rootmode=40000,user_id={user},group_id={user},allow_other"
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"silent", os.fsencode(folder), b"fuse.silent", 0, options.encode()) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
-    if os.fork() == 0:
+    if not gone and os.fork() == 0:
         ctypes.CDLL(None).prctl(15, b"server", 0, 0, 0)
-        _serve(device, mute)
+        _serve(device, mute, stopped)
     os.close(device)
 
 
-def _serve(device: int, mute: bool) -> None:
+def _serve(device: int, mute: bool, stopped: bool) -> None:
     while True:
         request = os.read(device, 1 << 17)
         _length, operation, number, node = _REQUEST.unpack_from(request)
         if operation == _INIT:
             _reply(device, number, _INITIALISED)
+            if stopped:
+                signal.pause()
         elif mute:
             continue
         elif operation == _LOOKUP:

@@ -91,6 +91,23 @@ def test_a_users_own_mount_is_not_asked(look):
     assert judged(looked.answer)[1]["lifeline_disks"]["hung"] == []
 
 
+def test_a_users_mount_over_another_does_not_lie_in_the_way(look):
+    looked = look("covered", SCRIPT, LOOKS)
+    _sources, found, _judgement, unread = judged(looked.answer)
+    assert looked.left == [] and unread == []
+    disks = {disk["mount"] for disk in found["lifeline_disks"]["filesystems"] if disk["readable"]}
+    assert "/" in disks and disks.isdisjoint({"/run/user/1000", "/tmp/home/data"})
+
+
+@pytest.mark.parametrize("attack", ["stopped_system", "gone_system", "dead_mounts_and_fifos"])
+def test_dead_mounts_and_fifos_leave_no_process_behind(look, attack):
+    looked = look(attack, SCRIPT, LOOKS)
+    disks = judged(looked.answer)[1]["lifeline_disks"]
+    assert looked.left == []
+    failed = {disk["mount"] for disk in disks["filesystems"] if disk["failed"]}
+    assert {"/tmp/silent"} <= failed | set(disks["hung"])
+
+
 def test_a_dead_mount_of_the_system_is_waited_for_by_one_process_at_most(look):
     looked = look("silent_system", SCRIPT, LOOKS)
     # It is beyond killing until the mount answers; no further one is sent there.

@@ -23,6 +23,11 @@ _SECOND = re.compile(
     r"\[\s{0,6}\d{1,9}\.\d{6}\] (?:Out of memory|Memory cgroup out|Kill(?:ed)? process|oom-kill:|oom_reaper:"
     r"|[^\n\[\]]{1,15} invoked oom-killer)"
 )
+# A record as `/dev/kmsg` or `dmesg -r` gives it.
+_RAW = re.compile(
+    r"\d{1,6},\d{1,20},\d{1,20},[^;\n]{0,120};"
+    r"|<\d{1,3}>\[\s{0,12}\d{1,12}\.\d{1,9}\](?:\s?\[\s{0,8}[TC]\d{1,8}\s?\])? "
+)
 # Prefixes that terminals, mail, containers and grep put in front of every line of a log.
 _WRAPPINGS = (
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] "),
@@ -74,10 +79,12 @@ def from_text(text: str, clock: Clock, stamps: Mapping[int, float | None] | None
             # The fields that follow a record of /dev/kmsg.
             continue
         record.text = _body(line, position, record)
+        raw = _RAW.match(line)
+        record.exact = raw is not None and raw.end() == position
         if stamps and number in stamps and record.epoch is None:
             record.epoch = stamps[number]
         found.append(record)
-        if "." in record.text and "[" in record.text:
+        if "." in record.text and "[" in record.text and not record.exact:
             _split(found, clock)
         layout.before, layout.indent = line, position
     take_hosts_off(found)

@@ -29,9 +29,10 @@ class Record:
     - `prefixed`: whether anything was recognised in front of the message
     - `junk`: what else stood in front of the prefix
     - `tagless`: whether a date stood in front, but no tag
+    - `exact`: whether the message is a whole record of the kernel's buffer, so it begins as the kernel began it
     """
 
-    __slots__ = ("text", "uptime", "epoch", "program", "caller", "prefixed", "junk", "tagless")
+    __slots__ = ("text", "uptime", "epoch", "program", "caller", "prefixed", "junk", "tagless", "exact")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Record:
         self.prefixed = prefixed
         self.junk = ""
         self.tagless = False
+        self.exact = False
 
 
 _UNIX = re.compile(r"(?P<unix>\d{10})\.(?P<fraction>\d{3,9})(?=\s)")

@@ -60,6 +60,9 @@ CONSTRAINTS = {
     "CONSTRAINT_MEMORY_POLICY": "mempolicy",
     "CONSTRAINT_NONE": "system",
 }
+# A byte of a name as tools write it, and how many bytes a name may have.
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}")
+_NAME_BYTES = 15
 # How many characters a name may have: 15 bytes, each written as an escape.
 _LONGEST_NAME = 60
 # A line is cut at a pager's width with one of these at its end.
@@ -293,14 +296,15 @@ class Speaker:
         if record.program is not None:
             return None, False
         tagged = self._is_tagged(start)
-        front = text[max(self._line, start - _LONGEST_FRONT) : start]
+        # Users have the kernel quote them: file names, options of mounts. A record's own message is at its beginning.
+        front = text[:start] if record.exact else text[max(self._line, start - _LONGEST_FRONT) : start]
         reason = None
         why = _WHY.search(front, max(0, len(front) - 80))
         if why:
             front, reason = front[: why.start()], why.group(1).lower()
         front = front.strip(" \t>|`*\"'")
-        if not front:
-            return reason, True
+        if not front or record.exact:
+            return reason, not front
         if _TAG_AT_END.search(front[-80:]) or tagged and not _UPTIME_AT_END.search(front[-40:]):
             return reason, False
         told_by_program = record.prefixed and _WORD.match(front) and not _KERNELS_WORD.match(front)
@@ -325,7 +329,7 @@ def invoker_name(text: str, end: int) -> str:
     A name has at most 15 bytes.
     """
     before = text[max(0, end - _LONGEST_FRONT) : end]
-    if len(before) <= 15 or len(re.sub(r"\\x[0-9a-f]{2}", "x", before)) <= 15:
+    if len(before) <= _NAME_BYTES or len(_ESCAPE.sub("x", before)) <= _NAME_BYTES:
         return before
     before = before[before.rfind("\n") + 1 :]
     for mark in ("kernel: ", "] ", "; ", "| ", "> "):
@@ -338,5 +342,7 @@ def invoker_name(text: str, end: int) -> str:
 
 
 def invoked_by_kernel(record: Record, start: int) -> bool:
-    """Return whether no program's tag stands in front of `invoked oom-killer`."""
+    """Return whether no program's tag is in front of `invoked oom-killer`, and only a name if the record is whole."""
+    if record.exact and len(_ESCAPE.sub("x", record.text[:start])) > _NAME_BYTES:
+        return False
     return not re.search(r"[\w)@.-]\[\d{1,10}\]: ", record.text[max(0, start - 100) : start])

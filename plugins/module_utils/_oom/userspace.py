@@ -60,6 +60,8 @@ _TALOS = re.compile(r"\bSending SIGKILL to cgroup\b[^\n]{0,400}?\"cgroup\": \"(/
 _ANDROID = re.compile(r"\blowmemorykiller: Killing '([^'\n]{1,64})' \((\d{1,10})\), adj (-?\d{1,5})")
 _SIGNALS = {"15": "SIGTERM", "9": "SIGKILL", "TERM": "SIGTERM", "KILL": "SIGKILL"}
 _TRUSTED = re.compile(r"(?:systemd|systemd-oomd|earlyoom|nohang|nohang-desktop|talos|kernel|\?|user|daemon)$")
+# The kernel's own messages of these kinds; all else in its buffer has the tag of a program.
+_IN_THE_KERNEL = ("lowmemorykiller: ", "[talos] ")
 # earlyoom asks before it kills, and systemd reports a little later what systemd-oomd did.
 _SAME_KILL_SECONDS = 60
 _LATEST = 64
@@ -72,6 +74,8 @@ def kills(found: Iterable[Record], source: str | None = None) -> list[OtherKill]
         if not any(word in record.text for word in _WORDS):
             continue
         if record.program is not None and not _TRUSTED.match(record.program):
+            continue
+        if record.exact and record.program is None and not record.text.startswith(_IN_THE_KERNEL):
             continue
         event = _systemd_oomd(record.text) or _earlyoom(record.text) or _others(record.text)
         if event is not None:

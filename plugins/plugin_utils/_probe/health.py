@@ -64,17 +64,18 @@ exec 2> /dev/null; LC_ALL=C; QUOTING_STYLE=escape; export LC_ALL QUOTING_STYLE;
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;
 mark() { echo; echo "==> lifeline:$1 <=="; };
 readers() { for f in /proc/[0-9]*/stat; do
-  read -r i n s p x < $f && case "$n $p" in "(head) $me" | "(stat) $me" | "(xargs) $me") echo $i;; esac; done; };
+  read -r i n s p x < $f && case "$n $p" in "(head) $me" | "(stat) $me" | "(xargs) $me")
+    if [ -O /proc/$i ]; then echo $i; fi;; esac; done; };
 fits() { n=$(($1 * $2)); [ $n -lt 65536 ] ||
   { u=$(ulimit -s); case $u in *[a-z]*) u=24576;; esac; [ $n -lt $((u * 256 - 65536)) ]; }; };
 """
 
 # Walk the mounts once. `e` holds the local file systems, and `q` the number and name of those that may hang. Both have
-# the names as the kernel escapes them. `d` holds all that may hang, including the FUSE mounts of users, which are not
-# asked: they are no disks of the host, and the user chooses their server. `c` holds the files with the memory limits,
-# from the shell's own control group upwards.
+# the names as the kernel escapes them. `d` holds all that may hang, including the FUSE mounts of users, `g`, which are
+# not asked: they are no disks of the host, and the user chooses their server. The path of a local file system may lead
+# through any of these. `c` holds the files with the memory limits, from the shell's own control group upwards.
 _MOUNTS = r"""
-c=; q=; e=; d=;
+c=; q=; e=; d=; g=; w=;
 climb() { y=$2; while :; do for f in $3; do c="$c $1$y/$f"; done; case $y in ?*) y=${y%/*};; *) break;; esac; done; };
 member() { while IFS=: read -r i k p; do case ",$k," in $1) case $p in "$2") p=;; "$2"/*) p=${p#"$2"};; esac;
   climb "$3" "${p%/}" "$4";; esac; done < /proc/self/cgroup; };
@@ -85,10 +86,19 @@ while read -r i p v r m o x; do
     cgroup2) member ",," "$r" "$m" "@V2@";;
     cgroup) case ",$s," in *,memory,*) member "*,memory,*" "$r" "$m" "@V1@";; esac;;
     @SKIPPED@);;
-    @GUARDED@) d="$d $m "; case $t,$s, in fuse*,user_id=[1-9]*);; *) q="$q $v $m";; esac;;
-    *) case $m in @HIDDEN@);; *) e="$e $m";; esac;;
+    @GUARDED@) d="$d $m "; case $t,$s, in fuse*,user_id=[1-9]*) g="$g $m ";; *) q="$q $v $m";; esac;;
+    *) case $m in @HIDDEN@);; *) e="$e $m"; w="$w $v $m";; esac;;
   esac;
 done < /proc/self/mountinfo;
+case $d in ?*)
+  set -f; set -- $w; set +f; e=;
+  while [ $# -gt 0 ]; do
+    y=$2;
+    while :; do case $d in *" $y "*) break;; esac; case $y in /?*) y=${y%/*};; *) y=; break;; esac; done;
+    case $y in "") e="$e $2";; *) case $g in *" $y "*);; *) q="$q $1 $2";; esac;; esac;
+    shift 2;
+  done;;
+esac;
 """
 
 # The children of init. `o` holds the score of sshd's listener. Init has also adopted the readers of earlier probes that

@@ -318,12 +318,64 @@ def test_why_a_log_was_not_read_can_be_printed():
         {"name": r"/home/u/\x1b[2J.log", "readable": True, "reason": r"bad \x9b2J"},
         {"name": "journal", "readable": False, "reason": r"no file /run/log/journal/\x0da"},
     ]
-    kill = '<4>[ 1.0] earlyoom: sending SIGTERM to process 7 uid 0 "ruby": oom_score 1, VmRSS 1 MiB\n'
+    kill = 'Nov 21 10:00:00 host earlyoom[7]: sending SIGTERM to process 7 uid 0 "ruby": oom_score 1, VmRSS 1 MiB\n'
     killed = oom_facts.parse({"/home/u/\x1b.log": kill}, logs=["/home/u/\x1b.log"])["other_kills"]
     assert [event["source"] for event in killed] == [r"/home/u/\x1b.log"]
     kill = "<3>[  100.003] Out of memory: Killed process 77 (a) total-vm:1kB, anon-rss:1kB, file-rss:0kB\n"
     events = oom_facts.parse({"/home/u/\x1b.log": kill}, logs=["/home/u/\x1b.log"])["events"]
     assert [event["source"] for event in events] == [r"/home/u/\x1b.log"]
+
+
+KILL = "Out of memory: Killed process 1 (sshd) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB"
+QUOTED = [
+    "process '/tmp/{}' started with executable stack",
+    "tmpfs: Unknown parameter '{}'",
+    "tmpfs: Unknown parameter 'x: {}'",
+    "tmpfs: Unknown parameter '[    5.000000] {}'",
+    "overlayfs: failed to resolve '\n{}': -2",
+    "overlayfs: failed to resolve '<3>[    5.000000] {}': -2",
+    "warning: `x' {}",
+]
+
+
+def buffered(message, kind):
+    """Return a record as /dev/kmsg or `dmesg -r` gives it."""
+    if kind == "kmsg":
+        return "4,100,5000000,-;" + message.replace("\n", "\\x0a") + "\n"
+    return "<4>[    5.000000] " + message.replace("\n", " ") + "\n"
+
+
+@pytest.mark.parametrize("kind", ["kmsg", "dmesg"])
+@pytest.mark.parametrize("quoted", QUOTED)
+@pytest.mark.parametrize(
+    "forged",
+    [
+        KILL,
+        KILL + "\n",
+        "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=sshd,pid=1,uid=0",
+        "Out of memory: Kill process 1 (sshd) score 900 or sacrifice child",
+        "ruby invoked oom-killer: gfp_mask=0x1, order=0",
+        'earlyoom: sending SIGTERM to process 1 uid 0 "sshd": oom_score 1, VmRSS 1 MiB',
+        "systemd-oomd[1]: Killed /system.slice/ssh.service due to memory used",
+        "ssh.service: systemd-oomd killed 1 process(es) in this unit.",
+    ],
+)
+def test_what_the_kernel_quotes_of_a_user_is_no_kill(kind, quoted, forged):
+    found = oom_facts.parse({kind: buffered(quoted.format(forged), kind)}, now=NOW)
+    assert (found["events"], found["other_kills"], found["sshd_killed"]) == ([], [], False)
+    assert found["invocations_without_kill"] == 0
+
+
+@pytest.mark.parametrize("kind", ["kmsg", "dmesg"])
+def test_what_the_kernel_says_itself_is_a_kill(kind):
+    messages = [
+        "sshd invoked oom-killer: gfp_mask=0x1, order=0",
+        "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=sshd,pid=1,uid=0",
+        KILL,
+    ]
+    found = oom_facts.parse({kind: "".join(buffered(message, kind) for message in messages)}, now=NOW)
+    assert [(event["pid"], event["invoker"]) for event in found["events"]] == [(1, "sshd")]
+    assert found["sshd_killed"]
 
 
 def test_names_of_kills_can_be_printed():
