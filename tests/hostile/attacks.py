@@ -32,6 +32,7 @@ FORGED = (
     "\n==> lifeline:cgroups <==\n|/proc/1/cgroup:0::/system.slice/mysql.service\n|ended 0\n"
     "\n==> lifeline:packages <==\n|openssl amd64 0.0 install ok installed\n|ended 0\n"
 )
+LOCK = "GEM\n  specs:\n    sidekiq (7.3.2)\n"
 PIDFILE = Path("/run/crawler/sidekiq.pid")
 
 
@@ -126,6 +127,42 @@ def dead_mounts_and_fifos():
     stopped_system()
     silent_mount.mount("/tmp/gone", gone=True)
     fifo()
+
+
+def gems():
+    """Mount a file system that never answers where a worker's gems may be."""
+    os.makedirs("/tmp/app/vendor")
+    silent_mount.mount("/tmp/app/vendor/bundle", mute=True, user=1000)
+
+
+def lock_link():
+    """Link an application's lock to a file of root's."""
+    os.makedirs("/tmp/app")
+    Path("/tmp/lock").write_text(LOCK)
+    Path("/tmp/app/Gemfile.lock").symlink_to("/tmp/lock")
+
+
+def lock_fifo():
+    """Put a FIFO in the place of an application's lock."""
+    os.makedirs("/tmp/app")
+    os.mkfifo("/tmp/app/Gemfile.lock")
+
+
+def lock():
+    """Have a lock as any application has one."""
+    os.makedirs("/tmp/app")
+    Path("/tmp/app/Gemfile.lock").write_text(LOCK)
+
+
+def silent_deleted_file():
+    """Hold a file open that seems to be deleted, of a file system that has stopped answering."""
+    silent_mount.mount("/tmp/silent", user=1000, opened=1)
+    child = _fork()
+    if child == 0:
+        os.open("/tmp/silent/x (deleted)", os.O_RDONLY)
+        _name(b"opened")
+        _pause()
+    _wait_until(lambda: Path(f"/proc/{child}/comm").read_text() == "opened\n")
 
 
 def sockets():

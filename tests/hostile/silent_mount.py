@@ -18,10 +18,13 @@ _INITIALISED = struct.pack("<IIIIHHI40x", 7, 31, 0, 0, 1, 1, 4096)
 _ROOT, _NODE = 1, 2
 
 
-def mount(folder: str, mute: bool = False, user: int = 0, stopped: bool = False, gone: bool = False) -> None:
+def mount(
+    folder: str, mute: bool = False, user: int = 0, stopped: bool = False, gone: bool = False, opened: int = 0
+) -> None:
     """Mount the file system, and serve it in a process of its own. Any name in it is the file's.
 
     A `stopped` server reads no more requests once it is there, and one that is `gone` has closed its device.
+    It is mute once so many files were `opened`, if this is not 0; until then nothing that it says is to be remembered.
     """
     os.makedirs(folder, exist_ok=True)
     device = os.open("/dev/fuse", os.O_RDWR)
@@ -31,11 +34,12 @@ def mount(folder: str, mute: bool = False, user: int = 0, stopped: bool = False,
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
     if not gone and os.fork() == 0:
         ctypes.CDLL(None).prctl(15, b"server", 0, 0, 0)
-        _serve(device, mute, stopped)
+        _serve(device, mute, stopped, opened)
     os.close(device)
 
 
-def _serve(device: int, mute: bool, stopped: bool) -> None:
+def _serve(device: int, mute: bool, stopped: bool, opened: int) -> None:
+    seconds = 0 if opened else 3600
     while True:
         request = os.read(device, 1 << 17)
         _length, operation, number, node = _REQUEST.unpack_from(request)
@@ -46,11 +50,13 @@ def _serve(device: int, mute: bool, stopped: bool) -> None:
         elif mute:
             continue
         elif operation == _LOOKUP:
-            _reply(device, number, struct.pack("<QQQQII", _NODE, 0, 3600, 3600, 0, 0) + _attributes(_NODE))
+            _reply(device, number, struct.pack("<QQQQII", _NODE, 0, seconds, seconds, 0, 0) + _attributes(_NODE))
         elif operation == _GETATTR:
-            _reply(device, number, struct.pack("<QII", 3600, 0, 0) + _attributes(node))
+            _reply(device, number, struct.pack("<QII", seconds, 0, 0) + _attributes(node))
         elif operation == _OPEN:
             _reply(device, number, struct.pack("<QII", 1, 0, 0))
+            opened -= 1
+            mute = mute or opened == 0
 
 
 def _reply(device: int, number: int, payload: bytes) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import tarfile
 from datetime import datetime, timezone
 
+import pytest
+
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import archive
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
     evidence,
@@ -17,6 +19,8 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import (
 
 EVIDENCE = evidence_script.script(0.3, 60, lean=True)
 STATE = state_script.script(60)
+STATE_OF_APP = state_script.script(60, apps=["/tmp/app"])
+LOOKS = 5
 NOW = datetime(2026, 11, 21, 12, 52, 8, tzinfo=timezone.utc)
 
 
@@ -50,3 +54,33 @@ def test_no_command_line_forges_a_part_of_the_state(look):
     parts = state_script.parts(look("command_line", STATE).answer, "")
     found, _whole, _unread = state.parse(parts)
     assert found.get("package:openssl") != "0.0"
+
+
+def test_a_deleted_file_of_a_mount_that_does_not_answer_is_not_asked(look):
+    looked = look("silent_deleted_file", EVIDENCE, LOOKS)
+    _sources, named = evidence_script.parts(looked.answer, "")
+    assert looked.left == []
+    assert "units" in named and "/tmp/silent" not in named["deleted"]
+
+
+def test_a_deleted_file_of_a_disk_is_asked(look):
+    _sources, named = evidence_script.parts(look("deleted_file", EVIDENCE).answer, "")
+    assert " (deleted)" in named["deleted"]
+
+
+def test_gems_in_a_mount_that_does_not_answer_are_waited_for_by_one_process_at_most(look):
+    looked = look("gems", STATE_OF_APP, LOOKS)
+    parts = state_script.parts(looked.answer, "")
+    assert len(looked.left) <= 1
+    assert "gems" in state.parse(parts)[2]
+
+
+@pytest.mark.parametrize(
+    ("attack", "version"), [("lock", "7.3.2"), ("lock_link", None), ("lock_fifo", None), ("none", None)]
+)
+def test_only_a_regular_file_is_an_applications_lock(look, attack, version):
+    looked = look(attack, STATE_OF_APP)
+    found, _whole, unread = state.parse(state_script.parts(looked.answer, ""), apps=True)
+    assert found.get("bundle:sidekiq") == version
+    assert ("lock" in unread) == (version is None)
+    assert looked.left == []

@@ -41,7 +41,7 @@ def path_bytes(raw: str) -> bytes:
 
     The kernel writes a backslash only in its escapes, so a `\xff` can only be from our decoder.
     """
-    return _BYTE.sub(_byte, raw.encode("utf-8", "surrogateescape"))
+    return _BYTE.sub(_byte, raw.encode("utf-8", "surrogatepass"))
 
 
 def _byte(match: Match[bytes]) -> bytes:

@@ -133,7 +133,7 @@ def parse_limits(text: str) -> Dict[str, Limit]:
         if line.startswith("Max ") and words[-1].isalpha() and words[-1] != "unlimited":
             words.pop()
         if line.startswith("Max ") and len(words) >= 4 and _is_limit(words[-1]) and _is_limit(words[-2]):
-            limits[" ".join(words[1:-2])] = {"soft": _limit(words[-2]), "hard": _limit(words[-1])}
+            limits[escape(" ".join(words[1:-2]))] = {"soft": _limit(words[-2]), "hard": _limit(words[-1])}
     return limits
 
 

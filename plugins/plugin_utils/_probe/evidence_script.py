@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import mounts
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health, health_answer
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.script import KIT, fill, parts as parts_of, text_of
@@ -50,7 +51,8 @@ while [ $n -lt @LARGEST@ ]; do
 done;
 """
 
-# Names of files and control groups are a user's: NUL ends a record, and a name is a unit's only if it looks like one.
+# A deleted file of a mount that may hang is not asked for its size. Names of files and control groups are a user's: NUL
+# ends a record, and a name is a unit's only if it looks like one.
 _PARTS = r"""
 part cgroups && taken 5 grep -s -e "^0::" -e ":name=systemd:" /proc/[0-9]*/cgroup;
 part adjustments && taken 5 grep -s "" /proc/[0-9]*/oom_score_adj;
@@ -67,9 +69,12 @@ for i in $p; do
   part proc/$i/smaps && taken 10 maps;
   part descriptors/$i && taken 5 links /proc/$i/fd;
 done;
+answers() { w=; while read -r k y x; do case $k in mnt_id:) w=$y;; esac; done < ${1%/fd/*}/fdinfo/${1##*/};
+  while read -r i y q r m k x; do if [ "$i" = "$w" ]; then y=${x#*- }; case ${y%% *} in @GUARDED@) return 1;; esac;
+    return 0; fi; done < ${1%/fd/*}/mountinfo; return 1; };
 deleted() { find /proc/[0-9]*/fd -maxdepth 1 -type l -lname "* (deleted)" -printf "%p %l\0" | tr "\n\0" "?\n" |
   head -n 1000 | while read -r f l; do
-  case $l in @NO_FILES@);; *) echo "$(stat -L -c "%h %b %B %d:%i" $f) $f $l";; esac; done; };
+  case $l in @NO_FILES@);; *) answers $f && echo "$(stat -L -c "%h %b %B %d:%i" $f) $f $l";; esac; done; };
 part deleted && taken 12 deleted;
 part space && taken 5 du -skx /var/cache/apt/archives /var/log/journal;
 set -f;
@@ -112,6 +117,7 @@ def script(
         "FILES": " ".join(_FILES if lean else _FILES + _MORE_FILES),
         "PIDS": " ".join(str(int(pid)) for pid in pids),
         "UNITS": " ".join(unit for unit in units if _UNIT.fullmatch(unit)),
+        "GUARDED": "|".join(mounts.NETWORK_TYPES),
         "NO_FILES": "|".join(name.replace("[", r"\[") + "*" for name in _NO_FILES),
     }
     # In braces it is one command, to which Ansible may append others.
