@@ -18,13 +18,15 @@ from pathlib import Path
 
 import attacks
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def main() -> None:
     """Take from the arguments the attack, the number of looks, and the shell that reads the script from its input."""
     attack, looks, shell = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     script = sys.stdin.read()
     for folder in ("/run", "/tmp"):
-        subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+        _empty(folder)
     getattr(attacks, attack)()
     before, seconds = _processes(), []
     for _turn in range(looks):
@@ -40,6 +42,17 @@ def main() -> None:
     print(json.dumps({"answer": answer, "seconds": seconds, "left": sorted(left.values())}), flush=True)
     # With its first process a namespace loses all others, even those that a silent mount has caught.
     os._exit(0)
+
+
+def _empty(folder: str) -> None:
+    """Mount an empty file system on a folder, and keep this working copy in its place if it is below the folder."""
+    root = os.open(ROOT, os.O_PATH)
+    subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+    if ROOT.is_relative_to(folder):
+        ROOT.mkdir(parents=True)
+        # Without -c, mount would follow the link to the empty folder.
+        subprocess.run(["mount", "-c", "--bind", f"/proc/{os.getpid()}/fd/{root}", ROOT], check=True)
+    os.close(root)
 
 
 def _processes() -> dict[int, str]:
