@@ -140,10 +140,15 @@ Conflicts=shutdown.target
 # nftables.service flushes the tables of all others when it loads its own.
 PartOf=nftables.service
 ReloadPropagatedFrom=nftables.service
+StartLimitIntervalSec=5min
+StartLimitBurst=5
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+# SSH is open to all as long as the table is not loaded.
+Restart=on-failure
+RestartSec=2
 ExecStart=@NFT@ -f @STATE@/firewall.nft
 ExecReload=@NFT@ -f @STATE@/firewall.nft
 ExecStop=-@NFT@ delete table inet lifeline

@@ -308,7 +308,7 @@ def test_a_folder_of_another_user_is_never_written_to(plain):
 
 def test_a_full_disk_damages_no_file(plain):
     """Write two files of which the second doesn't fit on the disk: neither is written."""
-    plain.run("mkdir -p /srv/full && mount -t tmpfs -o size=64k tmpfs /srv/full && echo old > /srv/full/first")
+    plain.run("mkdir -p /srv/full && mount -t tmpfs -o size=64k,mode=755 tmpfs /srv/full && echo old > /srv/full/first")
     try:
         answer = plain.module(
             "config_files",
