@@ -74,7 +74,7 @@ class LookupModule(SettingsLookup):
                 group = _most_specific_group(inventory.get_host(name), order)
                 windows.setdefault(group, []).append((_tmux.window_name(group, name), line))
         if not windows:
-            raise SettingsError(f"none of the hosts {', '.join(terms)} is reached over SSH")
+            raise SettingsError(f"no host is reached over SSH ({', '.join(terms)}); name hosts with the connection ssh")
         ordered = sorted(windows.items(), key=lambda item: order.get(item[0], -1))
         groups = [(group or "ungrouped", group_windows) for group, group_windows in ordered]
         return [_FORMATS[self.get_option("format")](session, groups)]

@@ -299,7 +299,7 @@ def fail_on_nonsense(module):
     try:
         re.compile(params["pattern"] or "")
     except re.error as error:
-        module.fail_json(msg=f"pattern: not a regular expression ({params['pattern']}): {error}")
+        module.fail_json(msg=f"pattern: not a regular expression ({params['pattern']}); correct it: {error}")
 
 
 def main():

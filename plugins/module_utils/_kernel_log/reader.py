@@ -93,4 +93,6 @@ def _add_named(logs: Logs, path: str) -> None:
     try:
         logs.add(path, *read_log(path))
     except _DAMAGED as error:
-        raise LogError(f"logs: cannot read the file ({path}): {reason(error)}") from error
+        raise LogError(
+            f"logs: cannot read the file ({path}: {reason(error)}); correct it, or name another one"
+        ) from error

@@ -60,7 +60,7 @@ def _searches(patterns: Iterable[str]) -> list[re.Pattern[str]]:
         try:
             found.append(re.compile(pattern))
         except re.error as error:
-            raise ValueError(f"workers: not a regular expression ({pattern}): {error}") from error
+            raise ValueError(f"workers: not a regular expression ({pattern}); correct it: {error}") from error
     return found
 
 

@@ -48,11 +48,13 @@ def deadline(seconds: float) -> Iterator[None]:
             yield
     except _OverTime as over:
         if _kill_programs(over.__traceback__):
-            raise ProbeError(f"the box began to answer, and did not end within {seconds:g} s") from None
+            raise ProbeError(f"the box began to answer, but did not finish within {seconds:g} s") from None
         raise AnsibleConnectionFailure(f"{SILENT} {seconds:g} s") from None
     except _OverSize as over:
         _kill_programs(over.__traceback__)
-        raise ProbeError(f"the box answered with more than {_MOST_GROWTH >> 20} MB: nothing of it is used") from None
+        raise ProbeError(
+            f"the box answered with more than {_MOST_GROWTH >> 20} MB, so the answer is not used"
+        ) from None
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def reading_limit(seconds: float) -> Iterator[None]:
         with _limits(seconds):
             yield
     except (_OverTime, _OverSize):
-        raise ProbeError(f"the box answered, but making sense of its answer took more than {seconds:g} s") from None
+        raise ProbeError(f"the box answered, but parsing its answer took more than {seconds:g} s") from None
 
 
 @contextmanager

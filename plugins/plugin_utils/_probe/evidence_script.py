@@ -134,6 +134,6 @@ def parts(answer: str, errors: str) -> tuple[dict[str, str], dict[str, str]]:
     sources = health_answer.sources(probed + end, errors)
     found = parts_of(rest)
     if _END not in found:
-        raise ProbeError(f"the box stopped answering while evidence was taken ({len(found)} of its parts came)")
+        raise ProbeError(f"the box stopped answering while its evidence was read ({len(found)} of its parts came)")
     del found[_END]
     return sources, {name: SLOW if part.late else part.text for name, part in found.items()}

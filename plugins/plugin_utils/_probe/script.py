@@ -100,7 +100,7 @@ def text_of(answer: str) -> str:
     Raises ProbeError if it is larger than any host's.
     """
     if len(answer) > MOST_BYTES:
-        raise ProbeError(f"the box answered with {len(answer)} bytes: more than {MOST_BYTES} are not read")
+        raise ProbeError(f"the box answered with {len(answer)} bytes; at most {MOST_BYTES} are read")
     # A terminal in between, as become may want one, ends lines with a carriage return as well.
     try:
         data = answer.encode("utf-8", "surrogateescape")

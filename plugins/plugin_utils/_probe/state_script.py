@@ -195,7 +195,7 @@ def parts(answer: str, errors: str) -> dict[str, Part]:
     if _END not in found:
         if found:
             raise ProbeError(f"the box stopped answering while its state was read ({len(found)} of its parts came)")
-        raise ProbeError(f"the box did not tell its state: it answered {shown(answer + errors)}")
+        raise ProbeError(f"the box did not answer with its state, but with {shown(answer + errors)}")
     del found[_END]
     # Files that aren't there, and settings that only the kernel may read, take nothing from these two.
     read = {name: Part(part.text, part.ended if name in _COMPLAINS else part.whole) for name, part in found.items()}

@@ -163,7 +163,7 @@ class _Options:
         if not isinstance(self.inventories, list) or not all(
             isinstance(path, str) and path for path in self.inventories
         ):
-            raise ValueError(f"inventory: not a path or a list of paths ({inventory!r})")
+            raise ValueError(f"inventory: not a path or a list of paths ({inventory!r}); name the inventory's files")
         command = args.get("ansible_playbook", "ansible-playbook")
         self.command = shlex.split(command) if isinstance(command, str) else command
         if (
@@ -178,7 +178,7 @@ class _Options:
         self._set = {f"lifeline_watch_{name}": args[name] for name in ("hosts", "settle", "remind") if name in args}
         self._extra = args.get("extra_vars", {})
         if not isinstance(self._extra, dict):
-            raise ValueError(f"extra_vars: not a dictionary of variables ({self._extra!r})")
+            raise ValueError(f"extra_vars: not a dictionary of variables ({self._extra!r}); give names with values")
 
     def variables(self, folder: Path) -> dict[str, Any]:
         """Return the variables for the playbook. The rulebook rescues hosts, so the playbook must not."""
@@ -217,7 +217,7 @@ def _number(args: dict[str, Any], name: str, default: float, least: float) -> fl
 def _words(args: dict[str, Any], name: str) -> str | None:
     value = args.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name}: not a string ({value!r})")
+        raise ValueError(f"{name}: not a string ({value!r}); give one text")
     return value
 
 
@@ -269,7 +269,9 @@ async def _start(words: list[str], environment: dict[str, str]) -> asyncio.subpr
             await _end(await starting)
         raise
     except OSError as error:
-        raise _LookError(f"{words[0]}: cannot be run ({error.strerror})") from error
+        raise _LookError(
+            f"{words[0]}: cannot be run ({error.strerror}); install ansible-core, or set ansible_playbook"
+        ) from error
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -30,7 +30,8 @@ def recorded(name):
         (
             "broken.gz",
             gzip.compress(recorded("L01_dmesg_raw.log"))[:-2000],
-            "logs: cannot read the file ({}): compressed file ended before the end-of-stream marker was reached",
+            "logs: cannot read the file ({}: compressed file ended before the end-of-stream marker was reached); "
+            "correct it, or name another one",
         ),
     ],
 )
@@ -49,7 +50,7 @@ def test_a_damaged_log_is_named(tmp_path):
     path.write_bytes(b"\xfd7zXZ\x00no such thing")
     with pytest.raises(reader.LogError) as caught:
         reader.read_named([str(path)])
-    assert str(caught.value).startswith(f"logs: cannot read the file ({path}): ")
+    assert str(caught.value).startswith(f"logs: cannot read the file ({path}: ")
 
 
 def test_a_pattern_skips_directories(tmp_path):

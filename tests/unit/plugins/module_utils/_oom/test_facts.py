@@ -260,7 +260,7 @@ def test_workers_are_found_by_name_or_unit():
     with pytest.raises(ValueError) as caught:
         parse(text, workers=["("])
     assert str(caught.value) == (
-        "workers: not a regular expression ((): missing ), unterminated subpattern at position 0"
+        "workers: not a regular expression ((); correct it: missing ), unterminated subpattern at position 0"
     )
 
 

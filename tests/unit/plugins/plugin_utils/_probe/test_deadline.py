@@ -37,7 +37,7 @@ def test_a_host_that_began_to_answer_is_not_down():
         time.sleep(60)
         return b_stdout
 
-    with pytest.raises(ProbeError, match="began to answer, and did not end within 0.1 s"), deadline(0.1):
+    with pytest.raises(ProbeError, match="began to answer, but did not finish within 0.1 s"), deadline(0.1):
         connect()
 
 

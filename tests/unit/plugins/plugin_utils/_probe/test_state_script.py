@@ -187,7 +187,7 @@ def test_a_path_that_a_shell_would_take_apart_is_refused(path):
 @pytest.mark.parametrize(
     ("answer", "errors", "words"),
     [
-        ("", "", "did not tell its state: it answered nothing"),
+        ("", "", "did not answer with its state, but with nothing"),
         ("This account is not available.\n", "", "not available"),
         ("", "sudo: a password is required\n", "a password is required"),
         (
