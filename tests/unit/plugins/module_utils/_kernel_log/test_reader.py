@@ -30,8 +30,10 @@ def recorded(name):
         (
             "broken.gz",
             gzip.compress(recorded("L01_dmesg_raw.log"))[:-2000],
-            "logs: cannot read the file ({}: compressed file ended before the end-of-stream marker was reached); "
-            "correct it, or name another one",
+            (
+                "logs: cannot read the file ({}: compressed file ended before the end-of-stream marker was reached); "
+                "correct it, or name another one"
+            ),
         ),
     ],
 )
