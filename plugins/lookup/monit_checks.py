@@ -25,9 +25,9 @@ options:
     type: str
     default: alert
   sshd_port:
-    description: The port that sshd listens on.
+    description: The port that sshd listens on. With V(0), M(lifeline.fleet.monit_config) asks the host.
     type: int
-    default: 22
+    default: 0
 """
 
 EXAMPLES = r"""

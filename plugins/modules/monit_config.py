@@ -15,6 +15,7 @@ description:
   - Before anything is replaced, a copy of the whole configuration is put together with the new files and checked with
     C(monit -t). A configuration that monit refuses is never written, nor one with a program that does not exist, of
     which monit only warns. The error names the check and the line.
+  - Files of others are never lost. See O(takeover).
   - The running daemon is left alone. M(lifeline.fleet.monit_daemon) has it read the files.
 attributes:
   check_mode:
@@ -50,9 +51,45 @@ options:
         type: str
         required: true
       text:
-        description: The check in monit's language.
+        description:
+          - The check in monit's language. C(@SSHD_ADDRESS@) stands for an address that sshd listens at on the host. A
+            line with C(@SSHD_PORT@) is repeated for each of its ports.
         type: str
         required: true
+  programs:
+    description: Programs that the checks run. They are installed with the checks.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The program's path.
+        type: path
+        required: true
+      content:
+        description: The program.
+        type: str
+        required: true
+  takeover:
+    description:
+      - What to do with a control file that neither this module nor monit's package has written, and with an included
+        file that has a check of the same name or of the same process as one of O(checks).
+      - V(refuse) is an error that names the file and the line, and nothing is written. V(keep) leaves the statements of
+        the control file and the check of the other file in force, and leaves out the own check. V(take) lets O(control)
+        and O(checks) count.
+      - What is replaced is kept in O(store) with its owner and mode, and comes back with O(state=reverted).
+    type: str
+    choices: [refuse, keep, take]
+    default: refuse
+  store:
+    description: The folder for files of others that are replaced.
+    type: path
+    default: /var/lib/lifeline/monit
+  state:
+    description: V(reverted) removes the checks of all owners and puts back the files of others.
+    type: str
+    choices: [present, reverted]
+    default: present
   secrets:
     description: Words of the configuration that no output may show.
     type: list
@@ -90,6 +127,21 @@ files:
   type: list
   elements: str
   sample: [/etc/monit/lifeline.d/crawler-crawler]
+kept:
+  description: The files of others that are kept aside.
+  returned: success
+  type: list
+  elements: str
+left_out:
+  description: The checks that a file of others has already, with O(takeover=keep).
+  returned: success
+  type: list
+  elements: str
+restored:
+  description: The files that were put back or removed.
+  returned: with O(state=reverted)
+  type: list
+  elements: str
 missing:
   description: Those of O(packages) that are not installed.
   returned: success
@@ -106,61 +158,103 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _packages
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands
+from ansible_collections.lifeline.fleet.plugins.module_utils._files import together
+from ansible_collections.lifeline.fleet.plugins.module_utils._files.aside import AsideError
 from ansible_collections.lifeline.fleet.plugins.module_utils._monit.configuration import (
+    STORE,
     Configuration,
     ConfigurationError,
     Options,
+    revert,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import listening
+
+ARGUMENTS = {
+    "control_file": {"type": "path", "default": "/etc/monit/monitrc"},
+    "control": {"type": "str"},
+    "directory": {"type": "path", "default": "/etc/monit/lifeline.d"},
+    "owner": {"type": "str", "required": True},
+    "checks": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "text": {"type": "str", "required": True},
+        },
+    },
+    "programs": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "path", "required": True},
+            "content": {"type": "str", "required": True},
+        },
+    },
+    "takeover": {"type": "str", "choices": ["refuse", "keep", "take"], "default": "refuse"},
+    "store": {"type": "path", "default": STORE},
+    "state": {"type": "str", "choices": ["present", "reverted"], "default": "present"},
+    "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
+    "packages": {"type": "list", "elements": "str", "default": []},
+}
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={
-            "control_file": {"type": "path", "default": "/etc/monit/monitrc"},
-            "control": {"type": "str"},
-            "directory": {"type": "path", "default": "/etc/monit/lifeline.d"},
-            "owner": {"type": "str", "required": True},
-            "checks": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "text": {"type": "str", "required": True},
-                },
-            },
-            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
-            "packages": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    options = Options(*(module.params[name] for name in Options._fields))
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     commands = Commands.of_module(module)
+    _expand(module.params["checks"], commands)
+    options = Options(*(module.params[name] for name in Options._fields))
     try:
+        if module.params["state"] == "reverted":
+            restored = revert(options, module.check_mode)
+            module.exit_json(changed=bool(restored), restored=restored)
         configuration = Configuration(commands, options)
         missing = _packages.missing(module, module.params["packages"])
         if missing and not module.check_mode:
-            module.exit_json(changed=False, files=configuration.files, missing=missing)
-        warnings = _change(configuration, commands.find("monit"), module.check_mode) if configuration.changed else []
-    except ConfigurationError as error:
+            module.exit_json(
+                changed=False, files=configuration.files, missing=missing, kept=[], left_out=configuration.left_out
+            )
+        programs = [together.File(one["path"], one["content"], 0o755) for one in module.params["programs"]]
+        programs = [program for program in programs if program.changed]
+        warnings = []
+        if configuration.changed or programs:
+            warnings = _change(configuration, programs, commands.find("monit"), module.check_mode)
+    except (ConfigurationError, AsideError, together.FilesError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename} cannot be written: {error.strerror}")
     for warning in warnings:
         module.warn("monit: " + configuration.readable(warning))
     module.exit_json(
-        changed=bool(configuration.changed), files=configuration.files, missing=missing, diff=configuration.diff()
+        changed=bool(configuration.changed or programs),
+        files=configuration.files,
+        missing=missing,
+        kept=configuration.kept,
+        left_out=configuration.left_out,
+        diff=configuration.diff() + [program.diff() for program in programs],
     )
 
 
-def _change(configuration, monit, check_mode):
+def _expand(checks, commands):
+    """Put the place of sshd into the checks that ask for it."""
+    asking = [check for check in checks if listening.PORT in check["text"] or listening.ADDRESS in check["text"]]
+    if asking:
+        address, ports = listening.place(commands)
+        for check in asking:
+            check["text"] = listening.expand(check["text"], address, ports)
+
+
+def _change(configuration, programs, monit, check_mode):
     """Validate the files, and write them unless in check mode; return monit's warnings."""
     if monit is None and not check_mode:
         raise ConfigurationError(
             "monit is not installed on this host, so the new configuration cannot be validated; install it"
         )
-    warnings = configuration.validate(monit) if monit else []
+    contents = {program.path: program.content for program in programs}
+    warnings = configuration.validate(monit, contents) if monit else []
     if not check_mode:
+        together.replace(programs)
         configuration.replace()
     return warnings
 

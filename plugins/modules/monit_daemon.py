@@ -34,6 +34,10 @@ options:
     description: Seconds to wait for the daemon to answer, and to report all O(checks) as monitored.
     type: int
     default: 120
+  poll_seconds:
+    description:
+      - The seconds between two polls that monit must have in force. If a file says otherwise, the error names its line.
+    type: int
 author:
   - The Lifeline authors (@lifeline-fleet)
 """
@@ -99,6 +103,7 @@ def main():
             "control_file": {"type": "path", "default": "/etc/monit/monitrc"},
             "checks": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 120},
+            "poll_seconds": {"type": "int"},
         },
         supports_check_mode=True,
     )

@@ -11,13 +11,12 @@ import os
 import re
 import socket
 import time
-from typing import Any, Callable, Dict, NamedTuple, Sequence
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Commands, words
-from ansible_collections.lifeline.fleet.plugins.module_utils._monit import status as monit_status
+from ansible_collections.lifeline.fleet.plugins.module_utils._monit import others, status as monit_status
 from ansible_collections.lifeline.fleet.plugins.module_utils._monit.status import Status
 
-_INCLUDE = re.compile(r"^\s*include\s+[\"']?([^\s\"']+)", re.IGNORECASE | re.MULTILINE)
 _SOCKET = re.compile(r"^\s*set\s+httpd\s+unixsocket\s+[\"']?([^\s\"']+)", re.IGNORECASE | re.MULTILINE)
 _STATES = {"no": "it is not monitored", "waiting": "it waits for a check that it depends on"}
 
@@ -27,11 +26,15 @@ class DaemonError(Exception):
 
 
 class Options(NamedTuple):
-    """The user's options: the control file, the checks that must be monitored, and seconds to wait for them."""
+    """The user's options: the control file, the checks that must be monitored, and seconds to wait for them.
+
+    `poll_seconds` is the time between two polls that monit must have in force, None for any.
+    """
 
     control_file: str
     checks: Sequence[str]
     timeout: int
+    poll_seconds: Optional[int] = None
 
 
 class _Connection(http.client.HTTPConnection):
@@ -67,7 +70,7 @@ def ask(path: str, timeout: float = 10) -> Status:
 def newest(control_file: str, text: str) -> float:
     """Return when a file that monit reads, or a directory of such files, was last changed, in seconds since 1970."""
     paths = [control_file]
-    for pattern in _INCLUDE.findall(text):
+    for pattern in others.INCLUDE.findall(text):
         paths += [os.path.dirname(pattern), *glob.glob(pattern)]
     return max(os.stat(path).st_mtime for path in paths if os.path.exists(path))
 
@@ -114,7 +117,7 @@ class Daemon:
         names = self._options.checks
         changed = newest(self._options.control_file, self._text)
         answer = self._wait(lambda answer: True, str)
-        stale = answer["incarnation"] <= changed
+        stale = answer["incarnation"] <= changed or bool(self._other_poll(answer))
         if stale and not self._check_mode:
             answer = self._reload(changed)
         forgotten = [name for name in names if name in answer["checks"] and answer["checks"][name]["monitored"] == "no"]
@@ -125,6 +128,9 @@ class Daemon:
                 lambda answer: not complaints(answer, names),
                 lambda answer: "; ".join(f"check {name}: {why}" for name, why in complaints(answer, names).items()),
             )
+            said = self._other_poll(answer)
+            if said:
+                raise DaemonError(said)
         return {
             "changed": bool(stale or forgotten),
             "reloaded": stale,
@@ -132,6 +138,14 @@ class Daemon:
             "version": answer["version"],
             "checks": answer["checks"],
         }
+
+    def _other_poll(self, answer: Status) -> str:
+        """Return which statement makes monit poll at another time than it must."""
+        wanted, got = self._options.poll_seconds, answer["poll_seconds"]
+        if wanted is None or got is None or wanted == got:
+            return ""
+        place = others.poll_place(self._options.control_file, self._text) or self._options.control_file
+        return f"monit polls every {got} s instead of {wanted}: {place} says so; remove the statement"
 
     def _command(self, *arguments: str) -> None:
         answer = self._commands.run(self._monit, "-c", self._options.control_file, *arguments)

@@ -16,6 +16,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Sett
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import Thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import is_percentage, parse_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import listening
 
 Check = dict[str, Any]
 
@@ -101,12 +102,14 @@ def ready_made(
             )
         )
     if "sshd" in names:
+        port = sshd_port or listening.PORT
         checks.append(
             {
                 "name": "lifeline_sshd",
                 "check": "host",
-                "with": "address 127.0.0.1",
-                "rules": [f"if failed port {sshd_port} protocol ssh with timeout 10 seconds for 2 cycles then {alarm}"],
+                # Without a port, the host itself says where sshd listens.
+                "with": f"address {'127.0.0.1' if sshd_port else listening.ADDRESS}",
+                "rules": [f"if failed port {port} protocol ssh with timeout 10 seconds for 2 cycles then {alarm}"],
             }
         )
     if "oom" in names:

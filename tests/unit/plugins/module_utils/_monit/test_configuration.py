@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 
@@ -13,6 +14,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._monit.configuratio
     Configuration,
     ConfigurationError,
     Options,
+    revert,
 )
 
 CONTROL = "set daemon 10\ninclude {0}/lifeline.d/*\n"
@@ -55,7 +57,7 @@ def staged(host):
         stage = pathlib.Path(argv[-1]).parent
         for path in sorted(stage.rglob("*")):
             if path.is_file():
-                assert path.stat().st_mode & 0o777 == 0o600
+                assert path.stat().st_mode & 0o777 == (0o755 if path.parent.name == "bin" else 0o600)
                 seen[path.relative_to(stage).as_posix()] = path.read_text().replace(str(stage), "STAGE")
         return 0, "Control file syntax OK\n", "New Monit id: 0123\n Stored in '/var/lib/monit/id'\n"
 
@@ -187,6 +189,96 @@ def test_a_control_file_that_does_not_include_the_checks_is_refused(configuratio
     assert str(raised.value) == (
         f"{etc}/monitrc does not include {etc}/lifeline.d/*, so monit would not read the checks; add the statement"
     )
+
+
+HAND = "set daemon 120\nset alert ops@example.com\ninclude {0}/conf.d/*\n"
+NEW = "set daemon 15\ninclude {0}/conf.d/*\ninclude {0}/lifeline.d/*\n"
+
+
+@pytest.fixture
+def lived(host, etc):
+    """Return a function that makes a configuration on a host with a control file and a check made by hand."""
+    (etc / "conf.d").mkdir()
+    (etc / "monitrc").write_text(HAND.format(etc))
+    (etc / "conf.d/sidekiq").write_text("check process a with pidfile /run/old.pid\ncheck system b\n")
+
+    def make(takeover, checks=(("a", PROCESS),), control=NEW):
+        listed = [{"name": name, "text": text} for name, text in checks]
+        control = control and control.format(etc)
+        place = (str(etc / "monitrc"), control, str(etc / "lifeline.d"), "crawler", listed)
+        return Configuration(host.commands, Options(*place, takeover, str(etc / "kept")))
+
+    return make
+
+
+def test_a_control_file_made_by_hand_is_refused_and_one_of_the_package_is_not(lived, host, etc):
+    with pytest.raises(ConfigurationError) as raised:
+        lived("refuse", checks=())
+    assert str(raised.value) == (
+        f"{etc}/monitrc was changed by hand or by another tool, and would be replaced; set monit_takeover: keep (its "
+        "statements stay in force) or take (it is kept aside). Nothing was written"
+    )
+    checksum = hashlib.md5(HAND.format(etc).encode()).hexdigest()
+    host.install("dpkg-query")
+    host.answer("/usr/sbin/dpkg-query", out=f" {etc}/monitrc {checksum}\n")
+    assert lived("refuse", checks=()).kept == [str(etc / "monitrc")]
+
+
+def test_a_check_that_others_have_too_is_refused_with_its_line(lived, etc):
+    (etc / "monitrc").write_text(NEW.format(etc))
+    with pytest.raises(ConfigurationError) as raised:
+        lived("refuse")
+    assert str(raised.value) == (
+        f"check a: {etc}/conf.d/sidekiq:1 has the check a, which would be there twice; remove it there, or set "
+        "monit_takeover: keep (that one stays) or take (that one is removed and kept aside). Nothing was written"
+    )
+
+
+def test_what_others_have_is_kept_in_force(lived, staged, etc):
+    made = lived("keep")
+    made.validate("/usr/bin/monit")
+    made.replace()
+    assert made.left_out == ["a"] and made.files == []
+    assert (etc / "lifeline.d/kept-monitrc").read_text() == "set daemon 120\nset alert ops@example.com\n"
+    assert staged["checks/kept-monitrc"] == "set daemon 120\nset alert ops@example.com\n"
+    assert (etc / "conf.d/sidekiq").read_text().startswith("check process a")
+    again = lived("keep")
+    assert again.changed == [] and again.left_out == ["a"]
+    assert lived("refuse", checks=()).changed == []
+
+
+def test_what_others_have_is_taken_over_and_comes_back(lived, staged, etc):
+    made = lived("take")
+    made.validate("/usr/bin/monit")
+    assert staged["sidekiq"] == "check system b\n"
+    assert "include STAGE/sidekiq\n" in staged["monitrc"]
+    made.replace()
+    assert (etc / "monitrc").read_text() == NEW.format(etc)
+    assert (etc / "conf.d/sidekiq").read_text() == "check system b\n"
+    assert (etc / "lifeline.d/crawler-a").exists()
+    assert lived("take").changed == []
+    options = Options(str(etc / "monitrc"), None, str(etc / "lifeline.d"), "crawler", [], "take", str(etc / "kept"))
+    assert str(etc / "monitrc") in revert(options, True) and (etc / "lifeline.d/crawler-a").exists()
+    revert(options, False)
+    assert (etc / "monitrc").read_text() == HAND.format(etc)
+    assert (etc / "conf.d/sidekiq").read_text().startswith("check process a")
+    assert list((etc / "lifeline.d").iterdir()) == [] and not (etc / "kept").exists()
+    assert revert(options, False) == []
+
+
+def test_a_file_with_nothing_but_the_doubled_check_is_removed(lived, staged, etc):
+    (etc / "conf.d/sidekiq").write_text("check process a with pidfile /run/old.pid\n")
+    made = lived("take")
+    made.validate("/usr/bin/monit")
+    assert "sidekiq" not in staged["monitrc"]
+    made.replace()
+    assert not (etc / "conf.d/sidekiq").exists()
+
+
+def test_a_program_that_is_not_installed_yet_is_staged(configuration, staged, host):
+    check = 'check program p with path "/opt/check-it 1 2"\n  if status != 0 then alert\n'
+    configuration({"p": check}).validate("/usr/bin/monit", {"/opt/check-it": b"#!/bin/sh\n"})
+    assert staged["checks/crawler-p"] == check.replace("/opt/check-it", "STAGE/bin/check-it")
 
 
 def test_a_control_file_that_is_missing_is_named(configuration, etc):

@@ -65,6 +65,20 @@ def monit(host, tmp_path):
     return Monit(host, tmp_path)
 
 
+def test_a_monit_that_polls_at_another_time_is_reloaded_and_then_named_with_the_line(monit, tmp_path):
+    (tmp_path / "d" / "crawler").write_text("check system x\nset daemon 120\n")
+    poll = parse(RECORDED)["poll_seconds"]
+    options = Options(str(monit.control), [], 0, poll + 1)
+    with pytest.raises(DaemonError) as raised:
+        Daemon(monit.host.commands, options, False, monit.ask).run()
+    assert str(raised.value) == (
+        f"monit polls every {poll} s instead of {poll + 1}: {tmp_path}/d/crawler:2 says so; remove the statement"
+    )
+    assert monit.commands() == ["reload"]
+    options = Options(str(monit.control), [], 0, poll)
+    assert not Daemon(monit.host.commands, options, False, monit.ask).run()["changed"]
+
+
 def test_a_monit_that_runs_with_the_present_files_is_left_alone(monit):
     result = monit.run("lifeline_sshd")
     assert (result["changed"], result["reloaded"], result["monitored_again"]) == (False, False, [])
