@@ -146,7 +146,7 @@ class Run:
 
     @property
     def lines(self) -> int:
-        """How many lines of the plugins were reached."""
+        """Return the number of lines of the plugins that were reached."""
         return self._lines.seen
 
     def for_samples(self, number: int) -> None:

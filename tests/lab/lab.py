@@ -46,7 +46,7 @@ def check_machine():
 
 
 def raise_inotify():
-    """Each systemd takes a dozen inotify instances, all of them root's: at 128, the sixth host dies."""
+    """Raise the limit of inotify instances. Each systemd takes a dozen, all as root: with 128, the sixth host fails."""
     before = int(INOTIFY.read_text())
     if before < INOTIFY_WANTED:
         say(f"fs.inotify.max_user_instances: {before} -> {INOTIFY_WANTED} (lab down restores it)")

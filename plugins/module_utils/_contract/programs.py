@@ -224,7 +224,7 @@ class Listeners(TypedDict):
 
 
 class SidekiqWorker(TypedDict):
-    """How a worker of Sidekiq is started on the host, and what the watchdog has noted of it since boot."""
+    """The start of a Sidekiq worker on the host, and the watchdog's notes about it since boot."""
 
     app_path_exists: bool
     config_file: Optional[str]

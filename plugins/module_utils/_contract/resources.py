@@ -90,7 +90,7 @@ class Memory(TypedDict):
 
 
 class TableUsage(TypedDict):
-    """How full one of the kernel's tables is."""
+    """The fill level of one of the kernel's tables."""
 
     used: Optional[int]
     maximum: Optional[int]
@@ -162,7 +162,7 @@ class DeletedFile(TypedDict):
 
 
 class DeletedFiles(TypedDict):
-    """All deleted files that are still open, those that hold most first."""
+    """All deleted files that are still open, the largest first."""
 
     files: List[DeletedFile]
     total_bytes: int
@@ -202,7 +202,7 @@ class FdLimit(TypedDict):
 
 
 class FdLimits(TypedDict):
-    """How many processes may open more than the whole system has, and the worst of them."""
+    """The number of processes that may open more descriptors than the whole system, and the worst of them."""
 
     count: int
     processes: List[FdLimit]

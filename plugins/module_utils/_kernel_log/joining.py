@@ -68,7 +68,7 @@ def _rest_of_broken_line(last: Record, line: str) -> str | None:
 
 
 class Layout:
-    """How wide a log is, how its lines were broken, and how its last line was laid out.
+    """The width of a log, the way its lines were broken, and the layout of its last line.
 
     - `width`: the length of the longest line
     - `wrapped`: whether a terminal seems to have broken lines at that width: several have it, and none is longer

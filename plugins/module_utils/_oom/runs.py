@@ -109,12 +109,12 @@ class Run:
 
     @property
     def waits(self) -> bool:
-        """Whether a kill is still to come."""
+        """Return whether a kill is still to come."""
         return not self.victims and not self.skipped
 
     @property
     def reported(self) -> bool:
-        """Whether anything of a report was read."""
+        """Return whether any part of a report was read."""
         return bool(self.header or self.summary or self.selected or self.traced or self.memcg_traced or self.rows)
 
     @property

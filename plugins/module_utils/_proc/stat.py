@@ -36,7 +36,7 @@ class Stat(NamedTuple):
 
     @property
     def is_kernel_thread(self) -> bool:
-        """Whether it is a thread of the kernel, which has no memory or files of its own."""
+        """Return whether it is a thread of the kernel, which has no memory or files of its own."""
         return bool(self.flags & _KERNEL_THREAD)
 
 

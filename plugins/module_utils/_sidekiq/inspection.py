@@ -39,7 +39,7 @@ class Spec(TypedDict):
 
 
 class Host(NamedTuple):
-    """How to find a program (None without it), and how to run one in a folder: exit code, output and errors."""
+    """Functions that find a program (None without it), and that run one in a folder: exit code, output and errors."""
 
     find: Callable[[str], Optional[str]]
     run: Callable[[List[str], str], Tuple[int, str, str]]

@@ -47,7 +47,7 @@ class Options(TypedDict, total=False):
 
 
 class Place(NamedTuple):
-    """Where Redis is, and the login that it gets. `socket` replaces host, port and TLS."""
+    """The address of Redis and the login for it. `socket` replaces host, port and TLS."""
 
     host: str = "127.0.0.1"
     port: int = PORT

@@ -53,7 +53,7 @@ class Kill(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """Everything that one look at a host gave, to be recorded.
+    """The record of one probe of a host.
 
     `state` maps names to values that JSON can hold. A value is stored only if it has changed. `whole` are prefixes of
     names, each with a colon at its end: all names with such a prefix are in `state`, so a known name that is missing

@@ -79,12 +79,12 @@ class Part:
 
     @property
     def whole(self) -> bool:
-        """Whether the command ended well and all of its text came."""
+        """Return whether the command succeeded and all of its text came."""
         return self.code == 0
 
     @property
     def ended(self) -> bool:
-        """Whether the command ended by itself and all of its text came, whatever it complained about."""
+        """Return whether the command ended by itself, with any exit code, and all of its text came."""
         return self.code is not None and self.code not in _CUT_OFF
 
 

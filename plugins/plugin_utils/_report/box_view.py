@@ -30,7 +30,7 @@ class FindingView(TypedDict):
 
 
 class Lasting(TypedDict):
-    """How long the verdict has been what it is, and the verdict before."""
+    """The age of the present verdict, and the previous one."""
 
     text: str
     before: str | None

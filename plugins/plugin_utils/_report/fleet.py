@@ -82,5 +82,5 @@ class Fleet:
 
     @property
     def newest(self) -> float | None:
-        """When the last reading was taken."""
+        """Return the time of the last reading."""
         return max((box.read for box in self.boxes if box.read is not None), default=None)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Remember since when hosts have been down, in a file on the controller that many processes may write at once.
 
-The file has when a host was first and last seen down.
+The file has the times at which each host was first and last seen down.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_GAP = 3600
 
 
 class Entry(TypedDict):
-    """When a host was first and last seen down."""
+    """The times at which a host was first and last seen down."""
 
     first: float
     last: float

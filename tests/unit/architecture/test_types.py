@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every function of the controller's utilities says its types, and every public one of what may run on a host."""
+"""All functions of plugin_utils and all public functions of module_utils have annotations."""
 
 from __future__ import annotations
 

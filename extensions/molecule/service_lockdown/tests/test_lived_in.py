@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+testinfra_hosts = ["ansible://service_lockdown"]
+
 CLIENT = (
     "import os, socket, time; s = socket.create_connection(('127.0.0.1', 6379)); s.sendall(b'PING\\r\\n'); s.recv(9); "
     "os.fork() and os._exit(0); time.sleep(3600)"
@@ -28,7 +30,7 @@ def test_a_queue_with_a_client_is_spared_refused_or_taken(lockdown, unit, client
     assert "redis-server.service" not in answer["units"]
     refused = lockdown(**QUEUE, takeover="refuse")
     assert refused["failed"] and "redis-server.service is used by python3 -c" in refused["msg"]
-    assert "Nothing was touched" in refused["msg"]
+    assert "nothing was changed" in refused["msg"]
     taken = lockdown(check=True, **QUEUE, takeover="take")
     assert "redis-server.service: stopped, disabled" in taken["changes"]
     assert unit("redis-server") == "active"

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When fail2ban is reloaded, which bans are lifted and proved, and what is said when fail2ban does not follow."""
+"""The reload of fail2ban, the bans that are lifted and proved, and the errors when fail2ban does not obey."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All files or none, on the real file system, with renames that fail when a test says so."""
+"""Replace all files or none, on the real file system, with renames that a test lets fail."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_cache_of_400_digits_and_a_pidfile_with_a_separator_are_no_reason_to_r
 
 
 def test_nothing_that_a_host_says_reaches_a_fact_raw(box):
-    """Every text of every fact and finding can be printed, whatever stands in the sources."""
+    """All texts of facts and findings can be printed, for any content of the sources."""
     hostile = "\x1b[2J\x9b2J\x7f\r\u2028\u202e"
     sources = box("listeners-debian-13")
     sources["/proc/self/mountinfo"] = (

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No text that a host can send makes a parser slower than its length."""
+"""The time of each parser grows no faster than the length of the text that a host sends."""
 
 from __future__ import annotations
 

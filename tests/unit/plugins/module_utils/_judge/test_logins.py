@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether new logins still come through."""
+"""The findings about new logins: sshd, the kernel's tables, and nologin."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def judged(*processes, **kernel):
         ("2 of 3-3", None),
     ],
 )
-def test_sshd_says_itself_whether_it_drops_connections(said, severity):
+def test_the_command_line_of_sshd_shows_whether_it_drops_connections(said, severity):
     assert judged(INIT, process(812, command=LISTENER % said)).get("sshd_drops_percent") == severity
 
 
@@ -85,7 +85,7 @@ def test_sshd_is_gone_if_only_its_sessions_are_left():
     ],
     ids=["a socket unit listens", "not all processes are seen", "not over sshd", "another server"],
 )
-def test_sshd_is_not_called_gone_if_nothing_tells_so(kernel, processes):
+def test_sshd_is_not_missing_without_proof(kernel, processes):
     assert judged(*processes, **kernel) == {}
 
 

@@ -284,7 +284,7 @@ def test_a_log_that_has_forgotten_kills_does_not_hide_them(healthy):
 
 
 def test_a_victim_that_the_kernel_counts_twice_is_one_kill(healthy):
-    """As kernel 6.1 logged it of a worker under OOMPolicy=kill."""
+    """The log is from kernel 6.1, about a worker with OOMPolicy=kill."""
     killed = booted_ago(healthy, 5000)
     killed["/proc/vmstat"] = "oom_kill 2\n"
     kill = (

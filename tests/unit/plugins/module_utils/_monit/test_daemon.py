@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When monit is reloaded, what is monitored again, and what is said when monit does not follow."""
+"""The reload of monit, the checks that are monitored again, and the errors when monit does not obey."""
 
 from __future__ import annotations
 

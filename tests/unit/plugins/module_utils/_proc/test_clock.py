@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a host was booted, and when it was read."""
+"""The times at which a host was booted and read."""
 
 from __future__ import annotations
 

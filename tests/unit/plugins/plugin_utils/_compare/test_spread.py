@@ -27,7 +27,7 @@ def named(values):
 
 
 def test_two_that_hide_each_other_from_a_plain_z_score():
-    """By hand: the median is 2.45 and the MAD 0.15, so 8.3 is 5.85 away and scores 0.6745 * 5.85 / 0.15."""
+    """The median is 2.45 and the MAD 0.15, so 8.3 is 5.85 away and scores 0.6745 * 5.85 / 0.15."""
     values = named([2.1, 2.6, 2.4, 2.5, 2.3, 2.1, 2.3, 2.6, 8.2, 8.3])
     found, median = spread.outliers(values)
     assert median == 2.45

@@ -25,7 +25,7 @@ SHELLS = [shell for shell in (["dash"], ["bash"], ["busybox", "ash"]) if shutil.
 
 
 def take(shell, *arguments, **options):
-    """As Ansible with pipelining does it: the shell reads the script from its standard input."""
+    """Send the script to the shell's standard input, as with Ansible's pipelining."""
     script = evidence_script.script(2, 60, *arguments, **options)
     done = subprocess.run(
         shell,

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All hosts together as the page shows them."""
+"""The page's part about the whole fleet."""
 
 from __future__ import annotations
 

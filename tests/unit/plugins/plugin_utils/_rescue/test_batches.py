@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many boxes may be away at once."""
+"""The number of hosts that may be away at the same time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Since when a box is down, as far as anybody has looked."""
+"""The time since which a host is known to be down."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Only one run of a playbook is active at a time, and a run that has ended holds nothing."""
+"""One run of a playbook at a time; a run that has ended does not block the next."""
 
 from __future__ import annotations
 
