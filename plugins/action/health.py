@@ -118,9 +118,11 @@ class ActionModule(FleetAction):
         expected = box_settings.listeners(self._templar, task_vars) if wanted else None
         window, timeout = self._times(options)
         pidfiles = [worker.pidfile for worker in workers if worker.pidfile]
+        asked = time.time()
         with self._noting_silence(task_vars):
             with deadline(options["deadline"]):
                 said = shell.run(self, health_probe.script(timeout, expected is not None, pidfiles))
+            answered = time.time()
             with reading_limit(options["deadline"]):
                 sources, unread = health_answer.read(said["stdout"], said["stderr"])
                 facts = probe_facts.parse(sources, window, expected)
@@ -129,7 +131,14 @@ class ActionModule(FleetAction):
         with Recorder(self._task, self._templar, task_vars) as recorder:
             past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
             judged = verdict.judge(
-                facts, table, probe_facts.watchdog(sources), thresholds, workers, window, past.foresee
+                facts,
+                table,
+                probe_facts.watchdog(sources),
+                thresholds,
+                workers,
+                window,
+                past.foresee,
+                probe_facts.clock_skew(sources, asked, answered),
             )
             judged["unread"] = [*unread, *judged["unread"]]
             if recorder:

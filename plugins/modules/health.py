@@ -37,13 +37,14 @@ options:
         98; C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95;
         C(disk_available_mib) 102400, 10240; C(inodes_used_percent) 90, 95; C(inodes_available) 1000000,
         100000; C(disks_hung) 1, null; C(login_disks_hung) null, 1; C(disks_failed) 1, null;
-        C(disks_read_only) null, 1; C(root_read_only) null, 1; C(fds_used_percent) 70, 90;
+        C(disk_errors) 1, null; C(disks_read_only) null, 1; C(root_read_only) null, 1; C(fds_used_percent) 70, 90;
         C(process_fds_used_percent) 80, 95; C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5;
         C(workers_missing) null, 1; C(workers_given_up) null, 1; C(worker_memory_percent) 80, 100;
         C(worker_allowance_percent) 100, null; C(sshd_missing) null, 1; C(sshd_killed) null, 1;
         C(sshd_drops_percent) 1, 50; C(logins_refused) null, 1; C(pids_used_percent) 80, 95;
-        C(conntrack_used_percent) 80, 95; C(ptys_used_percent) 80, 95; C(sshd_killable) 1, null;
-        C(services_unexpected) 1, null; C(io_pressure_percent) 40, null; C(load_per_cpu) 2, 8;
+        C(conntrack_used_percent) 80, 95; C(ptys_used_percent) 80, 95; C(ports_used_percent) 80, null;
+        C(login_services_missing) 1, null; C(zombies) 1000, null; C(clock_skew_seconds) 60, null;
+        C(sshd_killable) 1, null; C(services_unexpected) 1, null; C(io_pressure_percent) 40, null; C(load_per_cpu) 2, 8;
         C(steal_percent) 10, 30; C(forecast_minutes) 120, 30; C(disk_forecast_minutes) 1440, 120."
       - C(forecast_minutes) is the time until memory, descriptors or the allowance of a worker are used up,
         C(disk_forecast_minutes) the time until the space or the inodes of a file system are used up. They are judged
@@ -370,6 +371,17 @@ ansible_facts:
           description: Terminals.
           type: dict
           sample: {"used": 2, "maximum": 4096, "used_percent": 0.05}
+        ports:
+          description: TCP connections, also those that wait for their end, against the local ports of outgoing ones.
+          type: dict
+          sample: {"used": 310, "maximum": 28232, "used_percent": 1.1}
+        disk_errors:
+          description: Errors that ext4 has met since the last check of each file system, by device.
+          type: dict
+          sample: {"vda1": 3}
+        login_session:
+          description: Whether systemd-logind has made a session of the login that was used.
+          type: bool
         container:
           description: Whether the host is a container.
           type: bool

@@ -186,6 +186,10 @@ ansible_facts:
               description: Memory that is in RAM and in swap as well (C(SwapCached)).
               type: int
               sample: 0
+            compressed:
+              description: Whether all swap is compressed memory (zram) instead of a disk's; V(null) without swap.
+              type: bool
+              sample: null
         huge_pages:
           description: Reserved huge pages. They count in the total but never as available.
           type: dict

@@ -21,6 +21,7 @@ class Swap(TypedDict):
     used_bytes: Optional[int]
     used_percent: Optional[float]
     cached_bytes: Optional[int]
+    compressed: Optional[bool]
 
 
 class HugePages(TypedDict):
@@ -103,6 +104,9 @@ class Kernel(TypedDict):
     pids: TableUsage
     conntrack: TableUsage
     ptys: TableUsage
+    ports: TableUsage
+    disk_errors: Dict[str, int]
+    login_session: bool
     container: bool
     lxcfs: bool
     ssh_socket: bool

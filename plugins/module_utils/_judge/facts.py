@@ -13,6 +13,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     clock,
+    container,
     fds,
     kernel_tables,
     memory,
@@ -68,6 +69,19 @@ def watchdog(sources: Sources) -> Watchdog:
 def boot_time(sources: Sources) -> Optional[int]:
     """Return when the host was booted, in seconds since 1970 by its own clock, or None."""
     return clock.boot_time(sources)
+
+
+def clock_skew(sources: Sources, asked: float, answered: float) -> Optional[float]:
+    """Return by how many seconds the host's clock is ahead, 0 as long as it may be right; None if it is unknown.
+
+    `asked` and `answered` are when the caller asked and when it had the answer, by its own clock.
+    """
+    # Under lxcfs the time of the boot is the machine's, and the uptime the container's.
+    read_at = None if container.is_lxcfs(sources) else clock.read_at(sources)
+    if read_at is None:
+        return None
+    # The time of the boot is in whole seconds.
+    return round(max(0.0, read_at - answered - 1) - max(0.0, asked - read_at - 1), 1)
 
 
 def process_table(sources: Sources) -> Table:

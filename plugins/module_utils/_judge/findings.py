@@ -62,16 +62,23 @@ class Findings:
         `left` is held against the check's companion: a level strikes only if both strike. It doesn't matter if it is
         None. `at_most` caps the severity where the facts tell that the danger is a lesser one.
         """
-        if value is None:
+        severity = self.level(name, value, left)
+        threshold = None if severity is None else self._thresholds[name][severity]
+        if value is None or severity is None or threshold is None:
             return
-        check = CHECKS[name]
+        capped = at_most if severity == "critical" else severity
+        self.found.append(Finding(name, capped, subject, value, threshold, CHECKS[name].unit, message))
+
+    def level(self, name: str, value: Optional[Number], left: Optional[Number] = None) -> Optional[str]:
+        """Return the severity that a value reaches, None if it reaches none. `left` is as in `hold`."""
+        if value is None:
+            return None
         for severity in ("critical", "warning"):
             threshold = self._thresholds[name][severity]
-            if threshold is None or not check.reached(value, threshold) or self._spared(name, severity, left):
-                continue
-            capped = at_most if severity == "critical" else severity
-            self.found.append(Finding(name, capped, subject, value, threshold, check.unit, message))
-            return
+            reached = threshold is not None and CHECKS[name].reached(value, threshold)
+            if reached and not self._spared(name, severity, left):
+                return severity
+        return None
 
     def _spared(self, name: str, severity: str, left: Optional[Number]) -> bool:
         companion = COMPANIONS.get(name)

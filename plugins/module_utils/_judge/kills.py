@@ -7,10 +7,13 @@ from __future__ import annotations
 from typing import Optional, Sequence, Set
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, WorkerReading
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomEvent, Table
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Oom, OomEvent, Process, Table
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import logins
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
+
+# A host that has killed no process for so long has enough memory again.
+_OVER_SECONDS = 6 * 3600
 
 
 def in_window(facts: Facts, table: Table, window: float) -> Optional[int]:
@@ -23,6 +26,9 @@ def in_window(facts: Facts, table: Table, window: float) -> Optional[int]:
     uptime = None if first is None else first["age_seconds"]
     logged = oom["kills_in_log"] if any(log["readable"] for log in oom["sources"]) else None
     counted = oom["kills_since_boot"]
+    if counted is None and logged and facts["lifeline_kernel"]["container"]:
+        # These may be kills of the machine or of its other containers.
+        return None
     if counted is not None and logged is not None and counted < logged:
         # The log of a container is the whole host's, and so is what was logged before it was started.
         return counted
@@ -39,7 +45,7 @@ def judge(
     table: Table,
     workers: Sequence[WorkerReading],
 ) -> None:
-    """Judge `kills`: within limits of their own, and of neither sshd nor a worker, they are a warning at most."""
+    """Judge `kills`: a warning at most if long ago, or within limits of their own and of neither sshd nor a worker."""
     if not kills:
         return
     events = oom["events"] if oom["kills_in_log"] <= kills else []
@@ -52,7 +58,7 @@ def judge(
         "oom_kills",
         kills,
         f"{kills} OOM kill{'' if kills == 1 else 's'} in {format_duration(window)}{last}",
-        at_most="warning" if events and own == len(events) else "critical",
+        at_most="warning" if events and (own == len(events) or _are_over(events, table)) else "critical",
     )
     logins_killed = [event for event in events if (event["name"] or "").startswith("sshd")]
     if logins_killed:
@@ -63,6 +69,17 @@ def judge(
             subject="sshd",
             at_most="warning" if logins.listeners(table) else "critical",
         )
+
+
+def _are_over(events: Sequence[OomEvent], table: Table) -> bool:
+    """Tell whether the last kill was long ago, as far as the log has the times."""
+    uptime = max((_uptime(process) for process in table.values()), default=0.0)
+    times = [event["uptime_seconds"] for event in events]
+    return bool(uptime) and all(time is not None and uptime - time > _OVER_SECONDS for time in times)
+
+
+def _uptime(process: Process) -> float:
+    return (process["age_seconds"] or 0.0) + process["started_seconds"]
 
 
 def _is_of(event: OomEvent, names: Set[str]) -> bool:

@@ -5,18 +5,28 @@
 from __future__ import annotations
 
 import re
-from typing import List, NamedTuple, Optional
+from collections import Counter
+from typing import List, NamedTuple, Optional, Set
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process, Table
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Kernel
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text
 
 _SSHD = "sshd"
-_SESSIONS = (_SSHD, "sshd-session")
+_LOGIND = "systemd-logind"
+# The name of dbus-broker-launch is cut off by the kernel.
+_BUSES = ("dbus-daemon", "dbus-broker", "dbus-broker-lau")
+_SESSIONS = (_SSHD, "sshd-session", "sshd-auth")
 # From here on the OOM killer takes nearly everything else first.
 _PROTECTED = -200
 # The share of new connections that sshd drops as soon as there are as many as MaxStartups' first number (its default).
 _FIRST_DROPS = 30
+# OpenSSH's default of MaxStartups, for versions whose listener does not say it (before 8.2).
+_DEFAULT_STARTUPS = (10, 100)
+# Titles of what serves a connection that has not logged in yet.
+_WAITS = re.compile(r"sshd(-session|-auth)?: (unknown \[priv\]|.{0,64}\[(accepted|preauth|net)\])")
+# A program that starts services, in the place of the first process.
+_SUPERVISORS = ("runsv", "s6-supervise", "supervise", "supervisord", "perpd", "tini", "dumb-init", "docker-init")
 _STARTUPS = re.compile(r"\[listener\] (\d{1,9}) of (\d{1,9})-(\d{1,9}) startups")
 
 
@@ -46,8 +56,39 @@ def judge(found: Findings, kernel: Kernel, table: Table) -> None:
         ("pids_used_percent", kernel["pids"], "processes and threads"),
         ("conntrack_used_percent", kernel["conntrack"], "connections that the firewall tracks"),
         ("ptys_used_percent", kernel["ptys"], "terminals"),
+        ("ports_used_percent", kernel["ports"], "local ports for outgoing connections"),
     ):
         found.hold(check, usage["used_percent"], f"{usage['used']} of {usage['maximum']} {what} are in use")
+    _zombies(found, table)
+    _broken_services(found, table, kernel["login_session"])
+
+
+def _broken_services(found: Findings, table: Table, session: bool) -> None:
+    """Judge the two services that pam_systemd asks at each login: if only one runs, the other one is gone."""
+    init = table.get(1)
+    if init is None or init["name"] != "systemd" or not session:
+        return
+    names = {process["name"] for process in table.values() if process["ppid"] == 1 and process["state"] != "Z"}
+    bus, logind = bool(names & set(_BUSES)), _LOGIND in names
+    if bus != logind:
+        gone = "D-Bus" if logind else "systemd-logind"
+        found.hold(
+            "login_services_missing", 1, f"{gone} is not running: each login waits for it, about 25 s", subject=gone
+        )
+
+
+def _zombies(found: Findings, table: Table) -> None:
+    parents = Counter(process["ppid"] for process in table.values() if process["state"] == "Z")
+    if not parents:
+        return
+    pid, most = parents.most_common(1)[0]
+    parent = f" of {table[pid]['name']} (pid {pid})" if pid in table else f" of process {pid}"
+    found.hold(
+        "zombies",
+        sum(parents.values()),
+        f"{sum(parents.values())} dead processes keep their numbers, {most}{parent}, which does not wait for them",
+        subject=table[pid]["name"] if pid in table else None,
+    )
 
 
 def listeners(table: Table) -> List[Process]:
@@ -55,8 +96,16 @@ def listeners(table: Table) -> List[Process]:
     return [
         process
         for process in table.values()
-        if process["name"] == _SSHD and process["ppid"] == 1 and not _is_session(process)
+        if process["name"] == _SSHD and _is_started_as_service(process, table) and not _is_session(process)
     ]
+
+
+def _is_started_as_service(process: Process, table: Table) -> bool:
+    """Tell whether a process is the first one of a container, or was started by it or by a supervisor below it."""
+    if process["pid"] == 1 or process["ppid"] == 1:
+        return True
+    parent = table.get(process["ppid"])
+    return parent is not None and parent["ppid"] == 1 and parent["name"] in _SUPERVISORS
 
 
 def killable(table: Table) -> List[Process]:
@@ -69,15 +118,30 @@ def killable(table: Table) -> List[Process]:
 
 
 def startups(table: Table) -> Optional[Startups]:
-    """Return what the busiest listener says in its command line, None if none says it (OpenSSH before 8.2)."""
-    said = [_STARTUPS.search(process["command_line"] or "") for process in listeners(table)]
+    """Return what the busiest listener says in its command line, or how many connections wait, before OpenSSH 8.2."""
+    waiting = listeners(table)
+    said = [_STARTUPS.search(process["command_line"] or "") for process in waiting]
     found = [Startups(*map(int, match.groups())) for match in said if match]
+    if waiting and not found:
+        found = [Startups(_connections(table, {process["pid"] for process in waiting}), *_DEFAULT_STARTUPS)]
     return max(found, key=lambda one: one.dropped_percent, default=None)
+
+
+def _connections(table: Table, listening: Set[int]) -> int:
+    """Return how many children of the listeners serve a connection that has not logged in yet."""
+    serving = {
+        process["pid"] if process["ppid"] in listening else process["ppid"]
+        for process in table.values()
+        if process["name"] in _SESSIONS and _WAITS.match(process["command_line"] or "")
+    }
+    return sum(1 for pid in serving if pid in table and table[pid]["ppid"] in listening)
 
 
 def _is_session(process: Process) -> bool:
     command = process["command_line"] or ""
-    return command.startswith("sshd: ") and "[listener]" not in command
+    # systemd starts an `sshd -i` for each connection if its socket has Accept=yes.
+    inetd = "-i" in command.split()[1:]
+    return inetd or (command.startswith(("sshd: ", "sshd-session: ")) and "[listener]" not in command)
 
 
 def _sshd(found: Findings, table: Table, accepting: bool) -> None:

@@ -4,17 +4,31 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Tuple
+from typing import Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Memory, Pressure
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text, size_text
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, Thresholds
-from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import (
+    SEVERITIES,
+    Findings,
+    number_text,
+    size_text,
+)
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, percent
 
 _MIB = 1 << 20
 # Swap is in active use if more than this is read back from it. Otherwise it only holds unused pages.
 _SWAP_IN = _MIB
+# A process with less of the memory than this is not the reason for a shortage.
+_CULPRITS_SHARE = 0.1
+
+
+class _Left(NamedTuple):
+    """What is left of how much, in bytes, and as a share in percent."""
+
+    left: Optional[int]
+    limit: Optional[int]
+    share: Optional[float]
 
 
 def judge(
@@ -22,37 +36,53 @@ def judge(
     memory: Memory,
     pressure: Pressure,
     table: Mapping[int, Process],
-    thresholds: Thresholds,
     lxcfs: bool,
 ) -> None:
-    left, limit, share = _scarcest(memory)
+    left, limit, share = _scarcest(found, memory)
     found.hold(
         "memory_available_percent",
         share,
         f"only {size_text(left)} of {size_text(limit)} memory available"
         f"{'' if limit == memory['total_bytes'] or memory['cgroup'] is None else ' (control group limit)'}"
-        f"{_largest(table)}",
-        left=None if left is None else left / _MIB,
+        f"{_culprit(table, limit)}",
+        left=_mib(left),
     )
     _stalls(found, pressure)
-    _swap(found, memory, pressure, thresholds)
+    _swap(found, memory, pressure)
     _commit(found, memory)
     # lxcfs shows the slab of the whole host beside the memory of the container.
     if not lxcfs:
-        found.hold(
-            "slab_unreclaimable_percent",
-            memory["slab_unreclaimable_percent"],
-            f"the kernel itself holds {size_text(memory['slab_unreclaimable_bytes'])} that it can't give back "
-            "(unreclaimable slab)",
-        )
+        _slab(found, memory, pressure)
 
 
-def _scarcest(memory: Memory) -> Tuple[Optional[int], Optional[int], Optional[float]]:
-    """Return the bytes left, the limit and the share: of the control group, or of the RAM if less is left there."""
-    share, ram_share = memory["limit_available_percent"], memory["ram_available_percent"]
-    if share is not None and ram_share is not None and ram_share < share:
-        return memory["available_bytes"], memory["total_bytes"], ram_share
-    return memory["limit_available_bytes"], memory["limit_bytes"], share
+def _slab(found: Findings, memory: Memory, pressure: Pressure) -> None:
+    """Judge what the kernel can't give back, without the cache of ZFS: critical only if memory is short."""
+    size, total = memory["slab_unreclaimable_bytes"], memory["total_bytes"]
+    held = None if size is None else max(0, size - (memory["arc_reclaimable_bytes"] or 0))
+    found.hold(
+        "slab_unreclaimable_percent",
+        percent(held, total),
+        f"the kernel itself holds {size_text(held)} that it can't give back (unreclaimable slab)",
+        at_most="critical" if _is_short(found, memory, pressure) else "warning",
+    )
+
+
+def _scarcest(found: Findings, memory: Memory) -> _Left:
+    """Return what is left of the control group's limit, or of the RAM if that is worse."""
+    limited = _Left(memory["limit_available_bytes"], memory["limit_bytes"], memory["limit_available_percent"])
+    ram = _Left(memory["available_bytes"], memory["total_bytes"], memory["ram_available_percent"])
+    if limited.share is None or ram.share is None:
+        return limited
+
+    def badness(one: _Left) -> Tuple[int, float]:
+        level = found.level("memory_available_percent", one.share, _mib(one.left))
+        return SEVERITIES.index(level or "ok"), -(one.share or 0)
+
+    return max(limited, ram, key=badness)
+
+
+def _mib(size: Optional[int]) -> Optional[float]:
+    return None if size is None else size / _MIB
 
 
 def _stalls(found: Findings, pressure: Pressure) -> None:
@@ -66,31 +96,30 @@ def _stalls(found: Findings, pressure: Pressure) -> None:
         )
 
 
-def _swap(found: Findings, memory: Memory, pressure: Pressure, thresholds: Thresholds) -> None:
-    """Judge a full swap: it is critical only if memory is short as well, or pages are read back from it."""
-    swap = memory["swap"]
+def _swap(found: Findings, memory: Memory, pressure: Pressure) -> None:
+    """Judge a full swap: it is critical only if memory is short as well, or pages are read back from it.
+
+    zram is compressed memory that is meant to be used, so it is judged only if memory is short.
+    """
+    swap, short = memory["swap"], _is_short(found, memory, pressure)
+    if swap["compressed"] and not short:
+        return
     found.hold(
         "swap_used_percent",
         swap["used_percent"],
         f"{size_text(swap['used_bytes'])} of {size_text(swap['total_bytes'])} swap in use",
-        at_most="critical" if _is_short(memory, pressure, thresholds) else "warning",
+        at_most="critical" if short else "warning",
     )
 
 
-def _is_short(memory: Memory, pressure: Pressure, thresholds: Thresholds) -> bool:
+def _is_short(found: Findings, memory: Memory, pressure: Pressure) -> bool:
     stall = pressure["pressure"]["memory"]
-    warning = _first(thresholds["memory_pressure_percent"])
-    if stall is not None and warning is not None and (stall["some_avg60_percent"] or 0) >= warning:
+    if stall is not None and found.level("memory_pressure_percent", stall["some_avg60_percent"]) is not None:
         return True
     if not pressure["since_boot"] and (pressure["swap_in_bytes_per_second"] or 0) >= _SWAP_IN:
         return True
-    available, low = _scarcest(memory)[2], _first(thresholds["memory_available_percent"])
-    return available is not None and low is not None and CHECKS["memory_available_percent"].reached(available, low)
-
-
-def _first(levels: Mapping[str, Optional[float]]) -> Optional[float]:
-    """Return the threshold that strikes first."""
-    return levels["critical"] if levels["warning"] is None else levels["warning"]
+    scarcest = _scarcest(found, memory)
+    return found.level("memory_available_percent", scarcest.share, _mib(scarcest.left)) is not None
 
 
 def _commit(found: Findings, memory: Memory) -> None:
@@ -104,9 +133,9 @@ def _commit(found: Findings, memory: Memory) -> None:
         )
 
 
-def _largest(table: Mapping[int, Process]) -> str:
-    """Name the process that holds the most memory, for a sentence about too little of it."""
+def _culprit(table: Mapping[int, Process], limit: Optional[int]) -> str:
+    """Name the process that holds the most memory, for a sentence about too little of it, unless it holds little."""
     largest: Optional[Process] = max(table.values(), key=lambda process: process["rss_bytes"] or 0, default=None)
-    if largest is None or not largest["rss_bytes"]:
+    if largest is None or (largest["rss_bytes"] or 0) <= (limit or 0) * _CULPRITS_SHARE:
         return ""
     return f", {largest['name']} (pid {largest['pid']}) holds {format_size(largest['rss_bytes'])}"

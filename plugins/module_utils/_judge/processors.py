@@ -38,12 +38,17 @@ def _load(found: Findings, pressure: Pressure, table: Mapping[int, Process]) -> 
     load, per_cpu = pressure["load"], pressure["load_per_cpu"]
     if per_cpu["one"] is None or per_cpu["five"] is None or not _is_felt(pressure, table):
         return
+    cpus = f"on {pressure['cpus']} CPU{'' if pressure['cpus'] == 1 else 's'}"
     # Judge the lower of both: the five-minute load keeps old peaks, and the one-minute load has peaks that will pass.
-    found.hold(
-        "load_per_cpu",
-        _least(per_cpu),
-        f"load {number_text(_least(load))} on {pressure['cpus']} CPU{'' if pressure['cpus'] == 1 else 's'}",
-    )
+    if found.level("load_per_cpu", _least(per_cpu)) is not None:
+        found.hold("load_per_cpu", _least(per_cpu), f"load {number_text(_least(load))} {cpus}")
+    elif _waiting_now(pressure) >= per_cpu["one"] * (pressure["cpus"] or 1) / 2:
+        found.hold("load_per_cpu", per_cpu["one"], f"load {number_text(load['one'])} {cpus}, rising", at_most="warning")
+
+
+def _waiting_now(pressure: Pressure) -> int:
+    """Return how many tasks run, want to run, or wait for I/O at the moment."""
+    return (pressure["running"] or 0) + (pressure["blocked"] or 0)
 
 
 def _least(load: Load) -> Optional[float]:
@@ -55,11 +60,14 @@ def _is_felt(pressure: Pressure, table: Mapping[int, Process]) -> bool:
     running = [process for process in table.values() if process["state"] == "R"]
     if running and sum(process["nice"] >= _GIVES_WAY for process in running) * 2 > len(running):
         return False
-    stalls = pressure["pressure"]
+    stalls, cpus = pressure["pressure"], pressure["cpus"] or 1
+    # A few threads of the kernel sleep in the same state as tasks that wait for I/O, and count in the load.
+    stuck = sum(process["state"] == "D" and not process["kernel_thread"] for process in table.values())
+    if max(pressure["blocked"] or 0, stuck) >= cpus:
+        return True
     if stalls["cpu"] is None and stalls["io"] is None:
-        return True
-    if (pressure["blocked"] or 0) >= (pressure["cpus"] or 1):
-        return True
+        asleep = sum(process["state"] == "D" and process["kernel_thread"] for process in table.values())
+        return asleep < cpus
     return any((_some(stalls[resource]) or 0) >= _WAITING_PERCENT for resource in ("cpu", "io"))
 
 

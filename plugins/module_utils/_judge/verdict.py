@@ -26,6 +26,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings imp
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import Thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.unread import unread
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
+from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
 
 # A user can start any number of them.
 _MOST_SERVICES = 20
@@ -41,24 +42,29 @@ def judge(
     workers: Sequence[Worker],
     oom_window: float,
     foresee: Optional[Callable[[List[WorkerReading]], Sequence[Mapping[str, Any]]]] = None,
+    skew: Optional[float] = None,
 ) -> Judged:
     """Return the verdict, the findings (worst first), the workers' readings and the OOM kills of a host.
 
     `facts` are the fact modules' dictionaries by name, `table` is the process table, `watchdog` what the watchdog on
     the host has noted, `thresholds` a merged dictionary, and `oom_window` is in seconds. `foresee` is a function of
-    the workers' readings that returns forecasts.
+    the workers' readings that returns forecasts. `skew` is by how many seconds the host's clock is wrong, below 0 if it
+    is behind.
     """
     pressure, lxcfs = facts["lifeline_pressure"], facts["lifeline_kernel"]["lxcfs"]
     workers_read = [readings.read(worker, facts["lifeline_memory"], pressure, table, watchdog) for worker in workers]
     killed = kills.in_window(facts, table, oom_window)
     found = Findings(thresholds)
     logins.judge(found, facts["lifeline_kernel"], table)
-    memory.judge(found, facts["lifeline_memory"], pressure, table, thresholds, lxcfs)
+    memory.judge(found, facts["lifeline_memory"], pressure, table, lxcfs)
     processors.judge(found, pressure, table, lxcfs)
-    disks.judge(found, facts["lifeline_disks"])
+    kernel = facts["lifeline_kernel"]
+    # A container sees the devices of its host.
+    disks.judge(found, facts["lifeline_disks"], {} if kernel["container"] else kernel["disk_errors"])
     descriptors.judge(found, facts["lifeline_fds"])
     kills.judge(found, facts["lifeline_oom"], killed, oom_window, table, workers_read)
     readings.judge(found, workers_read, facts["lifeline_memory"], watchdog["noted"])
+    _clock(found, skew)
     _listeners(found, facts.get("lifeline_listeners"))
     _forecasts(found, foresee(workers_read) if foresee else ())
     findings = found.sorted()
@@ -97,6 +103,14 @@ def _listeners(found: Findings, listeners: Optional[Listeners]) -> None:
     more = len(running) - _MOST_SERVICES
     if more > 0:
         found.hold("services_unexpected", more, f"{more} more services listen and are not expected here")
+
+
+def _clock(found: Findings, skew: Optional[float]) -> None:
+    if skew is not None:
+        side = "ahead of" if skew > 0 else "behind"
+        found.hold(
+            "clock_skew_seconds", abs(skew), f"its clock is {format_duration(abs(skew))} {side} the controller's"
+        )
 
 
 def _forecasts(found: Findings, forecasts: Sequence[Mapping[str, Any]]) -> None:

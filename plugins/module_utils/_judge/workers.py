@@ -13,7 +13,12 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import 
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq.watchdog import PIDFILE
 
 # Once it is up, Sidekiq names itself "sidekiq 7.3.2 app [1 of 5 busy]"; before, it is ruby with a file of that name.
-_SIDEKIQ = re.compile(r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$))")
+_SIDEKIQ = re.compile(
+    r"^(sidekiq \d|(\S*/)?(ruby|bundle|jruby)\S* (.* )?(\S*/)?sidekiq( |$)"
+    r"|(\S*/)?((ba|da|z|a)?sh -l?c|env|rbenv|asdf|rvm|chruby-exec) (.* )?bundle exec (.* )?(\S*/)?sidekiq( |$))"
+)
+# A process of Puma may run Sidekiq as well, and then none is named after it.
+EMBEDDING = re.compile(r"^puma(:| \d)")
 
 # Less is a number without its unit; a worker would be above such a limit from the start.
 LEAST_MEMORY = 1 << 20

@@ -80,6 +80,7 @@ def read(timeout: float) -> Dict[str, str]:
         mountinfo.parse(sources.get(mountinfo.SOURCES[0])), timeout, waiting=_waited_for(sources, pids)
     )
     sources["fds"] = descriptor_reader.count_all(pids)
+    _reader.read_files((path for pattern in kernel_tables.PATTERNS for path in sorted(glob.glob(pattern))), sources)
     log = "" if oom_facts.kernel_count(sources) == 0 else read_kmsg()[0]
     if log is not None:
         sources["kmsg"] = log

@@ -19,6 +19,8 @@ _V1_UNLIMITED = 1 << 60
 # From this limit on, the kernel slows down what allocates.
 _HIGH = "memory.high"
 _PIDS_MAX, _PIDS_USED = "pids.max", "pids.current"
+# In version 1 the pids controller has a hierarchy of its own.
+V1_PIDS = (_PIDS_MAX, _PIDS_USED)
 # The kernel takes no path that is longer than 4096 bytes.
 _LONGEST_PATH = 4096
 
@@ -66,17 +68,24 @@ FILES = {1: _V1.files, 2: _V2.files}
 
 def paths(sources: Sources) -> List[str]:
     """Return the files that tell this process's limits: its own group first, then each ancestor that it can see."""
-    return [f"{folder}/{name}" for hierarchy, folder in _folders(sources) for name in hierarchy.files]
+    found = [f"{folder}/{name}" for hierarchy, folder in _folders(sources) for name in hierarchy.files]
+    return found + [f"{folder}/{name}" for folder in _v1_pids_folders(sources) for name in V1_PIDS]
 
 
 def memory_ceiling(sources: Sources) -> Optional[MemoryCeiling]:
     """Return the smallest memory limit that holds for the reading process; None if no group limits it.
 
     `used_bytes` is the working set, without what the kernel takes back before it kills; `usage_bytes` is all that is
-    charged. The numbers of swap are None if swap is not limited or not accounted.
+    charged. `available_bytes` is what all limits together leave. The numbers of swap are None if swap is not limited or
+    not accounted.
     """
-    ceilings = [_ceiling(hierarchy, folder, sources) for hierarchy, folder in _folders(sources)]
-    return min((found for found in ceilings if found), key=lambda found: found["limit_bytes"], default=None)
+    limits = [_ceiling(hierarchy, folder, sources) for hierarchy, folder in _folders(sources)]
+    ceilings = [found for found in limits if found]
+    smallest = min(ceilings, key=lambda found: found["limit_bytes"], default=None)
+    if smallest is not None:
+        # A larger limit above it may have less left, as it holds for others too.
+        smallest["available_bytes"] = min(found["available_bytes"] for found in ceilings)
+    return smallest
 
 
 def oom_kills(sources: Sources) -> Optional[int]:
@@ -96,8 +105,8 @@ def pids(sources: Sources) -> List[Tuple[int, int]]:
     """Return the tasks and the most that there may be, for each control group of this process that limits them."""
     counts = [
         (_number(sources.get(f"{folder}/{_PIDS_USED}")), _number(sources.get(f"{folder}/{_PIDS_MAX}")))
-        for hierarchy, folder in _folders(sources)
-        if hierarchy is _V2
+        for folder in [folder for hierarchy, folder in _folders(sources) if hierarchy is _V2]
+        + _v1_pids_folders(sources)
     ]
     return [(used, most) for used, most in counts if used is not None and most]
 
@@ -131,11 +140,29 @@ def _ceiling(hierarchy: _Hierarchy, folder: str, sources: Sources) -> Optional[M
     }
 
 
+def _member(sources: Sources) -> Dict[str, str]:
+    """Return the paths of the process's groups by controller; that of version 2 has the empty name."""
+    # One hierarchy of version 1 may have several controllers.
+    paths_by_hierarchy = cgroup_units.paths(sources.get("/proc/self/cgroup", ""))
+    return {name: path for names, path in paths_by_hierarchy.items() for name in names.split(",")}
+
+
+def _v1_pids_folders(sources: Sources) -> List[str]:
+    path = _member(sources).get("pids")
+    if path is None or len(path) > _LONGEST_PATH:
+        return []
+    folders = [
+        folder
+        for mount in mountinfo.parse(sources.get("/proc/self/mountinfo", ""))
+        if mount.type == "cgroup" and "pids" in mount.super_options
+        for folder in _ancestors(mount.point, mount.root, path)
+    ]
+    return list(dict.fromkeys(folders))
+
+
 def _folders(sources: Sources) -> List[Tuple[_Hierarchy, str]]:
     """Return each mounted memory controller with the folders of the process's group and of its ancestors, in order."""
-    # One hierarchy of version 1 may have several controllers; that of version 2 has the empty name.
-    paths_by_hierarchy = cgroup_units.paths(sources.get("/proc/self/cgroup", ""))
-    member = {name: path for names, path in paths_by_hierarchy.items() for name in names.split(",")}
+    member = _member(sources)
     folders: Dict[Tuple[_Hierarchy, str], None] = {}
     for mount in mountinfo.parse(sources.get("/proc/self/mountinfo", "")):
         if mount.type == "cgroup2":

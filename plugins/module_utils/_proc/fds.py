@@ -28,6 +28,10 @@ NO_LIMIT = 1 << 40
 DELETED = " (deleted)"
 # A process that has used this share of its limit is listed, however few descriptors that is.
 _NEAR_PERCENT = 50
+# A limit that a process has just reached is exceeded by less than this.
+_LOWERED = 1.5
+# systemd gives its own services, and no others, a limit that is above the maximum of a small host.
+_SYSTEMD = re.compile(r"systemd(-|\Z)|\(sd-pam\)\Z|init\Z")
 # A user can start any number of such processes.
 _MOST_NEAR = 50
 
@@ -80,8 +84,9 @@ def _listed(holders: List[FdHolder], top: int) -> List[FdHolder]:
 
 
 def has_lowered_its_limit(holder: FdHolder) -> bool:
-    """Return whether a process has more than its limit: it has lowered it on purpose, as sshd does before a login."""
-    return holder["open"] is not None and holder["soft_limit"] is not None and holder["open"] > holder["soft_limit"]
+    """Return whether a process has far more than its limit: it has lowered it on purpose, as sshd before a login."""
+    count, limit = holder["open"], holder["soft_limit"]
+    return count is not None and limit is not None and count > limit * _LOWERED
 
 
 def fullest_by_name(holders: Iterable[FdHolder]) -> Dict[str, FdHolder]:
@@ -138,7 +143,10 @@ def _above(table: Table, maximum: Optional[int], top: int) -> FdLimits:
     above = [
         FdLimit(pid=process["pid"], name=process["name"], soft_limit=process["fd_soft_limit"])
         for process in table.values()
-        if not process["kernel_thread"] and process["fd_soft_limit"] is not None and process["fd_soft_limit"] > maximum
+        if process["fd_soft_limit"] is not None
+        and process["fd_soft_limit"] > maximum
+        and not process["kernel_thread"]
+        and not _SYSTEMD.match(process["name"])
     ]
     above.sort(key=lambda limit: (-limit["soft_limit"], limit["pid"]))
     return {"count": len(above), "processes": above[:top]}

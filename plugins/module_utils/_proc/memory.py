@@ -14,11 +14,16 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources
     MemoryCeiling,
     Swap,
 )
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, container
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
 _ARC = "/proc/spl/kstat/zfs/arcstats"
-SOURCES = ("/proc/meminfo", "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/overcommit_memory", _ARC) + cgroup.SOURCES
+_SWAPS = "/proc/swaps"
+SOURCES = (
+    ("/proc/meminfo", _SWAPS, "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/overcommit_memory", _ARC)
+    + cgroup.SOURCES
+    + container.SOURCES
+)
 
 _LINE = re.compile(r"^([^\s:]+):[ \t]+(\d{1,18})(?: kB)?[ \t]*$", re.MULTILINE)
 
@@ -62,7 +67,9 @@ def parse(sources: Sources) -> Memory:
     available, estimated = size("MemAvailable"), False
     if available is None:
         available, estimated = _estimate_available(kilobytes, sources), True
-    reclaimable = _reclaimable_arc(sources)
+    # lxcfs shows the container's memory; the cache of ZFS and the pool of huge pages are those of the whole machine.
+    lxcfs = container.is_lxcfs(sources)
+    reclaimable = None if lxcfs else _reclaimable_arc(sources)
     if available is not None:
         available = min(available + (reclaimable or 0), total or available)
     ceiling = cgroup.memory_ceiling(sources)
@@ -70,7 +77,7 @@ def parse(sources: Sources) -> Memory:
         ceiling = None
     used = None if total is None or available is None else total - available
     huge_pages = _huge_pages(kilobytes, size)
-    limit = _limit(total, available, huge_pages["size_bytes"], ceiling)
+    limit = _limit(total, available, None if lxcfs else huge_pages["size_bytes"], ceiling)
     return {
         "total_bytes": total,
         "free_bytes": size("MemFree"),
@@ -99,7 +106,7 @@ def parse(sources: Sources) -> Memory:
         "overcommit_mode": _overcommit(sources),
         "committed_percent": percent(size("Committed_AS"), size("CommitLimit")),
         "arc_reclaimable_bytes": reclaimable,
-        "swap": _swap(size),
+        "swap": _swap(size, sources),
         "huge_pages": huge_pages,
         "cgroup": ceiling,
         "limit_bytes": limit.limit,
@@ -170,7 +177,7 @@ def _overcommit(sources: Sources) -> Optional[str]:
     return {"0": "heuristic", "1": "always", "2": "never"}.get(mode)
 
 
-def _swap(size: _Size) -> Swap:
+def _swap(size: _Size, sources: Sources) -> Swap:
     total, free = size("SwapTotal"), size("SwapFree")
     used = None if total is None or free is None else max(0, total - free)
     return {
@@ -179,7 +186,14 @@ def _swap(size: _Size) -> Swap:
         "used_bytes": used,
         "used_percent": percent(used, total),
         "cached_bytes": size("SwapCached"),
+        "compressed": _is_compressed(sources.get(_SWAPS)),
     }
+
+
+def _is_compressed(swaps: Optional[str]) -> Optional[bool]:
+    """Tell whether all swap is compressed memory (zram) instead of a disk's; None without swap."""
+    devices = [line.split()[0] for line in (swaps or "").splitlines()[1:] if line.split()]
+    return all(device.startswith("/dev/zram") for device in devices) if devices else None
 
 
 def _huge_pages(kilobytes: Dict[str, int], size: _Size) -> HugePages:

@@ -84,7 +84,8 @@ while read -r i p v r m o x; do
   case $r in /) r=;; esac;
   case $t in
     cgroup2) member ",," "$r" "$m" "@V2@";;
-    cgroup) case ",$s," in *,memory,*) member "*,memory,*" "$r" "$m" "@V1@";; esac;;
+    cgroup) case ",$s," in *,memory,*) member "*,memory,*" "$r" "$m" "@V1@";;
+      *,pids,*) member "*,pids,*" "$r" "$m" "@PIDS@";; esac;;
     @SKIPPED@);;
     @GUARDED@) d="$d $m "; case $t,$s, in fuse*,user_id=[1-9]*) g="$g $m ";; *) q="$q $v $m";; esac;;
     *) case $m in @HIDDEN@);; *) e="$e $m"; w="$w $v $m";; esac;;
@@ -120,7 +121,7 @@ done;
 # The arguments of a command are limited; xargs splits a list that exceeds the limit.
 _FILES = r"""
 mark files;
-set -- @FILES@ @NOTED@ $c $o @TABLE@;
+set -- @FILES@ @PATTERNS@ @NOTED@ $c $o @TABLE@;
 if fits $# 48; then head -c @SYSTEM_LIMIT@ "$@"; else printf "%s\n" "$@" | xargs head -c @SYSTEM_LIMIT@; fi;
 """
 
@@ -243,6 +244,7 @@ def script(timeout: float, listeners: bool = False, pidfiles: Iterable[str] = ()
         sockets = ("/proc/[0-9]*/cgroup", *proc_listeners.SOURCES)
     values = {
         "V1": " ".join(cgroup.FILES[1]),
+        "PIDS": " ".join(cgroup.V1_PIDS),
         "V2": " ".join(cgroup.FILES[2]),
         "SKIPPED": "|".join(mounts.PSEUDO_TYPES),
         "GUARDED": "|".join(mounts.NETWORK_TYPES),
@@ -251,6 +253,7 @@ def script(timeout: float, listeners: bool = False, pidfiles: Iterable[str] = ()
         "COMMAND_LIMIT": str(COMMAND_LIMIT),
         "TEXT_LIMIT": str(1 << 22),
         "FILES": " ".join(SYSTEM_FILES),
+        "PATTERNS": " ".join(kernel_tables.PATTERNS),
         "NOTED": watchdog.STATE % "*",
         "TABLE": "/proc/[0-9]*/stat",
         "STATFS": "%S %s %b %f %a %c %d",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
-from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, mountinfo
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, kernel_tables, mountinfo
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.health import (
     MARK,
@@ -31,6 +31,7 @@ _FILE = re.compile(
         (
             *map(re.escape, SYSTEM_FILES),
             re.escape(watchdog.FOLDER) + r"/[^\s/]+",
+            *(re.escape(pattern).replace(r"\*", r"[^\s/]+") for pattern in kernel_tables.PATTERNS),
             rf"/\S*/(?:{'|'.join(map(re.escape, (*cgroup.FILES[1], *cgroup.FILES[2])))})",
             rf"/proc/\d{{1,10}}/(?:{'|'.join(PROCESS_FILES)})",
         )

@@ -38,6 +38,10 @@ def test_a_process_that_has_lowered_its_limit_wants_no_more():
     assert judged(processes=[process(7, 1)]) == {}
 
 
+def test_a_process_that_is_just_beyond_its_limit_has_reached_it():
+    assert judged(processes=[process(65, 64)]) == {"process_fds_used_percent": ("critical", "nginx")}
+
+
 def test_a_limit_that_can_never_protect():
     above = {"count": 2, "processes": [process(10, 65536)]}
     assert judged(limit_above_maximum=above) == {"fd_limits_above_maximum": ("warning", "nginx")}

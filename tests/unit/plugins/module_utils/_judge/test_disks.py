@@ -19,6 +19,8 @@ DISK = {
     "read_only": False,
     "read_only_by_error": False,
     "always_full": False,
+    "size_bytes": 200 * GIB,
+    "used_bytes": 80 * GIB,
     "used_percent": 40.0,
     "available_bytes": 100 * GIB,
     "inodes_used_percent": 10.0,
@@ -29,7 +31,7 @@ DISK = {
 
 def judged(**changes):
     found = Findings(thresholds.merge([]))
-    disks.judge(found, {"filesystems": [{**DISK, **changes}]})
+    disks.judge(found, {"filesystems": [{**DISK, **changes}]}, {})
     return {finding.check: finding.severity for finding in found.found}
 
 
@@ -42,12 +44,37 @@ def judged(**changes):
         ({"available_bytes": GIB, "mount": "/boot"}, "warning"),
         ({"available_bytes": GIB, "mount": "/boot/efi"}, None),
         ({"available_bytes": GIB, "kind": "network"}, "warning"),
+        ({"available_bytes": 0, "mount": "/mnt/backup"}, "warning"),
+        ({"available_bytes": 0, "mount": "/dev/shm"}, "warning"),
+        ({"available_bytes": 0, "mount": "/run/user/1000"}, "warning"),
         ({"available_bytes": 0, "always_full": True}, None),
         ({"available_bytes": 0, "read_only": True}, None),
     ],
 )
 def test_a_full_file_system(changes, severity):
     assert judged(used_percent=97.0, **changes).get("disk_used_percent") == severity
+
+
+def test_the_same_space_is_one_finding():
+    shares = [
+        {**DISK, "mount": mount, "kind": "network", "type": "9p", "used_percent": 99.0, "available_bytes": GIB}
+        for mount in ("/mnt/c", "/mnt/host/c")
+    ]
+    found = Findings(thresholds.merge([]))
+    disks.judge(found, {"filesystems": shares}, {})
+    assert [finding.subject for finding in found.found] == ["/mnt/c"]
+
+
+def test_inodes_that_are_made_of_space_run_out_with_it():
+    full = {"used_percent": 99.0, "available_bytes": GIB, "inodes_used_percent": 99.0}
+    assert list(judged(**full)) == ["disk_used_percent", "inodes_used_percent"]
+    assert list(judged(**full, type="nfs4", kind="network")) == ["disk_used_percent"]
+
+
+def test_errors_that_ext4_has_met():
+    found = Findings(thresholds.merge([]))
+    disks.judge(found, {"filesystems": []}, {"vda1": 3})
+    assert [(one.check, one.severity, one.subject) for one in found.found] == [("disk_errors", "warning", "vda1")]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +91,8 @@ def test_inodes(changes, severity):
         ({"hung": True}, {"disks_hung": "warning"}),
         ({"hung": True, "mount": "/home"}, {"disks_hung": "warning", "login_disks_hung": "critical"}),
         ({"failed": True}, {"disks_failed": "warning"}),
+        ({"failed": True, "mount": "/var"}, {"disks_failed": "warning", "login_disks_hung": "critical"}),
+        ({"read_only": True, "read_only_by_error": True, "mount": "/boot/efi"}, {"disks_read_only": "warning"}),
         ({"read_only": True, "read_only_by_error": True}, {"disks_read_only": "critical"}),
         ({"read_only": True, "read_only_by_error": True, "mount": "/"}, {"root_read_only": "critical"}),
         ({"read_only": True}, {}),

@@ -147,3 +147,14 @@ def _texts(value):
     elif isinstance(value, (list, tuple)):
         for one in value:
             yield from _texts(one)
+
+
+@pytest.mark.parametrize(("read_at", "skew"), [(1000, 0), (1004, 0), (999, 0), (1100, 96), (900, -99), (None, None)])
+def test_a_clock_is_wrong_if_it_cannot_be_right(read_at, skew):
+    sources = {} if read_at is None else {"/proc/stat": f"btime {read_at - 500}\n", "/proc/uptime": "500.00 1.00\n"}
+    assert facts.clock_skew(sources, 1000, 1003) == skew
+
+
+def test_the_clock_of_a_container_under_lxcfs_is_not_known():
+    sources = {"/proc/stat": "btime 500\n", "/proc/uptime": "5.00 1.00\n", "/run/systemd/container": "lxc\n"}
+    assert facts.clock_skew(sources, 1000, 1003) is None

@@ -15,13 +15,24 @@ KERNEL = {
     "pids": NOTHING,
     "conntrack": NOTHING,
     "ptys": NOTHING,
+    "ports": NOTHING,
+    "login_session": True,
     "ssh_socket": False,
     "logins_refused_by": None,
 }
 
 
-def process(pid, ppid=1, command="", name="sshd", adjustment=-1000):
-    return {pid: {"pid": pid, "ppid": ppid, "name": name, "command_line": command, "oom_score_adj": adjustment}}
+def process(pid, ppid=1, command="", name="sshd", adjustment=-1000, state="S"):
+    return {
+        pid: {
+            "pid": pid,
+            "ppid": ppid,
+            "name": name,
+            "command_line": command,
+            "oom_score_adj": adjustment,
+            "state": state,
+        }
+    }
 
 
 INIT = process(1, 0, "/sbin/init", "systemd")
@@ -98,3 +109,42 @@ def test_the_kernels_tables(table):
 
 def test_nologin():
     assert judged(INIT, logins_refused_by="/run/nologin") == {"logins_refused": "critical"}
+
+
+def test_before_openssh_8_2_the_connections_are_counted():
+    listener = process(812, command="/usr/sbin/sshd -D")
+    waiting = [process(1000 + number, 812, "sshd: unknown [priv]") for number in range(40)]
+    assert judged(INIT, listener, *waiting) == {"sshd_drops_percent": "critical"}
+    in_use = [process(1000 + number, 812, "sshd: root@pts/0") for number in range(40)]
+    assert judged(INIT, listener, *in_use) == {}
+    pairs = [process(2000 + number, 1000 + number, "sshd: root [net]") for number in range(12)]
+    parents = [process(1000 + number, 812, "sshd: root [priv]") for number in range(12)]
+    assert judged(INIT, listener, *parents, *pairs) == {"sshd_drops_percent": "warning"}
+
+
+def test_sshd_below_a_supervisor_or_as_the_first_process_is_a_listener():
+    session = process(900, 1, "sshd: root@pts/0", adjustment=0)
+    runit = process(500, 1, "runsv ssh", "runsv"), process(812, 500, "/usr/sbin/sshd -D")
+    assert judged(INIT, *runit, session) == {}
+    assert judged(process(1, 0, "/usr/sbin/sshd -D"), session) == {}
+
+
+def test_an_sshd_for_one_connection_is_no_listener():
+    assert (
+        judged(INIT, process(812, command=LISTENER % "0 of 10-100"), process(900, 1, "/usr/sbin/sshd -i", adjustment=0))
+        == {}
+    )
+
+
+def test_logins_wait_if_dbus_or_logind_is_gone():
+    bus, logind = process(3, 1, "", "dbus-daemon"), process(4, 1, "", "systemd-logind")
+    assert judged(INIT, bus, logind) == {}
+    assert judged(INIT, logind) == judged(INIT, bus) == {"login_services_missing": "warning"}
+    assert judged(INIT, bus, login_session=False) == {}
+    assert judged(INIT) == {}
+
+
+def test_zombies_by_the_thousand():
+    dead = [process(100 + number, 50, "", "ruby", state="Z") for number in range(1000)]
+    assert judged(INIT, *dead) == {"zombies": "warning"}
+    assert judged(INIT, *dead[:-1]) == {}

@@ -24,16 +24,20 @@ FACTS = {
     "committed_percent": 99.5,
     "committed_bytes": GIB,
     "commit_limit_bytes": GIB,
-    "swap": {"used_percent": 0.0, "used_bytes": 0, "total_bytes": GIB},
+    "swap": {"used_percent": 0.0, "used_bytes": 0, "total_bytes": GIB, "compressed": False},
+    "arc_reclaimable_bytes": None,
 }
 CALM = {"full_avg60_percent": 0.0, "some_avg60_percent": 0.0}
 PRESSURE = {"pressure": {"memory": CALM}, "since_boot": True, "swap_in_bytes_per_second": 1e9}
-FULL_SWAP = {"used_percent": 100.0, "used_bytes": GIB, "total_bytes": GIB}
+FULL_SWAP = {"used_percent": 100.0, "used_bytes": GIB, "total_bytes": GIB, "compressed": False}
+SHORT = {"limit_available_percent": 20.0, "ram_available_percent": 20.0, "limit_available_bytes": GIB}
 
 
-def judged(pressure=None, lxcfs=False, **facts):
-    found, levels = Findings(thresholds.merge([])), thresholds.merge([])
-    memory.judge(found, {**FACTS, **facts}, {**PRESSURE, **(pressure or {})}, {}, levels, lxcfs)
+def judged(pressure=None, lxcfs=False, table=None, messages=None, **facts):
+    messages = [] if messages is None else messages
+    found = Findings(thresholds.merge([]))
+    memory.judge(found, {**FACTS, **facts}, {**PRESSURE, **(pressure or {})}, table or {}, lxcfs)
+    messages.extend(finding.message for finding in found.found)
     return {finding.check: finding.severity for finding in found.found}
 
 
@@ -61,7 +65,7 @@ def test_a_swap_full_of_cold_pages_is_a_warning():
 @pytest.mark.parametrize(
     "worse",
     [
-        {"limit_available_percent": 20.0, "ram_available_percent": 20.0},
+        SHORT,
         {"pressure": {"pressure": {"memory": {**CALM, "some_avg60_percent": 9.0}}}},
         {"pressure": {"since_boot": False}},
     ],
@@ -76,6 +80,36 @@ def test_promises_count_only_if_the_kernel_keeps_them():
     assert judged(overcommit_mode="never") == {"memory_committed_percent": "critical"}
 
 
-def test_the_slab_under_lxcfs_is_the_machines():
-    assert judged(slab_unreclaimable_percent=60.0) == {"slab_unreclaimable_percent": "critical"}
-    assert judged(slab_unreclaimable_percent=60.0, lxcfs=True) == {}
+def test_a_swap_full_of_cold_pages_on_a_large_host_is_a_warning():
+    large = {"limit_available_percent": 20.0, "ram_available_percent": 20.0, "limit_available_bytes": 12 * GIB}
+    assert judged(swap=FULL_SWAP, **large) == {"swap_used_percent": "warning"}
+
+
+def test_compressed_memory_is_meant_to_be_used():
+    zram = {**FULL_SWAP, "compressed": True}
+    assert judged(swap=zram) == {}
+    assert judged(swap=zram, **SHORT)["swap_used_percent"] == "critical"
+
+
+def test_only_a_process_that_holds_much_is_named():
+    def process(size):
+        return {7: {"name": "ruby", "pid": 7, "rss_bytes": size}}
+
+    for size, named in ((40 << 20, False), (4 * GIB, True)):
+        messages = []
+        judged(table=process(size), messages=messages, **SHORT)
+        assert ("ruby (pid 7)" in messages[0]) is named
+
+
+def test_the_worse_of_group_and_host_is_the_one_that_is_short():
+    group = {"limit_available_bytes": GIB, "limit_available_percent": 20.0, "cgroup": {}}
+    large = {"available_bytes": 8 * GIB, "ram_available_percent": 5.0}
+    assert judged(**group, **large) == {"memory_available_percent": "warning"}
+
+
+def test_slab_kills_only_where_memory_is_short():
+    slab = {"slab_unreclaimable_bytes": 10 * GIB}
+    assert judged(**slab) == {"slab_unreclaimable_percent": "warning"}
+    assert judged(**slab, **SHORT)["slab_unreclaimable_percent"] == "critical"
+    assert judged(**slab, **SHORT, lxcfs=True) == {"memory_available_percent": "warning"}
+    assert judged(**slab, arc_reclaimable_bytes=9 * GIB) == {}

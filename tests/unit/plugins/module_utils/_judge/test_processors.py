@@ -14,17 +14,19 @@ def stall(some):
     return {"some_avg60_percent": some, "full_avg60_percent": some}
 
 
-def judged(load, some=50.0, blocked=0, nice=(), lxcfs=False, steal=None, psi=True, one=None):
+def judged(load, some=50.0, blocked=0, nice=(), lxcfs=False, steal=None, psi=True, one=None, asleep=()):
     facts = {
         "pressure": dict.fromkeys(("cpu", "io"), stall(some) if psi else None),
         "load": {"one": load if one is None else one, "five": load},
         "load_per_cpu": {"one": (load if one is None else one) / 2, "five": load / 2},
         "cpus": 2,
+        "running": 1,
         "blocked": blocked,
         "since_boot": steal is None,
         "cpu_percent": {"steal": 40.0 if steal is None else steal},
     }
-    table = {number: {"state": "R", "nice": value} for number, value in enumerate(nice)}
+    table = {number: {"state": "R", "nice": value, "kernel_thread": False} for number, value in enumerate(nice)}
+    table.update((100 + pid, {"state": "D", "nice": 0, "kernel_thread": kernel}) for pid, kernel in enumerate(asleep))
     found = Findings(thresholds.merge([("test", {"io_pressure_percent": {"warning": 60}})]))
     processors.judge(found, facts, table, lxcfs)
     return {finding.check: finding.severity for finding in found.found}
@@ -50,6 +52,17 @@ def test_a_load_of_tasks_that_wait_for_a_server_is_felt():
 
 def test_a_kernel_that_does_not_measure_is_judged_by_its_load():
     assert judged(40, psi=False) == {"load_per_cpu": "critical"}
+
+
+def test_tasks_that_sleep_in_the_kernel_are_felt_unless_they_are_the_kernels_own():
+    assert judged(40, some=0.0, asleep=[False] * 3) == {"load_per_cpu": "critical"}
+    assert judged(40, psi=False, asleep=[True] * 40) == {}
+    assert judged(40, some=0.0, asleep=[True] * 40) == {}
+
+
+def test_a_load_that_has_just_begun_is_a_warning():
+    assert judged(1, one=30, blocked=20) == {"load_per_cpu": "warning"}
+    assert judged(1, one=30, blocked=0) == {}
 
 
 def test_steal_is_judged_between_two_readings_only():

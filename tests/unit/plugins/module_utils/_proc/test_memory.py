@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, memory as memory_facts
@@ -23,6 +24,7 @@ def test_the_seed_crawler_on_a_kernel_without_memavailable(box):
         "used_bytes": 0,
         "used_percent": None,
         "cached_bytes": 0,
+        "compressed": None,
     }
     assert memory["available_estimated"] is True
     # free - low + (cache - low) + (slab - half of it, less than low), with low = 67584 * 5 / 4.
@@ -149,3 +151,22 @@ def test_the_files_to_read_lie_on_the_way_up():
 def test_no_text_makes_it_raise(sources):
     cgroup.paths(sources)
     memory_facts.parse(sources)
+
+
+@pytest.mark.parametrize(
+    ("devices", "compressed"),
+    [((), None), (("/dev/zram0", "/dev/zram1"), True), (("/dev/zram0", "/swap.img"), False)],
+)
+def test_compressed_memory_is_told_from_a_disk(devices, compressed):
+    lines = ["Filename\t\t\tType\t\tSize\tUsed\tPriority", *(f"{name} partition 1048572 0 100" for name in devices)]
+    assert memory_facts.parse({"/proc/swaps": "\n".join(lines) + "\n"})["swap"]["compressed"] is compressed
+
+
+def test_the_cache_of_zfs_under_lxcfs_is_the_machines():
+    sources = {
+        "/proc/meminfo": "MemTotal: 2097152 kB\nMemAvailable: 104857 kB\n",
+        "/proc/spl/kstat/zfs/arcstats": "size 4 40000000000\nc_min 4 1000000000\n",
+    }
+    assert memory_facts.parse(sources)["limit_available_percent"] == 100.0
+    contained = {**sources, "/run/systemd/container": "lxc\n"}
+    assert memory_facts.parse(contained)["limit_available_percent"] == 5.0
