@@ -14,7 +14,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, Judged, WorkerReading
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts, verdict
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import crashes, facts as probe_facts, verdict
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
@@ -71,6 +71,18 @@ class Past:
         self.forecasts = trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
         return self.forecasts
 
+    def starts(self, worker: WorkerReading) -> int:
+        """Return how often a worker was seen to be another process than before, in the window of crashes."""
+        box, since, nothing = self._recorder.box, self._taken - crashes.WINDOW, list[Point]()
+        if not self._recorder:
+            return 0
+        points = self._recorder.ask(
+            lambda history: history.series(box, "worker_rss_bytes", worker["name"], since), nothing
+        )
+        seen = [point.started for point in points] + [self._started(worker["pids"])]
+        known = [round(one) for one in seen if one is not None]
+        return sum(abs(after - before) > 2 for before, after in zip(known, known[1:]))
+
     def record(self, judged: Judged) -> None:
         """Keep this reading."""
         state, whole = samples.state(self._facts)
@@ -117,11 +129,10 @@ class ActionModule(FleetAction):
         wanted = box_settings.tells_purpose(self._templar, task_vars)
         expected = box_settings.listeners(self._templar, task_vars) if wanted else None
         window, timeout = self._times(options)
-        pidfiles = [worker.pidfile for worker in workers if worker.pidfile]
         asked = time.time()
         with self._noting_silence(task_vars):
             with deadline(options["deadline"]):
-                said = shell.run(self, health_probe.script(timeout, expected is not None, pidfiles))
+                said = shell.run(self, health_probe.script(timeout, expected is not None, workers))
             answered = time.time()
             with reading_limit(options["deadline"]):
                 sources, unread = health_answer.read(said["stdout"], said["stderr"])
@@ -139,6 +150,8 @@ class ActionModule(FleetAction):
                 window,
                 past.foresee,
                 probe_facts.clock_skew(sources, asked, answered),
+                probe_facts.services(sources, table),
+                past.starts,
             )
             judged["unread"] = [*unread, *judged["unread"]]
             if recorder:

@@ -39,9 +39,9 @@ options:
         100000; C(disks_hung) 1, null; C(login_disks_hung) null, 1; C(disks_failed) 1, null;
         C(disk_errors) 1, null; C(disks_read_only) null, 1; C(root_read_only) null, 1; C(fds_used_percent) 70, 90;
         C(process_fds_used_percent) 80, 95; C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5;
-        C(workers_missing) null, 1; C(workers_given_up) null, 1; C(worker_memory_percent) 80, 100;
-        C(worker_allowance_percent) 100, null; C(sshd_missing) null, 1; C(sshd_killed) null, 1;
-        C(sshd_drops_percent) 1, 50; C(logins_refused) null, 1; C(pids_used_percent) 80, 95;
+        C(workers_missing) null, 1; C(workers_given_up) null, 1; C(worker_crashes) 1, 5;
+        C(worker_memory_percent) 80, 100; C(worker_allowance_percent) 100, null; C(sshd_missing) null, 1;
+        C(sshd_killed) null, 1; C(sshd_drops_percent) 1, 50; C(logins_refused) null, 1; C(pids_used_percent) 80, 95;
         C(conntrack_used_percent) 80, 95; C(ptys_used_percent) 80, 95; C(ports_used_percent) 80, null;
         C(login_services_missing) 1, null; C(zombies) 1000, null; C(clock_skew_seconds) 60, null;
         C(sshd_killable) 1, null; C(services_unexpected) 1, null; C(io_pressure_percent) 40, null; C(load_per_cpu) 2, 8;
@@ -68,6 +68,17 @@ options:
         description:
           - Regular expression for the command lines, whose arguments are separated by blanks. The default is the name.
             The default for V(sidekiq) finds Sidekiq while it starts and while it runs.
+          - Long command lines, such as those of Java, are read as a whole if the pattern has a literal text of four
+            characters or more outside of groups.
+          - Only one of O(workers[].pattern), O(workers[].unit) and O(workers[].pidfile) can be set.
+        type: str
+      unit:
+        description:
+          - The systemd service whose control group holds the worker's processes, such as V(puma.service) for a Sidekiq
+            that is embedded in Puma.
+        type: str
+      pidfile:
+        description: A file below C(/run) that ends in C(.pid) and holds the process id of the worker.
         type: str
       max_memory:
         description:
@@ -229,10 +240,10 @@ workers:
       sample: true
     state:
       description:
-        - V(running); V(stopped) by a signal; V(stuck) in the kernel although no disk is busy; V(missing); or V(unknown)
-          if the login may not see all processes.
+        - V(running); V(starting), as systemd says; V(stopped) by a signal; V(stuck) in the kernel although no disk is
+          busy; V(missing); or V(unknown) if the login may not see all processes, or if Puma may run it.
       type: str
-      choices: [running, stopped, stuck, missing, unknown]
+      choices: [running, starting, stopped, stuck, missing, unknown]
       sample: running
     zombies:
       description: The number of its zombie processes.
@@ -247,6 +258,10 @@ workers:
       description: The number of its processes, including children.
       type: int
       sample: 1
+    crashes:
+      description: How often it crashed in the last hour, as far as that is known; V(null) if nothing tells of a crash.
+      type: int
+      sample: null
     rss_bytes:
       description: Resident set size of all of them; V(null) if the worker is not running.
       type: int

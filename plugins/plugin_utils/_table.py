@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import urgency
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import has_lowered_its_limit
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, percent
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import answer
@@ -28,6 +29,8 @@ _REASONS_WIDTH = 32
 
 # A host may give any text in any number. The rest is in the result of health.
 _MOST_TEXT, _MOST_REASONS = 500, 50
+# The first are the most important; all of them are in the result of health.
+_MOST_UNREAD = 3
 
 Paint = Callable[[str, str], str]
 
@@ -49,6 +52,8 @@ class Row:
     cells: tuple[str, ...] = ("-",) * 6
     reasons: tuple[str, ...] = ()
     left: float = 100.0
+    # The urgency of its first finding.
+    urgency: int = 0
 
     def __post_init__(self) -> None:
         """Make every text one printable line: its author may be the host, ssh, or whatever fills the inventory."""
@@ -83,9 +88,21 @@ def judged(box: str, result: Mapping[str, Any]) -> Row:
         box,
         result["verdict"],
         cells,
-        tuple(finding["message"] for finding in result["findings"]),
+        _reasons(result),
         100.0 if left is None else left,
+        min((urgency(finding["check"]) for finding in result["findings"][:1]), default=0),
     )
+
+
+def _reasons(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the messages of the findings, then shortly what was not read."""
+    reasons = [finding["message"] for finding in result["findings"]]
+    unread = result.get("unread") or []
+    if unread:
+        more = len(unread) - _MOST_UNREAD
+        shown = ", ".join(unread[:_MOST_UNREAD]) + (f" and {more} more" if more > 0 else "")
+        reasons.append(f"not read: {shown}")
+    return tuple(reasons)
 
 
 def down(box: str, result: Mapping[str, Any]) -> Row:
@@ -104,7 +121,7 @@ def render(rows: Iterable[Row], width: int | None = None, paint: Paint | None = 
 
     Without `width` every host has one line, however long it is. `paint` colours a text by a verdict.
     """
-    rows = sorted(rows, key=lambda row: rank(row.box, row.verdict, row.left))
+    rows = sorted(rows, key=lambda row: rank(row.box, row.verdict, row.left, row.urgency))
     columns = _columns(rows, width)
     figures = sum(columns.values()) + len(_GAP) * len(columns)
     head = _line(dict(zip(columns, map(str.upper, columns))), columns) + _GAP
@@ -114,10 +131,13 @@ def render(rows: Iterable[Row], width: int | None = None, paint: Paint | None = 
     return [*lines, count(rows)]
 
 
-def rank(box: str, verdict: str, left: float) -> tuple[int, float, list[tuple[bool, int, str]]]:
-    """Return a sort key: worst first, then least memory left, then by name with numbers in their natural order."""
+def rank(box: str, verdict: str, left: float, soonest: int = 0) -> tuple[int, int, float, list[tuple[bool, int, str]]]:
+    """Return a sort key: worst first, then what ends the host soonest, then least memory left, then by name.
+
+    Numbers in names are in their natural order.
+    """
     natural = [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", box)]
-    return VERDICTS.index(verdict), left, natural
+    return VERDICTS.index(verdict), soonest, left, natural
 
 
 def _columns(rows: Sequence[Row], width: int | None) -> dict[str, int]:

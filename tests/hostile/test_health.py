@@ -11,7 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers impo
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health, health_answer
 
 WORKERS = workers(None, None, [{"name": name} for name in ("crawler", "link", "folder", "lock")])
-SCRIPT = health.script(0.3, pidfiles=[worker.pidfile for worker in WORKERS])
+SCRIPT = health.script(0.3, workers=WORKERS)
 LOOKS = 20
 
 

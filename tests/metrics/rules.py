@@ -74,21 +74,23 @@ RULES = (
     Rule("conntrack_used_percent", f"{_VALUE} % of the connection tracking table is in use"),
     Rule("ptys_used_percent", f"{_VALUE} % of the terminals are in use"),
     Rule("ports_used_percent", f"{_VALUE} % of the local ports for outgoing connections are in use"),
-    Rule("login_services_missing", f"{_SUBJECT} is not running: each login waits for it"),
     Rule("zombies", f"{_VALUE} dead processes keep their numbers"),
     Rule("io_pressure_percent", f"all tasks waited for a disk for {_VALUE} % of the last minute"),
     Rule("load_per_cpu", f"load {_VALUE} per CPU"),
 )
 
 # Finding what listens means reading every file descriptor, too much for every minute. A host has no history of its
-# own for forecasts, and no other clock to compare its own with; Prometheus has functions for both. Steal is judged
-# between two readings, and a companion counts only together with its share.
+# own for forecasts, and no other clock to compare its own with; Prometheus has functions for both. Only a
+# login shows whether logind makes sessions. Steal and crashes are judged between two readings, and a companion counts
+# only together with its share.
 NOT_EXPORTED = {
     "services_unexpected",
     "forecast_minutes",
     "disk_forecast_minutes",
     "steal_percent",
     "clock_skew_seconds",
+    "login_services_missing",
+    "worker_crashes",
     *COMPANIONS.values(),
 }
 

@@ -96,6 +96,10 @@ def _closed():
             "/proc/sys/net/netfilter/nf_conntrack_max": "100\n",
             "/proc/sys/kernel/pty/nr": "10\n",
             "/proc/sys/kernel/pty/max": "10\n",
+            "/proc/net/sockstat": "TCP: inuse 7 orphan 0 tw 95 alloc 8 mem 85\n",
+            "/proc/sys/net/ipv4/ip_local_port_range": "40000 40099\n",
+            "/sys/fs/ext4/sda1/errors_count": "3\n",
+            **{f"/proc/{pid}/stat": session.replace("73 (sshd) S 1", f"{pid} (sh) Z 73") for pid in range(5000, 6000)},
             "/proc/sys/vm/overcommit_memory": "2\n",
             "kmsg": "",
             "dmesg": (

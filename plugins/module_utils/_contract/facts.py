@@ -82,6 +82,7 @@ class WorkerReading(TypedDict):
     pids: List[int]
     zombies: int
     processes: int
+    crashes: Optional[int]
     rss_bytes: Optional[int]
     max_memory_bytes: Optional[int]
     used_percent: Optional[float]

@@ -10,6 +10,8 @@ from typing import Callable, Optional, Sequence, TypeVar
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, Sources, Watchdog
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Table
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import crashes, units
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.readings import Services
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     clock,
@@ -69,6 +71,12 @@ def watchdog(sources: Sources) -> Watchdog:
 def boot_time(sources: Sources) -> Optional[int]:
     """Return when the host was booted, in seconds since 1970 by its own clock, or None."""
     return clock.boot_time(sources)
+
+
+def services(sources: Sources, table: Table) -> Services:
+    """Return what the sources tell of the units and the crashes of workers."""
+    uptime = max((one["started_seconds"] + (one["age_seconds"] or 0) for one in table.values()), default=None)
+    return Services(units.parse(sources), units.members(sources), crashes.parse(sources, uptime), uptime)
 
 
 def clock_skew(sources: Sources, asked: float, answered: float) -> Optional[float]:

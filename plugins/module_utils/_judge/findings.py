@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import List, Optional, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract import facts as contract
-from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import CHECKS, COMPANIONS, Thresholds
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import (
+    CHECKS,
+    COMPANIONS,
+    Thresholds,
+    urgency,
+)
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
 
 SEVERITIES = ("ok", "warning", "critical")
@@ -88,8 +93,8 @@ class Findings:
         return threshold is not None and not CHECKS[companion].reached(left, threshold)
 
     def sorted(self) -> List[Finding]:
-        """Return the findings, the worst first, otherwise in the order in which they were found."""
-        return sorted(self.found, key=lambda finding: -SEVERITIES.index(finding.severity))
+        """Return the findings, the worst first, then those that end the host soonest."""
+        return sorted(self.found, key=lambda finding: (-SEVERITIES.index(finding.severity), urgency(finding.check)))
 
 
 def size_text(count: Optional[int]) -> str:

@@ -76,6 +76,7 @@ CHECKS = {
         Check("oom_kills", "kills", 1, 5),
         Check("workers_missing", "workers", None, 1),
         Check("workers_given_up", "workers", None, 1),
+        Check("worker_crashes", "crashes", 1, 5),
         Check("worker_memory_percent", "%", 80, 100),
         Check("worker_allowance_percent", "%", 100, None),
         Check("sshd_missing", "hosts", None, 1),
@@ -98,6 +99,44 @@ CHECKS = {
         Check("disk_forecast_minutes", "minutes", 1440, 120, falling=True),
     )
 }
+
+# The checks whose danger ends a host, or the access to it, soonest. All others come after these.
+SOONEST = (
+    "sshd_missing",
+    "pids_used_percent",
+    "memory_committed_percent",
+    "memory_pressure_percent",
+    "memory_available_percent",
+    "fds_used_percent",
+    "login_disks_hung",
+    "sshd_drops_percent",
+    "conntrack_used_percent",
+    "swap_used_percent",
+    "slab_unreclaimable_percent",
+    "root_read_only",
+    "logins_refused",
+    "sshd_killed",
+    "forecast_minutes",
+    "oom_kills",
+    "ptys_used_percent",
+    "disk_used_percent",
+    "inodes_used_percent",
+    "disks_read_only",
+    "load_per_cpu",
+    "io_pressure_percent",
+    "workers_missing",
+    "worker_crashes",
+    "workers_given_up",
+    "worker_memory_percent",
+    "process_fds_used_percent",
+    "disk_forecast_minutes",
+)
+
+
+def urgency(check: str) -> int:
+    """Return a number that is the lower, the sooner the danger of a check ends a host."""
+    return SOONEST.index(check) if check in SOONEST else len(SOONEST)
+
 
 # By the name of a share, the name of what is left in absolute terms: a level of the first strikes only if that of the
 # second strikes as well.

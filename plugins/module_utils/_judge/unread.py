@@ -4,22 +4,19 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
-from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts
+from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Facts, WorkerReading
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Listeners, Table
 
 
-def unread(facts: Facts, table: Table, kills: Optional[int]) -> List[str]:
+def unread(facts: Facts, table: Table, kills: Optional[int], workers: Sequence[WorkerReading] = ()) -> List[str]:
     """Return what was not read, with how much, in words for the operator; an empty list if everything was."""
     memory, disks, fds = facts["lifeline_memory"], facts["lifeline_disks"], facts["lifeline_fds"]
     missing = []
     if memory["limit_available_bytes"] is None:
         missing.append("memory")
-    if not table:
-        missing.append("processes")
-    elif 1 not in table:
-        missing.append("other users' processes")
+    missing += _unread_processes(table, workers)
     if not disks["filesystems"]:
         missing.append("file systems")
     asked = [disk for disk in disks["filesystems"] if not disk["readable"] and not disk["hung"] and not disk["failed"]]
@@ -39,6 +36,14 @@ def unread(facts: Facts, table: Table, kills: Optional[int]) -> List[str]:
     if listeners is not None:
         missing += _unread_listeners(listeners)
     return missing
+
+
+def _unread_processes(table: Table, workers: Sequence[WorkerReading]) -> List[str]:
+    if not table:
+        return ["processes"]
+    if 1 not in table:
+        return ["other users' processes"]
+    return [f"worker {worker['name']}" for worker in workers if worker["state"] == "unknown"]
 
 
 def _unread_listeners(listeners: Listeners) -> List[str]:

@@ -43,16 +43,21 @@ def judge(
     oom_window: float,
     foresee: Optional[Callable[[List[WorkerReading]], Sequence[Mapping[str, Any]]]] = None,
     skew: Optional[float] = None,
+    services: readings.Services = readings.NO_SERVICES,
+    starts: Optional[Callable[[WorkerReading], int]] = None,
 ) -> Judged:
     """Return the verdict, the findings (worst first), the workers' readings and the OOM kills of a host.
 
     `facts` are the fact modules' dictionaries by name, `table` is the process table, `watchdog` what the watchdog on
     the host has noted, `thresholds` a merged dictionary, and `oom_window` is in seconds. `foresee` is a function of
     the workers' readings that returns forecasts. `skew` is by how many seconds the host's clock is wrong, below 0 if it
-    is behind.
+    is behind. `services` is what is known of the workers' units and crashes, and `starts` is a function of a worker's
+    reading that returns how often a history has seen it start anew.
     """
     pressure, lxcfs = facts["lifeline_pressure"], facts["lifeline_kernel"]["lxcfs"]
-    workers_read = [readings.read(worker, facts["lifeline_memory"], pressure, table, watchdog) for worker in workers]
+    workers_read = [
+        readings.read(worker, facts["lifeline_memory"], pressure, table, watchdog, services) for worker in workers
+    ]
     killed = kills.in_window(facts, table, oom_window)
     found = Findings(thresholds)
     logins.judge(found, facts["lifeline_kernel"], table)
@@ -63,7 +68,11 @@ def judge(
     disks.judge(found, facts["lifeline_disks"], {} if kernel["container"] else kernel["disk_errors"])
     descriptors.judge(found, facts["lifeline_fds"])
     kills.judge(found, facts["lifeline_oom"], killed, oom_window, table, workers_read)
-    readings.judge(found, workers_read, facts["lifeline_memory"], watchdog["noted"])
+    readings.judge(found, workers_read, facts["lifeline_memory"], watchdog["noted"], table, services)
+    for worker, reading in zip(workers, workers_read):
+        counted = readings.count_crashes(reading, worker, table, services, starts(reading) if starts else 0)
+        if counted is not None and not reading["paused"]:
+            found.hold("worker_crashes", counted.number, counted.message, subject=worker.name)
     _clock(found, skew)
     _listeners(found, facts.get("lifeline_listeners"))
     _forecasts(found, foresee(workers_read) if foresee else ())
@@ -71,7 +80,7 @@ def judge(
     return {
         "verdict": findings[0].severity if findings else "ok",
         "findings": [finding.as_dict() for finding in findings],
-        "unread": unread(facts, table, killed),
+        "unread": unread(facts, table, killed, workers_read),
         "workers": workers_read,
         "oom_kills": killed,
     }

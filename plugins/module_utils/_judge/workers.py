@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Pattern, Sequence, Union
+from typing import Any, List, Mapping, Optional, Pattern, Sequence, Tuple, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import is_percentage, parse_size
@@ -23,14 +23,17 @@ EMBEDDING = re.compile(r"^puma(:| \d)")
 # Less is a number without its unit; a worker would be above such a limit from the start.
 LEAST_MEMORY = 1 << 20
 
-_KEYS = ("name", "pattern", "max_memory", "required")
+_KEYS = ("name", "pattern", "unit", "pidfile", "max_memory", "required")
+_UNIT = re.compile(r"[A-Za-z0-9_.:@-]{1,200}\Z")
+_PIDFILE = re.compile(r"/run/(?:[A-Za-z0-9_.@:-]{1,100}/){0,4}[A-Za-z0-9_.@:-]{1,100}\.pid\Z")
 
 
 @dataclass(frozen=True)
 class Worker:
     """A worker: `pattern` is searched in command lines, `max_memory` is a size, a percentage of the memory, or None.
 
-    If there is a `pidfile`, it names the worker's process, and the pattern is not used.
+    If there is a `pidfile`, it names the worker's process, and the pattern is not used; nor is it with a `unit`, whose
+    control group has the worker's processes.
     """
 
     name: str
@@ -38,6 +41,17 @@ class Worker:
     max_memory: Union[str, int, float, None]
     required: bool
     pidfile: Optional[str] = None
+    unit: Optional[str] = None
+
+    @property
+    def units(self) -> Tuple[str, ...]:
+        """The names of the units that may run the worker; a star stands for any instance of a template."""
+        return (self.unit,) if self.unit else (f"{self.name}.service", f"{self.name}@*.service")
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the pattern is that of Sidekiq, which needs only the beginning of a command line."""
+        return self.pattern is _SIDEKIQ or self.pattern.pattern == _SIDEKIQ.pattern
 
     def allowance(self, box_memory: Optional[int]) -> Optional[int]:
         """Return the bytes that the worker may use on a host with this memory; None if it has no limit."""
@@ -89,7 +103,27 @@ def _worker(number: int, entry: object) -> Worker:
     required = entry.get("required", True)
     if not isinstance(required, bool):
         raise SettingsError(f"{label}: required: not a boolean ({required!r}); use true or false")
-    return Worker(str(entry["name"]), compiled, _memory(f"{label}: max_memory", entry.get("max_memory")), required)
+    unit, pidfile = _place(label, entry)
+    memory = _memory(f"{label}: max_memory", entry.get("max_memory"))
+    return Worker(str(entry["name"]), compiled, memory, required, pidfile, unit)
+
+
+def _place(label: str, entry: Mapping[str, Any]) -> Tuple[Optional[str], Optional[str]]:
+    """Return the unit, with its suffix, and the pidfile of a worker that declares one of them."""
+    given = [key for key in ("pattern", "unit", "pidfile") if entry.get(key)]
+    if len(given) > 1:
+        raise SettingsError(f"{label}: several ways to find it ({', '.join(given)}); keep one of them")
+    unit, pidfile = entry.get("unit"), entry.get("pidfile")
+    if unit and not (isinstance(unit, str) and _UNIT.match(unit)):
+        raise SettingsError(f"{label}: unit: not a service ({unit!r}); give a name such as sidekiq.service")
+    if pidfile:
+        path = re.sub(r"^/var/run/", "/run/", str(pidfile))
+        if not _PIDFILE.match(path):
+            raise SettingsError(
+                f"{label}: pidfile: not a pidfile below /run ({pidfile!r}); give a path such as /run/crawler.pid"
+            )
+        return None, path
+    return (unit if not unit or unit.endswith(".service") else unit + ".service"), None
 
 
 def _memory(label: str, value: object) -> Union[str, int, float, None]:

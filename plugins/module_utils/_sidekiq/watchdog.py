@@ -34,7 +34,7 @@ def read(sources: Sources) -> Watchdog:
         "pids": {
             path: int(text.strip())
             for path, text in sources.items()
-            if path.endswith("/sidekiq.pid") and _is_number(text.strip(), 11)
+            if path.startswith("/run/") and path.endswith(".pid") and _is_number(text.strip(), 11)
         },
     }
 

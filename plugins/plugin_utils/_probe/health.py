@@ -14,9 +14,12 @@ session open. Readers of earlier looks that still hang are recognized, and no fu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, mounts
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import crashes, units
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
 from ansible_collections.lifeline.fleet.plugins.module_utils._oom import facts as oom_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     cgroup,
@@ -24,11 +27,13 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     fds,
     kernel_tables,
     memory,
+    mountinfo,
     page_size,
     pressure,
     processes,
 )
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import needles
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.script import ALIVE, fill
 
 # The script contains it, so its shells can be told from workers.
@@ -52,10 +57,14 @@ SYSTEM_FILES = tuple(
         + container.SOURCES
         + kernel_tables.SOURCES
     )
-    if path not in page_size.SOURCES
+    if path not in (*page_size.SOURCES, *mountinfo.SOURCES)
 )
 # A name goes into a shell's words.
-_PIDFILE = re.compile(r"/run/[A-Za-z0-9_.@:-]{1,200}/sidekiq\.pid")
+_PIDFILE = re.compile(r"/run/(?:[A-Za-z0-9_.@:-]{1,100}/){0,4}[A-Za-z0-9_.@:-]{1,100}\.pid")
+_UNIT = re.compile(r"[A-Za-z0-9_.:@*-]{1,200}\.service")
+_NEEDLE = re.compile(r"[A-Za-z0-9_.:@/,=+-]{1,200}")
+# Where systemd keeps the control groups of units, with and without a slice of their own.
+_SLICES = tuple(f"/sys/fs/cgroup{hierarchy}/{depth}" for hierarchy in ("", "/systemd") for depth in ("*", "*/*"))
 # Seconds in which a process's command line, or a pidfile, must have been read.
 _PATIENCE = 1
 
@@ -70,17 +79,21 @@ fits() { n=$(($1 * $2)); [ $n -lt 65536 ] ||
   { u=$(ulimit -s); case $u in *[a-z]*) u=24576;; esac; [ $n -lt $((u * 256 - 65536)) ]; }; };
 """
 
-# Walk the mounts once. `e` holds the local file systems, and `q` the number and name of those that may hang. Both have
-# the names as the kernel escapes them. `d` holds all that may hang, including the FUSE mounts of users, `g`, which are
-# not asked: they are no disks of the host, and the user chooses their server. The path of a local file system may lead
-# through any of these. `c` holds the files with the memory limits, from the shell's own control group upwards.
+# Walk the mounts once, without those of containers, which can be thousands. A shell that reads them from the file makes
+# a system call for each byte, so `M` gets them from grep. `e` holds the local file systems, and `q` the number and name
+# of those that may hang. Both have the names as the kernel escapes them. `d` holds all that may hang, including the
+# FUSE mounts of users, `g`, which are not asked: they are no disks of the host, and the user chooses their server. The
+# path of a local file system may lead through any of these. `c` holds the files with the memory limits, from the
+# shell's own control group upwards.
 _MOUNTS = r"""
 c=; q=; e=; d=; g=; w=;
 climb() { y=$2; while :; do for f in $3; do c="$c $1$y/$f"; done; case $y in ?*) y=${y%/*};; *) break;; esac; done; };
 member() { while IFS=: read -r i k p; do case ",$k," in $1) case $p in "$2") p=;; "$2"/*) p=${p#"$2"};; esac;
   climb "$3" "${p%/}" "$4";; esac; done < /proc/self/cgroup; };
-while read -r i p v r m o x; do
-  t=${x#*- }; s=${t##* }; t=${t%% *};
+M=$(grep -v -E "^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ (@DROPPED@)/" /proc/self/mountinfo);
+y=$(printf "\n."); IFS=${y%.}; set -f;
+for x in $M; do
+  IFS=" "; set -- $x; v=$3; r=$4; m=$5; t=${x#* - }; s=${t##* }; t=${t%% *};
   case $r in /) r=;; esac;
   case $t in
     cgroup2) member ",," "$r" "$m" "@V2@";;
@@ -90,7 +103,8 @@ while read -r i p v r m o x; do
     @GUARDED@) d="$d $m "; case $t,$s, in fuse*,user_id=[1-9]*) g="$g $m ";; *) q="$q $v $m";; esac;;
     *) case $m in @HIDDEN@);; *) e="$e $m"; w="$w $v $m";; esac;;
   esac;
-done < /proc/self/mountinfo;
+done;
+unset IFS; set +f;
 case $d in ?*)
   set -f; set -- $w; set +f; e=;
   while [ $# -gt 0 ]; do
@@ -102,34 +116,38 @@ case $d in ?*)
 esac;
 """
 
-# The children of init. `o` holds the score of sshd's listener. Init has also adopted the readers of earlier probes that
-# still hang: `h` holds the files, and `k` the devices of the mounts, on which they hang.
+# The children of init. `o` holds the score of sshd's listener, and `Y` is 1 if one was started in the last hour. Init
+# has also adopted the readers of earlier probes that still hang: `h` holds the files, and `k` the devices of the
+# mounts, on which they hang.
 _CHILDREN = r"""
-o=; h=; k=; p=; read -r p < /proc/1/task/1/children; case $p in "") set -- /proc/[0-9]*;; *) set -- $p;; esac;
+o=; h=; k=; p=; Y=; read -r u x < /proc/uptime; u=$(((${u%.*} - @YOUNG@) * 100));
+read -r p < /proc/1/task/1/children; case $p in "") set -- /proc/[0-9]*;; *) set -- $p;; esac;
 for i; do
   i=${i#/proc/};
-  read -r n < /proc/$i/comm && case $n in
-    sshd) o="$o /proc/$i/oom_score_adj";;
-    head | stat) read -r f x s y < /proc/$i/stat && [ -O /proc/$i ] && case "$n $s" in
-      "head D") h="$h $(readlink /proc/$i/fd/3) ";;
-      "stat D") k="$k $(tr "\0" " " < /proc/$i/cmdline) ";;
-    esac;;
+  read -r f n s x x x x x x x x x x x x x x x x x x b y < /proc/$i/stat && case "$n $s" in
+    "(sshd)"*) o="$o /proc/$i/oom_score_adj";;
+    "(head) D") [ -O /proc/$i ] && h="$h $(readlink /proc/$i/fd/3) ";;
+    "(stat) D") [ -O /proc/$i ] && k="$k $(tr "\0" " " < /proc/$i/cmdline) ";;
   esac;
+  if [ "$b" -gt $u ]; then Y=1; fi;
 done;
 """
 
 # The arguments of a command are limited; xargs splits a list that exceeds the limit.
 _FILES = r"""
 mark files;
-set -- @FILES@ @PATTERNS@ @NOTED@ $c $o @TABLE@;
+set -- @FILES@ @PATTERNS@ @MEMBERS@ @NOTED@ $c $o @TABLE@;
 if fits $# 48; then head -c @SYSTEM_LIMIT@ "$@"; else printf "%s\n" "$@" | xargs head -c @SYSTEM_LIMIT@; fi;
 """
 
 # A name may contain anything, so an answer has only the position of its mount in the list of names.
 _STATFS = r"""
+mark mountinfo; printf "%s\n" "$M" | head -c @TEXT_LIMIT@;
 mark mounts; printf "%s\n" "$e";
 mark statfs; set -f; set --;
-for m in $e; do case $m in *\\*) m=$(printf %b "$m");; esac; set -- "$@" "$m"; done; set +f;
+case $e in *\\*) for m in $e; do case $m in *\\*) m=$(printf %b "$m");; esac; set -- "$@" "$m"; done;;
+  *) set -- $e;; esac;
+set +f;
 case $# in 0);; *)
   if s=$(stat -f -c "@STATFS@" "$@"); then printf "%s\n" "$s";
   else for m; do stat -f -c "@STATFS@" "$m" ||
@@ -170,6 +188,37 @@ else for d in /proc/[0-9]*/fd; do
 fi;
 """
 
+# Give the last command of the background a second. Then kill the programs with a name that this shell has started.
+_LATE = r"""
+late() { n=0; while alive $c && [ $n -lt @PATIENCE@ ]; do n=$((n + 1)); sleep 0.02 || sleep 1; done; alive $c || return;
+  for f in /proc/[0-9]*/stat; do
+    read -r i n s p x < $f && case "$n $p" in "($1) $me" | "(xargs) $me") kill -9 $i;; esac; done; kill -9 $c; };
+"""
+
+# What systemd says of the units of workers, if init has started something lately, or a unit that is installed does not
+# run. systemctl takes 8 ms and 2 MB, and waits as long as systemd does not answer.
+_RESTARTS = r"""
+mark units;
+for i in @UNITS@; do
+  n=$i; case $i in *@*) n=${i%%@*}@.service;; esac;
+  for f in /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+    if [ -e $f/$n ]; then set -- /sys/fs/cgroup/system.slice/$i /sys/fs/cgroup/systemd/system.slice/$i;
+      [ -d $1 ] || [ -d $2 ] || Y=1; fi; done;
+done;
+case $Y in 1) set -f; systemctl show --no-pager @SHOWN@ -- @UNITS@ < /dev/null | head -c 16384 & c=$! ; set +f;
+  late systemctl;; esac;
+"""
+
+# The whole command lines that have one of the texts that the pattern of a worker needs. grep puts the name of the file
+# before each line of them.
+_WHOLE = r"""
+mark whole;
+set -- /proc/[0-9]*/cmdline;
+if fits $# 32; then grep -a -s -H -F @NEEDLES@ "$@" < /dev/null | head -c @TEXT_LIMIT@ &
+else printf "%s\n" "$@" | xargs grep -a -s -H -F @NEEDLES@ | head -c @TEXT_LIMIT@ & fi;
+c=$! ; late grep;
+"""
+
 # Try up to three times, each time without the file that hung. Meanwhile the shell collects the lines that are searched
 # in many files, but does not print them.
 _COMMANDS = r"""
@@ -200,11 +249,12 @@ mark ${z}lines; printf "%s\n" "$l";
 """
 
 # The part `dmesg` is there only if the log may be read: it then has at least one line. If the kernel counts no kill
-# since boot, its log has none. Reading its records as they are takes half the time that dmesg needs to read and print
-# them; dmesg is for systems whose dd can't read without waiting (busybox) or that have no /dev/kmsg (containers).
+# since boot, no worker may have crashed, and init has started nothing lately, its log has nothing of interest. Reading
+# its records as they are takes half the time that dmesg needs to read and print them; dmesg is for systems whose dd
+# can't read without waiting (busybox) or that have no /dev/kmsg (containers).
 _LOG = r"""
-case $l in
-  */vmstat:oom_kill\ 0*) mark ${z}dmesg;;
+case @LOGGED@$Y$l in
+  /*vmstat:oom_kill\ 0*) mark ${z}dmesg;;
   *)
     log() { if read -r k; then mark ${z}dmesg; printf "%s\n" "$k"; grep -a -A1 -F @ANCHORS@ | head -c @TEXT_LIMIT@; :;
       else false; fi; };
@@ -225,17 +275,44 @@ esac;
 """
 
 
-def script(timeout: float, listeners: bool = False, pidfiles: Iterable[str] = ()) -> str:
+class Wanted(NamedTuple):
+    """What a script reads of workers: their pidfiles and control groups, their units, and texts of command lines."""
+
+    pidfiles: Iterable[str] = ()
+    units: Iterable[str] = ()
+    members: Iterable[str] = ()
+    needles: Iterable[str] = ()
+
+
+def wanted(workers: Sequence[Worker]) -> Wanted:
+    """Return what the script has to read of these workers."""
+    known = [worker for worker in workers if not worker.pidfile]
+    return Wanted(
+        [worker.pidfile for worker in workers if worker.pidfile],
+        [unit for worker in known for unit in worker.units if _UNIT.fullmatch(unit)],
+        [worker.unit for worker in known if worker.unit and _UNIT.fullmatch(worker.unit)],
+        [
+            needle
+            for worker in known
+            if not worker.unit and not worker.is_default
+            for needle in needles.of(worker.pattern.pattern)
+            if _NEEDLE.fullmatch(needle)
+        ],
+    )
+
+
+def script(timeout: float, listeners: bool = False, workers: Iterable[Worker] = ()) -> str:
     """Return the script, in one line.
 
     `timeout` is how many seconds a mount that may hang is waited for. With `listeners` it tells which processes listen.
-    `pidfiles` are those of declared workers, below /run.
     """
+    known = list(workers)
+    of_workers = wanted(known)
     # In braces it is one command, to which Ansible may append others.
-    text = (
-        f"{{ : {MARK};" + ALIVE + _START + _MOUNTS + _CHILDREN + _FILES + _STATFS + _GUARDED + _DESCRIPTORS + _COMMANDS
-    )
-    text += _LOG + (_HOLDERS if listeners else "") + "mark ${z}end; }"
+    text = f"{{ : {MARK};" + ALIVE + _START + _MOUNTS + _CHILDREN + _FILES + _STATFS + _GUARDED + _DESCRIPTORS
+    if of_workers.units or of_workers.needles:
+        text += _LATE + (_RESTARTS if of_workers.units else "") + (_WHOLE if of_workers.needles else "")
+    text += _COMMANDS + _LOG + (_HOLDERS if listeners else "") + "mark ${z}end; }"
     sockets: tuple[str, ...] = ()
     if listeners:
         # Ansible compiles the imports of a collection's plugins again in each run, and few hosts need this one.
@@ -259,9 +336,16 @@ def script(timeout: float, listeners: bool = False, pidfiles: Iterable[str] = ()
         "STATFS": "%S %s %b %f %a %c %d",
         "TIMEOUT": str(max(1, round(timeout / 0.05))),
         "PATIENCE": str(round(_PATIENCE / 0.02)),
-        "ANCHORS": " ".join(f'-e "{anchor}"' for anchor in oom_facts.ANCHORS),
+        "ANCHORS": " ".join(f'-e "{anchor}"' for anchor in (*oom_facts.ANCHORS, *crashes.ANCHORS)),
         "SOCKETS": " ".join(sockets),
-        "PIDFILES": " ".join(path for path in pidfiles if _PIDFILE.fullmatch(path)),
+        "PIDFILES": " ".join(path for path in of_workers.pidfiles if _PIDFILE.fullmatch(path)),
+        "UNITS": " ".join(of_workers.units),
+        "SHOWN": " ".join(f"-p {name}" for name in units.PROPERTIES),
+        "MEMBERS": " ".join(f"{folder}/{unit}/cgroup.procs" for unit in of_workers.members for folder in _SLICES),
+        "NEEDLES": " ".join(f'-e "{needle}"' for needle in of_workers.needles),
+        "LOGGED": "1" if any(worker.required for worker in known) else "",
+        "YOUNG": str(crashes.WINDOW),
+        "DROPPED": "|".join(re.escape(prefix) for prefix in mounts.HIDDEN_PREFIXES if prefix not in ("/proc", "/sys")),
         "Z16": SLASHES[: len(SLASHES) // 16],
         "ARGUMENT": str(len(SLASHES) + 40),
     }

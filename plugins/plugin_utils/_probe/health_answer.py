@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import units
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import cgroup, kernel_tables, mountinfo
 from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import watchdog
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.health import (
@@ -21,7 +23,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.script impor
 
 _BEGIN, _END = "files", "end"
 # In the order of the script. Behind the first of them free text may follow, so only long headings count there.
-PARTS = ("files", "mounts", "statfs", "guarded.mounts", "guarded", "fds", "commands")
+PARTS = ("files", "mountinfo", "mounts", "statfs", "guarded.mounts", "guarded", "fds", "units", "whole", "commands")
 
 _PART = re.compile(rf"^==> lifeline:({'|'.join(map(re.escape, PARTS))}) <==\n", re.MULTILINE)
 _LONG = re.compile(rf"\n?==> (/proc|/run|lifeline:){SLASHES}([^\s/][^\s]{{0,300}}) <==\n")
@@ -33,12 +35,14 @@ _FILE = re.compile(
             re.escape(watchdog.FOLDER) + r"/[^\s/]+",
             *(re.escape(pattern).replace(r"\*", r"[^\s/]+") for pattern in kernel_tables.PATTERNS),
             rf"/\S*/(?:{'|'.join(map(re.escape, (*cgroup.FILES[1], *cgroup.FILES[2])))})",
+            r"/sys/fs/cgroup/\S+\.service/cgroup\.procs",
             rf"/proc/\d{{1,10}}/(?:{'|'.join(PROCESS_FILES)})",
         )
     )
     + r") <==\n",
     re.MULTILINE,
 )
+_WHOLE = re.compile(r"(/proc/\d{1,10}/cmdline):(.*)", re.DOTALL)
 _LINE = re.compile(r"(/proc/(?:\d{1,10}/(?:limits|cgroup)|net/[a-z0-9]{1,8})):(.*)")
 _FIGURES = re.compile(r"-?\d{1,20}(?: -?\d{1,20}){6}")
 _GUARDED = re.compile(rf"(?:lifeline:\S+ )?(\d{{1,6}}) (hung|denied|{_FIGURES.pattern})")
@@ -67,8 +71,9 @@ def read(answer: str, errors: str = "") -> Answer:
         raise ProbeError(_complaint(text + errors, found))
     unread: list[str] = []
     found["statfs"] = _statfs(parts, unread)
-    if "fds" in parts:
-        found["fds"] = parts["fds"]
+    found.update((name, parts[name]) for name in ("fds", units.SOURCE) if name in parts)
+    found.update((path, parts[name]) for name, path in (("mountinfo", mountinfo.SOURCES[0]),) if name in parts)
+    long.update(_whole(parts.get("whole", ""), long))
     found.update(_lines(long.pop("lines", "")))
     if "holders" in long:
         found["sockets"] = _holders(long.pop("holders"))
@@ -151,6 +156,15 @@ def _statfs(parts: dict[str, str], unread: list[str]) -> str:
     names += guarded
     answers += [said.get(number, "error") for number in range(1, len(guarded) + 1)]
     return "".join(f"{answer} {mountinfo.unescape(name)}\n" for answer, name in zip(answers, names))
+
+
+def _whole(text: str, cut: Mapping[str, str]) -> dict[str, str]:
+    """Return the command lines that grep has printed as a whole. `cut` are their beginnings."""
+    lines: dict[str, list[str]] = {}
+    for found in map(_WHOLE.fullmatch, text.split("\n")):
+        if found and MARK not in found.group(2):
+            lines.setdefault(found.group(1), []).append(found.group(2))
+    return {path: "\n".join(texts) for path, texts in lines.items() if len(texts[0]) > len(cut.get(path, ""))}
 
 
 def _lines(text: str) -> dict[str, str]:

@@ -160,3 +160,39 @@ def test_a_process_that_has_lowered_its_limit_is_not_near_it():
     assert _table._fds({"processes": [lowered, near], "used_percent": 1.0}) == "100%"
     assert _table._fds({"processes": [lowered], "used_percent": 1.0}) == "1%"
     assert _table._fds({"processes": [lowered], "used_percent": None}) == "-"
+
+
+def result(*checks, unread=()):
+    return {
+        "verdict": "critical" if checks else "ok",
+        "findings": [{"check": check, "severity": "critical", "message": check} for check in checks],
+        "unread": list(unread),
+        "oom_kills": None,
+        "workers": [],
+        "ansible_facts": {
+            "lifeline_memory": {
+                "limit_bytes": None,
+                "limit_available_bytes": None,
+                "limit_available_percent": None,
+                "swap": {"total_bytes": 0},
+            },
+            "lifeline_disks": {"filesystems": []},
+            "lifeline_fds": {"processes": [], "used_percent": None},
+        },
+    }
+
+
+def test_among_critical_hosts_the_one_that_ends_soonest_is_first():
+    rows = [
+        _table.judged("box1", result("workers_missing")),
+        _table.judged("box2", result("disk_used_percent", "workers_missing")),
+        _table.judged("box3", result("sshd_missing")),
+    ]
+    assert [line.split()[0] for line in _table.render(rows)[1:-1]] == ["box3", "box2", "box1"]
+
+
+def test_what_was_not_read_is_said_shortly():
+    assert _table.judged("box", result()).reasons == ()
+    assert _table.judged("box", result(unread=["load"])).reasons == ("not read: load",)
+    many = _table.judged("box", result("sshd_missing", unread=["a", "b", "c", "d", "e"])).reasons
+    assert many == ("sshd_missing", "not read: a, b, c and 2 more")

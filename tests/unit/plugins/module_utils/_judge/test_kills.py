@@ -9,14 +9,22 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import kills, thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
 
-LISTENER = {"pid": 9, "ppid": 1, "name": "sshd", "command_line": "/usr/sbin/sshd -D", "oom_score_adj": -1000}
-RUBY = {"pid": 7, "ppid": 1, "name": "ruby", "command_line": "sidekiq 7.3.2", "oom_score_adj": 0}
+AGE = {"age_seconds": 99000.0, "started_seconds": 1000.0}
+LISTENER = {**AGE, "pid": 9, "ppid": 1, "name": "sshd", "command_line": "/usr/sbin/sshd -D", "oom_score_adj": -1000}
+RUBY = {**AGE, "pid": 7, "ppid": 1, "name": "ruby", "command_line": "sidekiq 7.3.2", "oom_score_adj": 0}
 TABLE = {7: RUBY, 9: LISTENER}
 WORKERS = [{"name": "sidekiq", "pids": [7]}]
 
 
-def event(name="python3", constraint="memcg", unit=None):
-    return {"name": name, "pid": 4712, "constraint": constraint, "unit": unit, "oom_group": None}
+def event(name="python3", constraint="memcg", unit=None, uptime=99990.0):
+    return {
+        "name": name,
+        "pid": 4712,
+        "constraint": constraint,
+        "unit": unit,
+        "oom_group": None,
+        "uptime_seconds": uptime,
+    }
 
 
 def judged(*events, table=None, count=None):
@@ -35,6 +43,9 @@ def judged(*events, table=None, count=None):
         ([event(unit="sidekiq.service")] * 5, "critical"),
         ([event(constraint="system")], "warning"),
         ([], None),
+        ([event(constraint="system")] * 5, "critical"),
+        ([event(constraint="system", uptime=70000.0)] * 5, "warning"),
+        ([event(constraint="system", uptime=None)] * 5, "critical"),
     ],
 )
 def test_kills_within_limits_of_their_own_are_a_warning_unless_they_hit_a_worker(events, severity):
@@ -49,3 +60,10 @@ def test_kills_that_only_the_counter_tells_are_judged_by_their_number():
 def test_a_killed_sshd_is_critical_until_it_is_back():
     assert judged(event("sshd", "system"), table={7: RUBY})["sshd_killed"] == "critical"
     assert judged(event("sshd", "system"))["sshd_killed"] == "warning"
+
+
+def test_kills_in_the_log_of_a_container_may_be_the_machines():
+    log = {"kills_since_boot": None, "kills_in_log": 5, "sources": [{"readable": True}], "events": []}
+    facts = {"lifeline_oom": log, "lifeline_kernel": {"container": False}}
+    assert kills.in_window(facts, TABLE, 86400) == 5
+    assert kills.in_window({**facts, "lifeline_kernel": {"container": True}}, TABLE, 86400) is None

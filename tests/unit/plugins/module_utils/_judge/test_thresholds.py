@@ -85,3 +85,9 @@ def test_a_check_strikes_when_its_value_reaches_the_threshold(name, at, short_of
     check = thresholds.CHECKS[name]
     assert check.reached(at, check.warning)
     assert not check.reached(short_of, check.warning)
+
+
+def test_the_order_of_urgency_names_checks():
+    assert set(thresholds.SOONEST) <= set(thresholds.CHECKS)
+    assert len(set(thresholds.SOONEST)) == len(thresholds.SOONEST)
+    assert thresholds.urgency("sshd_missing") < thresholds.urgency("disk_used_percent") < thresholds.urgency("zombies")

@@ -85,3 +85,27 @@ def test_what_cannot_be_followed_is_named(declared, memory, words):
         workers(declared, memory)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_worker_by_unit_or_pidfile():
+    crawler, mailer = workers(
+        [{"name": "crawler", "unit": "crawl"}, {"name": "mailer", "pidfile": "/var/run/m.pid"}], None
+    )
+    assert (crawler.unit, crawler.units, crawler.pidfile) == ("crawl.service", ("crawl.service",), None)
+    assert (mailer.unit, mailer.pidfile) == (None, "/run/m.pid")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"unit": "a.service", "pattern": "x"}, "several ways to find it (pattern, unit)"),
+        ({"unit": "a b"}, "unit: not a service ('a b')"),
+        ({"unit": "$(reboot)"}, "unit: not a service"),
+        ({"pidfile": "/tmp/w.pid"}, "pidfile: not a pidfile below /run ('/tmp/w.pid')"),
+        ({"pidfile": "/run/../etc/x"}, "pidfile: not a pidfile below /run"),
+    ],
+)
+def test_a_place_that_cannot_be_read_is_refused(entry, words):
+    with pytest.raises(SettingsError) as error:
+        workers([{"name": "w", **entry}], None)
+    assert words in str(error.value)

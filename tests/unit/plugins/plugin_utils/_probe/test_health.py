@@ -15,7 +15,7 @@ import sys
 import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
-from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, statfs
+from ansible_collections.lifeline.fleet.plugins.module_utils._disks import facts as disk_facts, mounts, statfs
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts as probe_facts
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import (
     fds,
@@ -66,7 +66,7 @@ def test_it_crosses_any_login_shell_unharmed():
     # A C shell expands each exclamation mark from its history unless a blank follows.
     assert script.count("!") == script.count("! ")
     # An argument may have 128 KiB, and sudo and ssh wrap the script in further arguments.
-    assert len(script) < 1 << 13
+    assert len(script) < 1 << 14
     assert not re.search("@[A-Z0-9_]+@", script)
 
 
@@ -82,16 +82,21 @@ def test_it_is_one_command_to_which_others_can_be_appended():
 
 
 def test_it_reads_what_the_reader_on_the_box_reads(probed):
-    for path in ("/proc/sys/fs/nr_open", "/proc/self/mountinfo", "/proc/sys/vm/min_free_kbytes"):
+    for path in ("/proc/sys/fs/nr_open", "/proc/sys/vm/min_free_kbytes"):
         assert probed[path] == _reader.read_files([path])[path]
+    here = mountinfo.parse(_reader.read_files(mountinfo.SOURCES)[mountinfo.SOURCES[0]])
+    of_containers = tuple(prefix + "/" for prefix in mounts.HIDDEN_PREFIXES if prefix not in ("/proc", "/sys"))
+    assert mountinfo.parse(probed[mountinfo.SOURCES[0]]) == tuple(
+        mount for mount in here if not mount.point.startswith(of_containers)
+    )
     assert page_size.page_size(probed) == os.sysconf("SC_PAGE_SIZE")
     here = memory.parse(_reader.read_files(memory.SOURCES))
     assert memory.parse(probed)["total_bytes"] == here["total_bytes"]
 
 
 def test_it_finds_the_file_systems_that_the_reader_on_the_box_finds(probed):
-    mounts = _reader.read_files(mountinfo.SOURCES)
-    here = disk_facts.parse(dict(mounts, statfs=statfs.read(mountinfo.parse(mounts["/proc/self/mountinfo"]), 2)))
+    mounted = _reader.read_files(mountinfo.SOURCES)
+    here = disk_facts.parse(dict(mounted, statfs=statfs.read(mountinfo.parse(mounted["/proc/self/mountinfo"]), 2)))
     there = disk_facts.parse(probed)
     assert [(disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in there["filesystems"]] == [
         (disk["mount"], disk["size_bytes"], disk["inodes_total"]) for disk in here["filesystems"]
