@@ -105,7 +105,7 @@ options:
   timeout:
     description:
       - Seconds for everything from looking up the name to the last row. The task fails if it takes longer. The server
-        is told to end the query a little earlier.
+        is asked to end the query a little earlier.
     type: float
     default: 10
 extends_documentation_fragment:

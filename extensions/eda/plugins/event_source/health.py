@@ -23,7 +23,7 @@ from typing import Any
 
 DOCUMENTATION = r"""
 ---
-short_description: Emits what appears, worsens, eases or clears on the hosts of an inventory.
+short_description: Emits the findings that appear, worsen, ease or clear on the hosts of an inventory.
 description:
   - An ansible-rulebook event source that checks all hosts with the module lifeline.fleet.health on an interval. It
     emits an event when a finding appears, worsens, eases or clears, and when a host becomes unreachable or answers

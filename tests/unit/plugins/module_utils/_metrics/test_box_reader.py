@@ -45,7 +45,7 @@ def test_tables_of_sockets_are_not_read(sources):
     ]
 
 
-def test_sources_of_init_that_cannot_be_read_leave_the_process_s_own(monkeypatch):
+def test_init_may_be_unreadable(monkeypatch):
     read_files = _reader.read_files
 
     def without_init(paths, *arguments, **options):
