@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import action_log
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell
@@ -111,8 +112,8 @@ class ActionModule(FleetAction):
                 answer = shell.run(self, script)
         except AnsibleConnectionFailure as error:
             # The command may have run nevertheless; the next probe shows it.
-            return " ".join(str(error).split())[:500]
-        return " ".join((answer["stdout"] + answer["stderr"]).split())[:500]
+            return escape(" ".join(str(error).split())[:500])
+        return escape(" ".join((answer["stdout"] + answer["stderr"]).split())[:500])
 
     def _wait(
         self, step: rescue_plan.Step, before: dict[str, Any], until: float, task_vars: dict[str, Any]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import health
 from paths import ROOT
 
 ANSIBLE = Path(sys.executable).with_name("ansible")
@@ -26,19 +27,18 @@ case "$*" in
   *refused*) echo "ssh: connect to host refused port 22: Connection refused" >&2; exit 255;;
   *odd*) echo "percent_expand: unknown key %z" >&2; exit 255;;
   *loading*) printf "Loading...";;
+  *drip*) printf "\\n==> lifeline:files <==\\n"; while sleep 0.2; do printf x; done;;
+  *fleet*) exec cat "$0.answer";;
   *clear*) printf "\\033[2J\\033[31m"; exit 0;;
 esac
 exec sh -c "$last"
 """
 
 
-@pytest.fixture(scope="module")
-def looked(tmp_path_factory):
-    """Return the rows of the table of one look at all of these hosts, and all that was printed."""
-    folder = tmp_path_factory.mktemp("controller")
+def look(folder, hosts, *arguments):
+    """Look at hosts, and return the rows of the table by host, and all that was printed."""
     (folder / "ssh").write_text(SSH)
     (folder / "ssh").chmod(0o755)
-    hosts = ["silent", "endless", "halfway", "refused", "odd", "loading", "clear", "honest1", "honest2"]
     variables = {
         "ansible_ssh_executable": str(folder / "ssh"),
         "ansible_ssh_retries": 3,
@@ -46,23 +46,11 @@ def looked(tmp_path_factory):
         "lifeline_history": str(folder / "history.db"),
     }
     done = subprocess.run(
-        [
-            ANSIBLE,
-            "all",
-            "-i",
-            ",".join(hosts),
-            "-f",
-            "9",
-            "-m",
-            "lifeline.fleet.health",
-            "-a",
-            "deadline=6 timeout=0.3",
-        ]
-        + ["-e", json.dumps(variables)],
+        [ANSIBLE, "all", "-i", ",".join(hosts), "-m", "lifeline.fleet.health", "-e", json.dumps(variables), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=300,
+        timeout=600,
         cwd=folder,
         env=dict(
             os.environ,
@@ -75,6 +63,13 @@ def looked(tmp_path_factory):
     )
     rows = {line.split()[0]: line for line in done.stdout.decode(errors="replace").splitlines() if line.split()}
     return rows, done.stdout
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory):
+    """Return the rows of the table of one look at all of these hosts, and all that was printed."""
+    hosts = ["silent", "endless", "halfway", "refused", "odd", "loading", "clear", "honest1", "honest2"]
+    return look(tmp_path_factory.mktemp("controller"), hosts, "-f", "9", "-a", "deadline=6 timeout=0.3")
 
 
 @pytest.mark.parametrize(
@@ -106,3 +101,14 @@ def test_nothing_of_a_host_reaches_the_terminal_raw(looked):
 def test_no_client_is_left_on_the_controller(looked):
     left = subprocess.run(["pgrep", "-af", f"sleep {MARK}"], stdout=subprocess.PIPE, text=True, check=False)
     assert left.stdout == ""
+
+
+@pytest.mark.parametrize("hostile", ["drip", "endless"])
+def test_one_hostile_host_among_fifty_costs_its_own_row_only(hostile, tmp_path):
+    answer = subprocess.run(["sh", "-c", health.script(0.3)], stdout=subprocess.PIPE, check=True).stdout
+    (tmp_path / "ssh.answer").write_bytes(answer)
+    fleet = [f"fleet{number}" for number in range(49)]
+    rows, _printed = look(tmp_path, [hostile, *fleet], "-f", "10", "-a", "deadline=6")
+    assert {host for host in fleet if rows[host].split()[1] in ("ok", "warning", "critical")} == set(fleet)
+    assert rows[hostile].split()[1] == "unknown"
+    assert {"drip": "did not end within 6 s", "endless": "answered with more than"}[hostile] in rows[hostile]

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import WorkerReading
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import MappedGroup, Process
-from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape, escape_or_none
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import maps, processes
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import DELETED
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size
@@ -95,8 +95,8 @@ def read(
         "processes": found,
         "services": services,
         "deleted": _deleted(named.get("deleted", ""), units),
-        "watched": _WATCHED.findall(named.get("monit", "")),
-        "space": {path: int(kilobytes) * 1024 for kilobytes, path in _SPACE.findall(named.get("space", ""))},
+        "watched": [escape(name) for name in _WATCHED.findall(named.get("monit", ""))],
+        "space": {escape(path): int(kilobytes) * 1024 for kilobytes, path in _SPACE.findall(named.get("space", ""))},
         "workers": _workers(workers, units, services, with_pidfile),
         "titles": {
             str(pid): table[pid]["command_line"] or "" for worker in workers for pid in worker["pids"] if pid in table
@@ -172,9 +172,9 @@ def _services(text: str) -> dict[str, Service]:
             main = values.get("MainPID", "")
             services[values["Id"]] = {
                 "loaded": values.get("LoadState") == "loaded",
-                "active": values.get("ActiveState"),
+                "active": escape_or_none(values.get("ActiveState")),
                 "can_reload": values.get("CanReload") == "yes",
-                "restart": values.get("Restart"),
+                "restart": escape_or_none(values.get("Restart")),
                 "main_pid": int(main) if main.isdecimal() and len(main) < 11 and int(main) else None,
             }
     return services

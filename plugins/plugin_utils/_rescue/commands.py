@@ -38,7 +38,7 @@ _IF_MAIN = (
 )
 # A process may have gone, and its number be another's: only one that is in the unit's group now gets the signal.
 _SIGNAL = (
-    "for p in %s; do while IFS=: read -r a b c; do case $g in /*.service) case $c in $g|$g/*) "
+    'for p in %s; do while IFS=: read -r a b c; do case $g in /*.service) case $c in "$g"|"$g"/*) '
     "kill -%s $p; break;; esac;; esac; done < /proc/$p/cgroup; done; sleep 1; "
 )
 

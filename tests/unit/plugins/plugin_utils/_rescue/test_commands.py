@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import shutil
 import subprocess
 
@@ -12,6 +14,7 @@ import pytest
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import commands
+from paths import ROOT
 
 SHELLS = [shell for shell in (["dash"], ["bash"], ["busybox", "ash"]) if shutil.which(shell[0])]
 SYSTEMCTL = """#!/bin/sh
@@ -99,6 +102,17 @@ def test_a_signal_reaches_only_processes_of_the_units_own_control_group(run):
         victim.wait()
 
 
+def test_signals_reach_a_worker_whose_unit_has_an_escaped_name(run, tmp_path):
+    name = r"app-a\x2db.service"
+    (tmp_path / "59").mkdir()
+    (tmp_path / "59" / "cgroup").write_text(f"0::/system.slice/{name}\n")
+    text = commands.restart_worker(name, [59], [("TSTP", [59])], named=True)
+    text = 'kill() { echo "kill $*"; }; ' + text.replace("/proc/$p", f"{tmp_path}/$p").replace("sleep 1", "sleep 0")
+    done, said = run(text, unit(name, group=f"/system.slice/{name}"))
+    assert (len(done), said) == (1, "kill -TSTP 59\n")
+    assert run(text, unit(name, group="/system.slice/app-a?x2db.service"))[1] == ""
+
+
 def test_no_signal_is_for_the_kernel_or_init():
     text = commands.restart_worker("crawler.service", [1], [("TSTP", [0, 1, -1])], named=True)
     assert "for p in ;" in text
@@ -151,3 +165,74 @@ def test_every_command_passes_any_login_shell(run):
 def test_a_name_that_systemd_escapes_reaches_it_as_it_is(run):
     name = r"dev\x2dtools@a.service"
     assert run(commands.restart(name), unit(name))[0] == [f"--no-block restart -- {name}"]
+
+
+QUIET = [("TSTP", [59]), ("USR1", [60])]
+# All that the functions of the file return, with what stands for a unit's and a worker's name in the documentation.
+ALL = {
+    "restart": [commands.restart("UNIT.service")],
+    "reload": [commands.reload("UNIT.service")],
+    "start": [commands.start("UNIT.service")],
+    "restart_worker": [commands.restart_worker("UNIT.service", [59], QUIET, named) for named in (True, False)],
+    "kill_worker": [commands.kill_worker("UNIT.service", [59], named) for named in (True, False)],
+    "monit": [commands.monit(verb, "NAME") for verb in ("start", "restart")],
+    "resume": [commands.resume("NAME")],
+}
+CONSTANTS = [commands.CLEAN_PACKAGES, commands.SHORTEN_JOURNAL]
+# What changes nothing: words of the shell, and those that only read.
+HARMLESS = {
+    "for",
+    "do",
+    "done",
+    "case",
+    "esac",
+    "if",
+    "then",
+    "else",
+    "fi",
+    "while",
+    "read",
+    "break",
+    "echo",
+    "sleep",
+    "[",
+    "in",
+}
+WORDS = re.compile(r"^(?:(?:if|then|else|do|while|[A-Za-z]+=\S*|IFS=:) +)+")
+
+
+def programs(text):
+    """Return the commands in a line of the shell, with a process's number as the documentation writes it."""
+    found = set()
+    for part in re.split(r";|\$\(|\)", text):
+        words = WORDS.sub("", part.strip())
+        if words and words.split()[0] not in HARMLESS and re.match(r"[a-z/]", words) and " " in words:
+            found.add(words.replace("UNIT.service", "UNIT").replace("$p", "PID"))
+    return found
+
+
+def test_the_documentation_lists_every_command_that_a_rescue_may_run():
+    public = {
+        name
+        for name, value in vars(commands).items()
+        if inspect.isfunction(value) and value.__module__ == commands.__name__ and name[0] != "_"
+    }
+    assert public - {"is_service", "is_name"} == set(ALL)
+    run = set().union(*(programs(text) for texts in ALL.values() for text in texts), CONSTANTS)
+    reads = {"grep -qs given_up /run/lifeline/watchdog/NAME"}
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    table = text.partition("### What a rescue may run")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {command for cell in cells for command in re.findall("`([^`]+)`", cell)}
+    assert {command for command in listed if not command.startswith("logger ")} == run - reads
+
+
+def test_the_action_runs_nothing_besides_but_a_note_in_the_log():
+    source = (ROOT / "plugins" / "action" / "rescue.py").read_text(encoding="utf-8")
+    assert re.findall(r"shell\.run\((.*)\)", source) == ["self, script"]
+    (script,) = re.findall(r"script = f\"(.*)\"", source)
+    assert script == "{{ PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; {{ {step.command}; }} 2>&1; {log}; }}"
+    (log,) = re.findall(r"log = f'(.*)'", source)
+    assert 'logger -p daemon.warning -t lifeline-rescue -- "{name}"' in log
+    steps = (ROOT / "plugins" / "plugin_utils" / "_rescue" / "plan.py").read_text(encoding="utf-8")
+    assert not re.search(r"systemctl|kill -|apt-get|journalctl|sh -c", steps)
