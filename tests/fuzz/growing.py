@@ -15,6 +15,7 @@ from fuzz.mutations import Sample, any_token, piece_to_repeat
 # Twice the text may take this much longer. A quadratic parser takes four times as long.
 LIMIT = 2.5
 _SMALLEST, _LARGEST = 1 << 13, 1 << 20
+_DOUBLED = 3
 # A time below it says little.
 _LEAST_SECONDS = 0.03
 _NUMBER = re.compile(r"\d{1,9}")
@@ -58,18 +59,13 @@ class Growing:
     def _grows(
         self, run: Callable[[Sample], object], grown: Callable[[int], Sample], size: int, least: float, runs: int
     ) -> bool:
-        """Return whether the time exceeds the limit twice in a row: caches and tables only grow at some sizes.
+        """Return whether the time exceeds the limit if the text is doubled `_DOUBLED` times.
 
-        `least` is the time without the piece that is repeated.
+        At some sizes it does so for a single time, as caches and tables are full. `least` is the time without the
+        piece that is repeated.
         """
-        seconds = self._seconds(run, grown(size), runs) - least
-        for _doubled in range(2):
-            size *= 2
-            longer = self._seconds(run, grown(size), runs) - least
-            if longer <= LIMIT * seconds:
-                return False
-            seconds = longer
-        return True
+        longer = self._seconds(run, grown(size << _DOUBLED), runs) - least
+        return longer > LIMIT**_DOUBLED * (self._seconds(run, grown(size), runs) - least)
 
     def _seconds(self, run: Callable[[Sample], object], sample: Sample, runs: int) -> float:
         """Return the least time of some runs, as other processes can only make it longer."""

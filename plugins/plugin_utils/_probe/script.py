@@ -19,7 +19,7 @@ being taken for a heading:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
@@ -113,33 +113,41 @@ def text_of(answer: str) -> str:
 def parts(text: str) -> dict[str, Part]:
     """Return the parts that `part` and `taken` printed, by name. The texts of parts of the same name are joined."""
     found: dict[str, Part] = {}
-    lines: list[str] = []
-    part = Part()
-    for line in text.split("\n"):
-        if line.startswith("|"):
-            lines.append(line[1:])
-            continue
-        heading = _HEADING.fullmatch(line)
-        if heading is None:
-            continue
-        if heading.group(1) == "late":
-            part.late = True
-            continue
-        _close(part, lines)
-        lines = []
-        part = found.setdefault(heading.group(1), Part())
-    _close(part, lines)
+    texts: dict[str, list[str]] = {}
+    for name, lines, late in _sections(text):
+        part = found.setdefault(name, Part())
+        part.late = part.late or late
+        part.code, printed = _ended(lines)
+        texts.setdefault(name, []).extend(line + "\n" for line in printed)
+    for name, part in found.items():
+        part.text = "".join(texts[name])
     return found
 
 
-def _close(part: Part, lines: list[str]) -> None:
-    """Add lines that were printed for a part; the last of them has the command's exit code."""
+def _sections(text: str) -> Iterator[tuple[str, list[str], bool]]:
+    """Yield the name of each heading, the lines that were printed below it, and whether it was too late for it."""
+    name, lines, late = "", list[str](), False
+    for line in text.split("\n"):
+        heading = None if line.startswith("|") else _HEADING.fullmatch(line)
+        if line.startswith("|"):
+            lines.append(line[1:])
+        elif heading and heading.group(1) == "late":
+            late = True
+        elif heading:
+            if name:
+                yield name, lines, late
+            name, lines, late = heading.group(1), [], False
+    if name:
+        yield name, lines, late
+
+
+def _ended(lines: list[str]) -> tuple[int | None, list[str]]:
+    """Return the exit code of a command, which its last line tells, and the lines that it has printed."""
     ended = _ENDED.fullmatch(lines[-1]) if lines else None
-    part.code = int(ended.group(1)) if ended else None
-    if ended:
-        # An empty line precedes it, or ends a line that the command has left open.
-        lines = lines[:-1] if len(lines) > 1 and lines[-2] else lines[:-2]
-    part.text += "".join(line + "\n" for line in lines)
+    if ended is None:
+        return None, lines
+    # An empty line precedes it, or ends a line that the command has left open.
+    return int(ended.group(1)), lines[:-1] if len(lines) > 1 and lines[-2] else lines[:-2]
 
 
 def shown(answer: str) -> str:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+from growth import LIMIT, growth
 from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError
@@ -102,3 +103,8 @@ def test_what_is_shown_of_an_answer_is_short_and_safe(answer, told):
 def test_any_answer_has_parts(text):
     for name, part in script.parts(text).items():
         assert name and isinstance(part.text, str)
+
+
+def test_many_parts_of_one_name_take_no_longer_than_their_text():
+    part = "\n==> lifeline:packages <==\n|bash amd64 5.2 install ok installed\n|\n|ended 0\n"
+    assert growth(script.parts, lambda size: part * size, 4000) < LIMIT
