@@ -57,9 +57,11 @@ def test_only_some_kinds_have_the_unit_of_a_worker():
 def test_the_archive_offers_what_the_roles_install():
     offered = {name for group in TABLE["offered"] for name in group}
     variables = {}
-    for role in ("fail2ban", "diagnostic_tools"):
-        variables.update(yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text()))
-    wanted = {*variables["__fail2ban_packages"], "monit", "earlyoom", "nftables"}
+    for path in ("fail2ban/vars/Debian.yml", "ssh_lifeline/vars/Debian.yml", "monit/vars/Debian.yml"):
+        variables.update(yaml.safe_load((ROOT / "roles" / path).read_text()))
+    variables.update(yaml.safe_load((ROOT / "roles/diagnostic_tools/vars/main.yml").read_text()))
+    wanted = {*variables["__fail2ban_packages"], *variables["__monit_packages"]}
+    wanted |= {variables["__ssh_lifeline_earlyoom_package"], variables["__ssh_lifeline_nftables_package"]}
     wanted |= {tool["name"] for tool in variables["__diagnostic_tools_seed"]}
     # The image itself has these.
     assert wanted - {"iproute2", "lsof", "procps"} <= offered
