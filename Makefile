@@ -11,7 +11,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
 
 .PHONY: help health unit check test test-all lint sanity unit-all servers hostile fuzz report molecule lab lab-down drill drill-test \
-    forecast bench clean
+    forecast verdicts bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | column -t -s @
@@ -73,6 +73,10 @@ drill-test: $(CACHE)/drill.ready ## the drill's own tests: boxes with a kernel o
 
 forecast: $(CACHE)/test.ready ## how good the forecasts are, on simulated and recorded traces
 	PYTHONPATH=tests:$(CACHE)/collections python -m forecast
+
+verdicts: export PATH := $(UNIT_TOOLS):$(SYSTEM_PATH)
+verdicts: $(CACHE)/unit.ready ## how well the verdict agrees with operators, on hosts that they have judged
+	@PYTHONPATH=tests:$(CACHE)/collections python -m verdicts
 
 bench: $(CACHE)/test.ready ## how fast it is, measured side by side with what Ansible brings; and what a history costs
 	python tests/bench/run.py

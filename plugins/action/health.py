@@ -15,6 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts imp
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import ProbeError, SettingsError
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge import crashes, facts as probe_facts, verdict
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc import pressure
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import parse_duration
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._forecast import trends
@@ -35,6 +36,10 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import bo
 forks.spare()
 
 
+# An earlier reading says nothing about now if it is older than this.
+_RATE_SECONDS = 7200
+
+
 class Past:
     """The history of a host, if there is one, and the latest reading."""
 
@@ -45,7 +50,9 @@ class Past:
         table: dict[int, Process],
         booted: float | None,
         thresholds: dict[str, Any],
+        counts: pressure.Counts,
     ) -> None:
+        self._counts = counts
         self._recorder, self._facts, self._table, self._thresholds = recorder, facts, table, thresholds
         self._taken = time.time()
         self._since = self._taken - trends.PAST_SECONDS
@@ -60,9 +67,10 @@ class Past:
         if not self._recorder:
             return []
         started = {worker["name"]: self._started(worker["pids"]) for worker in workers}
-        self._samples = samples.samples(
-            self._facts, workers, {name: when for name, when in started.items() if when is not None}
-        )
+        self._samples = [
+            *samples.samples(self._facts, workers, {name: when for name, when in started.items() if when is not None}),
+            *samples.counts(self._counts),
+        ]
         box = self._recorder.box
         wanted = list(trends.horizons(self._thresholds))
         past: dict[Key, list[Point]] = {}
@@ -70,6 +78,17 @@ class Past:
             past = self._recorder.ask(lambda history: history.recent(box, wanted, self._since), past)
         self.forecasts = trends.foresee(past, self._samples, self._taken, self._booted, self._thresholds, self._whole)
         return self.forecasts
+
+    def rates(self) -> pressure.Rates:
+        """Return the rates since the last reading, none if that is too long ago to say what happens now."""
+        box, nothing = self._recorder.box, dict[Key, list[Point]]()
+        if not self._recorder:
+            return pressure.Rates()
+        since = self._taken - _RATE_SECONDS
+        past = self._recorder.ask(lambda history: history.recent(box, [samples.COUNTS], since), nothing)
+        last = max((points[-1].taken for points in past.values()), default=None)
+        before = {name: points[-1].value for (_metric, name), points in past.items() if points[-1].taken == last}
+        return pressure.rates(self._counts, before)
 
     def starts(self, worker: WorkerReading) -> int:
         """Return how often a worker was seen to be another process than before, in the window of crashes."""
@@ -140,7 +159,8 @@ class ActionModule(FleetAction):
                 table = probe_facts.process_table(sources)
         result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds}
         with Recorder(self._task, self._templar, task_vars) as recorder:
-            past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds)
+            counts = pressure.counts(sources)
+            past = Past(recorder, facts, table, probe_facts.boot_time(sources), thresholds, counts)
             judged = verdict.judge(
                 facts,
                 table,
@@ -152,6 +172,7 @@ class ActionModule(FleetAction):
                 probe_facts.clock_skew(sources, asked, answered),
                 probe_facts.services(sources, table),
                 past.starts,
+                past.rates(),
             )
             judged["unread"] = [*unread, *judged["unread"]]
             if recorder:

@@ -80,9 +80,9 @@ RULES = (
 )
 
 # Finding what listens means reading every file descriptor, too much for every minute. A host has no history of its
-# own for forecasts, and no other clock to compare its own with; Prometheus has functions for both. Only a
-# login shows whether logind makes sessions. Steal and crashes are judged between two readings, and a companion counts
-# only together with its share.
+# own for forecasts, and no other clock to compare its own with; Prometheus has functions for both. Only a login shows
+# whether logind makes sessions. Steal, faults, drops and crashes are judged between two readings, and a companion
+# counts only together with its share.
 NOT_EXPORTED = {
     "services_unexpected",
     "forecast_minutes",
@@ -90,6 +90,8 @@ NOT_EXPORTED = {
     "steal_percent",
     "clock_skew_seconds",
     "login_services_missing",
+    "major_faults_per_second",
+    "listen_drops_per_minute",
     "worker_crashes",
     *COMPANIONS.values(),
 }

@@ -14,8 +14,10 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings imp
     number_text,
     size_text,
 )
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.pressure import Rates
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_size, percent
 
+NO_RATES = Rates()
 _MIB = 1 << 20
 # Swap is in active use if more than this is read back from it. Otherwise it only holds unused pages.
 _SWAP_IN = _MIB
@@ -37,7 +39,9 @@ def judge(
     pressure: Pressure,
     table: Mapping[int, Process],
     lxcfs: bool,
+    rates: Rates = NO_RATES,
 ) -> None:
+    """Judge the memory. `rates` are those since an earlier reading, if there is one."""
     left, limit, share = _scarcest(found, memory)
     found.hold(
         "memory_available_percent",
@@ -48,7 +52,14 @@ def judge(
         left=_mib(left),
     )
     _stalls(found, pressure)
-    _swap(found, memory, pressure)
+    if pressure["pressure"]["memory"] is None:
+        faults = rates.major_faults_per_second
+        found.hold(
+            "major_faults_per_second",
+            faults,
+            f"{number_text(faults)} pages per second are read back from disk: the host thrashes",
+        )
+    _swap(found, memory, pressure, rates)
     _commit(found, memory)
     # lxcfs shows the slab of the whole host beside the memory of the container.
     if not lxcfs:
@@ -96,12 +107,13 @@ def _stalls(found: Findings, pressure: Pressure) -> None:
         )
 
 
-def _swap(found: Findings, memory: Memory, pressure: Pressure) -> None:
+def _swap(found: Findings, memory: Memory, pressure: Pressure, rates: Rates) -> None:
     """Judge a full swap: it is critical only if memory is short as well, or pages are read back from it.
 
     zram is compressed memory that is meant to be used, so it is judged only if memory is short.
     """
-    swap, short = memory["swap"], _is_short(found, memory, pressure)
+    swap = memory["swap"]
+    short = _is_short(found, memory, pressure) or (rates.swap_in_bytes_per_second or 0) >= _SWAP_IN
     if swap["compressed"] and not short:
         return
     found.hold(

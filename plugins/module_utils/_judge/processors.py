@@ -9,14 +9,19 @@ from typing import Mapping, Optional
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.programs import Process
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources import Load, Pressure, Stall
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings, number_text
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.pressure import Rates
 
+NO_RATES = Rates()
 # A load is no news if the kernel says that tasks hardly wait for a CPU or a disk.
 _WAITING_PERCENT = 10
 # `nice` values from here on are those of jobs that give way to everything else.
 _GIVES_WAY = 10
 
 
-def judge(found: Findings, pressure: Pressure, table: Mapping[int, Process], lxcfs: bool) -> None:
+def judge(
+    found: Findings, pressure: Pressure, table: Mapping[int, Process], lxcfs: bool, rates: Rates = NO_RATES
+) -> None:
+    """Judge load, steal and waiting tasks. `rates` are those since an earlier reading, if there is one."""
     stall = pressure["pressure"]["io"]
     if stall is not None:
         share = stall["full_avg60_percent"]
@@ -31,7 +36,19 @@ def judge(found: Findings, pressure: Pressure, table: Mapping[int, Process], lxc
     # An average since boot says nothing about now.
     if not pressure["since_boot"]:
         steal = pressure["cpu_percent"]["steal"]
-        found.hold("steal_percent", steal, f"{number_text(steal)} % of the CPU time went to other machines (steal)")
+        _steal(found, steal)
+    elif not lxcfs:
+        _steal(found, rates.steal_percent)
+    drops = rates.listen_drops_per_minute
+    found.hold(
+        "listen_drops_per_minute",
+        drops,
+        f"{number_text(drops)} connections per minute are dropped because a listening program does not accept them",
+    )
+
+
+def _steal(found: Findings, share: Optional[float]) -> None:
+    found.hold("steal_percent", share, f"{number_text(share)} % of the CPU time went to other machines (steal)")
 
 
 def _load(found: Findings, pressure: Pressure, table: Mapping[int, Process]) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings imp
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.thresholds import Thresholds
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.unread import unread
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers import Worker
+from ansible_collections.lifeline.fleet.plugins.module_utils._proc.pressure import Rates
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
 
 # A user can start any number of them.
@@ -45,6 +46,7 @@ def judge(
     skew: Optional[float] = None,
     services: readings.Services = readings.NO_SERVICES,
     starts: Optional[Callable[[WorkerReading], int]] = None,
+    rates: Rates = processors.NO_RATES,
 ) -> Judged:
     """Return the verdict, the findings (worst first), the workers' readings and the OOM kills of a host.
 
@@ -52,7 +54,7 @@ def judge(
     the host has noted, `thresholds` a merged dictionary, and `oom_window` is in seconds. `foresee` is a function of
     the workers' readings that returns forecasts. `skew` is by how many seconds the host's clock is wrong, below 0 if it
     is behind. `services` is what is known of the workers' units and crashes, and `starts` is a function of a worker's
-    reading that returns how often a history has seen it start anew.
+    reading that returns how often a history has seen it start anew. `rates` are those since an earlier reading.
     """
     pressure, lxcfs = facts["lifeline_pressure"], facts["lifeline_kernel"]["lxcfs"]
     workers_read = [
@@ -61,8 +63,8 @@ def judge(
     killed = kills.in_window(facts, table, oom_window)
     found = Findings(thresholds)
     logins.judge(found, facts["lifeline_kernel"], table)
-    memory.judge(found, facts["lifeline_memory"], pressure, table, lxcfs)
-    processors.judge(found, pressure, table, lxcfs)
+    memory.judge(found, facts["lifeline_memory"], pressure, table, lxcfs, rates)
+    processors.judge(found, pressure, table, lxcfs, rates)
     kernel = facts["lifeline_kernel"]
     # A container sees the devices of its host.
     disks.judge(found, facts["lifeline_disks"], {} if kernel["container"] else kernel["disk_errors"])

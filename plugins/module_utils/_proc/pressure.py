@@ -12,8 +12,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import clock, page_size
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
+NETSTAT = "/proc/net/netstat"
 COUNTERS = clock.SOURCES + ("/proc/vmstat",)
-SOURCES = ("/proc/loadavg", "/proc/pressure/cpu", "/proc/pressure/memory", "/proc/pressure/io") + COUNTERS
+SOURCES = ("/proc/loadavg", "/proc/pressure/cpu", "/proc/pressure/memory", "/proc/pressure/io", NETSTAT) + COUNTERS
 
 _CPU_STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
 _CPUS = re.compile(r"^cpu\d+ ", re.MULTILINE)
@@ -39,6 +40,59 @@ class _Counters(NamedTuple):
     swap_in: Optional[int]
     swap_out: Optional[int]
     major_faults: Optional[int]
+
+
+# The numbers of a reading that the next one is compared with, by name.
+Counts = Dict[str, float]
+
+
+def counts(sources: Sources) -> Counts:
+    """Return the kernel's counts since boot that a history keeps, for the rates between two readings."""
+    now = _counters(sources)
+    found: Dict[str, Optional[float]] = {
+        "uptime_seconds": now.uptime,
+        "cpu_ticks": sum(now.cpu.get(state, 0) for state in _CPU_STATES[:8]) or None,
+        "steal_ticks": now.cpu.get("steal"),
+        "swap_in_bytes": now.swap_in,
+        "major_faults": now.major_faults,
+        "listen_drops": _listen_drops(sources.get(NETSTAT, "")),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+class Rates(NamedTuple):
+    """The rates between two readings; None for one that is unknown."""
+
+    seconds: Optional[float] = None
+    steal_percent: Optional[float] = None
+    swap_in_bytes_per_second: Optional[float] = None
+    major_faults_per_second: Optional[float] = None
+    listen_drops_per_minute: Optional[float] = None
+
+
+def rates(now: Counts, before: Counts) -> Rates:
+    """Return the rates between two readings, none if the host was booted in between."""
+    seconds = now.get("uptime_seconds", 0) - before.get("uptime_seconds", 0)
+    if seconds <= 0 or "uptime_seconds" not in before:
+        return Rates()
+
+    def grown(name: str) -> Optional[float]:
+        if name not in now or name not in before or now[name] < before[name]:
+            return None
+        return now[name] - before[name]
+
+    def per_second(name: str) -> Optional[float]:
+        count = grown(name)
+        return None if count is None else round(count / seconds, 2)
+
+    drops = grown("listen_drops")
+    return Rates(
+        seconds,
+        percent(grown("steal_ticks"), grown("cpu_ticks")),
+        per_second("swap_in_bytes"),
+        per_second("major_faults"),
+        None if drops is None else round(60 * drops / seconds, 1),
+    )
 
 
 def parse(sources: Sources, earlier: Optional[Sources] = None) -> Pressure:
@@ -93,6 +147,15 @@ def _counters(sources: Sources) -> _Counters:
         swap_out=_times(_number(vmstat.get("pswpout")), page),
         major_faults=_number(vmstat.get("pgmajfault")),
     )
+
+
+def _listen_drops(netstat: str) -> Optional[int]:
+    """Return how many connections the kernel has dropped because a queue of a listening socket was full."""
+    lines = [line.split() for line in netstat.splitlines() if line.startswith("TcpExt: ")]
+    if len(lines) != 2:
+        return None
+    count = dict(zip(*lines)).get("ListenOverflows", "")
+    return int(count) if count.isdecimal() and len(count) < 20 else None
 
 
 def _cpu_times(stat: str) -> Dict[str, int]:

@@ -14,6 +14,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._contract.resources
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.fds import NO_LIMIT, fullest_by_name
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._history.records import Kill, Sample, StateValue
 
+# The metric of the kernel's counts since boot, whose subjects are their names.
+COUNTS = "kernel_counts"
+
 
 def samples(
     facts: AnyFacts | Facts, workers: Iterable[WorkerReading] = (), started: Mapping[str, float] | None = None
@@ -44,6 +47,11 @@ def samples(
         )
         found.append(_sample("worker_restarts", name, worker["restarts"]))
     return [sample for sample in found if sample is not None]
+
+
+def counts(found: Mapping[str, float]) -> list[Sample]:
+    """Return the samples of the kernel's counts since boot, for the rates of the next reading."""
+    return [Sample(COUNTS, name, value) for name, value in found.items()]
 
 
 def kills(facts: AnyFacts | Facts) -> list[Kill]:

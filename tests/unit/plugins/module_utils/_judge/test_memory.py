@@ -33,10 +33,10 @@ FULL_SWAP = {"used_percent": 100.0, "used_bytes": GIB, "total_bytes": GIB, "comp
 SHORT = {"limit_available_percent": 20.0, "ram_available_percent": 20.0, "limit_available_bytes": GIB}
 
 
-def judged(pressure=None, lxcfs=False, table=None, messages=None, **facts):
+def judged(pressure=None, lxcfs=False, table=None, messages=None, rates=memory.NO_RATES, **facts):
     messages = [] if messages is None else messages
     found = Findings(thresholds.merge([]))
-    memory.judge(found, {**FACTS, **facts}, {**PRESSURE, **(pressure or {})}, table or {}, lxcfs)
+    memory.judge(found, {**FACTS, **facts}, {**PRESSURE, **(pressure or {})}, table or {}, lxcfs, rates)
     messages.extend(finding.message for finding in found.found)
     return {finding.check: finding.severity for finding in found.found}
 
@@ -113,3 +113,14 @@ def test_slab_kills_only_where_memory_is_short():
     assert judged(**slab, **SHORT)["slab_unreclaimable_percent"] == "critical"
     assert judged(**slab, **SHORT, lxcfs=True) == {"memory_available_percent": "warning"}
     assert judged(**slab, arc_reclaimable_bytes=9 * GIB) == {}
+
+
+def test_a_kernel_without_psi_thrashes_if_many_pages_are_read_back():
+    rates = memory.NO_RATES._replace(major_faults_per_second=1500.0)
+    assert judged(rates=rates) == {}
+    assert judged({"pressure": {"memory": None}}, rates=rates) == {"major_faults_per_second": "warning"}
+
+
+def test_a_swap_that_is_read_back_between_two_readings_is_critical():
+    rates = memory.NO_RATES._replace(swap_in_bytes_per_second=2e6)
+    assert judged(swap=FULL_SWAP, rates=rates) == {"swap_used_percent": "critical"}

@@ -14,7 +14,18 @@ def stall(some):
     return {"some_avg60_percent": some, "full_avg60_percent": some}
 
 
-def judged(load, some=50.0, blocked=0, nice=(), lxcfs=False, steal=None, psi=True, one=None, asleep=()):
+def judged(
+    load,
+    some=50.0,
+    blocked=0,
+    nice=(),
+    lxcfs=False,
+    steal=None,
+    psi=True,
+    one=None,
+    asleep=(),
+    rates=processors.NO_RATES,
+):
     facts = {
         "pressure": dict.fromkeys(("cpu", "io"), stall(some) if psi else None),
         "load": {"one": load if one is None else one, "five": load},
@@ -28,7 +39,7 @@ def judged(load, some=50.0, blocked=0, nice=(), lxcfs=False, steal=None, psi=Tru
     table = {number: {"state": "R", "nice": value, "kernel_thread": False} for number, value in enumerate(nice)}
     table.update((100 + pid, {"state": "D", "nice": 0, "kernel_thread": kernel}) for pid, kernel in enumerate(asleep))
     found = Findings(thresholds.merge([("test", {"io_pressure_percent": {"warning": 60}})]))
-    processors.judge(found, facts, table, lxcfs)
+    processors.judge(found, facts, table, lxcfs, rates)
     return {finding.check: finding.severity for finding in found.found}
 
 
@@ -72,3 +83,8 @@ def test_steal_is_judged_between_two_readings_only():
 
 def test_a_disk_that_everything_waits_for():
     assert judged(0, some=70.0) == {"io_pressure_percent": "warning"}
+
+
+def test_rates_since_an_earlier_reading():
+    rates = processors.NO_RATES._replace(steal_percent=35.0, listen_drops_per_minute=60.0)
+    assert judged(0, rates=rates) == {"steal_percent": "critical", "listen_drops_per_minute": "warning"}

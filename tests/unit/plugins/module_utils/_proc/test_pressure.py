@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc import pressure as proc_pressure
@@ -94,3 +95,34 @@ def test_a_counter_that_went_backwards_is_no_negative_rate():
 )
 def test_no_text_makes_it_raise(sources, earlier):
     proc_pressure.parse(sources, earlier)
+
+
+NETSTAT = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 0 %d 99\nIpExt: InNoRoutes\nIpExt: 1\n"
+
+
+def counted(uptime, steal, idle, swapped, faults, dropped):
+    return proc_pressure.counts(
+        {
+            "/proc/uptime": f"{uptime}.00 1.00\n",
+            "/proc/stat": f"cpu  0 0 0 {idle} 0 0 0 {steal} 0 0\ncpu0 0 0 0 {idle} 0 0 0 {steal} 0 0\n",
+            "/proc/vmstat": f"pswpin {swapped}\npgmajfault {faults}\n",
+            "/proc/self/smaps": "KernelPageSize:        4 kB\n",
+            "/proc/net/netstat": NETSTAT % dropped,
+        }
+    )
+
+
+def test_the_rates_between_two_readings():
+    before, now = counted(1000, 50, 950, 100, 500, 7), counted(1060, 70, 1010, 25700, 60500, 67)
+    rates = proc_pressure.rates(now, before)
+    assert rates == (60, 25.0, pytest.approx(25600 * 4096 / 60, 0.01), 1000.0, 60.0)
+
+
+def test_no_rates_over_a_boot_or_without_an_earlier_reading():
+    now = counted(1060, 70, 1010, 25700, 60500, 67)
+    assert (
+        proc_pressure.rates(now, {}) == proc_pressure.rates(now, counted(5000, 1, 1, 1, 1, 1)) == proc_pressure.Rates()
+    )
+    # A count that has fallen was set to 0.
+    assert proc_pressure.rates(now, counted(1000, 50, 950, 100, 99999, 7)).major_faults_per_second is None
+    assert proc_pressure.counts({}) == {}
