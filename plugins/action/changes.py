@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action lifeline.fleet.changes: find what is new since the last look. Its documentation is modules/changes.py."""
+"""The action lifeline.fleet.changes: find the changes since the last check. Its documentation is modules/changes.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import watc
 
 
 class ActionModule(FleetAction):
-    """Compare the results of health with what is known, and keep what is known in a file on the controller."""
+    """Compare the results of health with the known state, and keep that state in a file on the controller."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -32,7 +32,7 @@ class ActionModule(FleetAction):
     }
 
     def act(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Return what is new, and the hosts that may be rescued."""
+        """Return the changes, and the hosts that may be rescued."""
         remind, window = _seconds(options, "remind"), _seconds(options, "rescue_window")
         for name, least in (("settle", 1), ("rescue_most", 1)):
             if options[name] < least:

@@ -26,7 +26,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings.moment im
 
 
 class ActionModule(FleetAction):
-    """Compare what the tasks before have registered. No host is asked."""
+    """Compare the registered results of the previous tasks. No host is asked."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -87,7 +87,8 @@ class ActionModule(FleetAction):
     def _read(
         options: dict[str, Any], task_vars: dict[str, Any]
     ) -> tuple[dict[str, comparison.Read], list[comparison.UnreachableReport]]:
-        """Return what the two tasks before have registered of each host, and the hosts without it, with the reason."""
+        """Return the registered results of the two previous tasks by host, and the hosts without them, with the
+        reason."""
         read: dict[str, comparison.Read] = {}
         unreachable: list[comparison.UnreachableReport] = []
         for box in task_vars["ansible_play_hosts_all"]:

@@ -57,7 +57,7 @@ class Past:
         self._taken = time.time()
         self._since = self._taken - trends.PAST_SECONDS
         self._boot_time = booted
-        # In a container the kernel tells when its host was started, and the first process when the container was.
+        # In a container, the kernel's boot time is that of its host; the first process has the container's.
         self._booted = self._started([1])
         self._samples: list[Any] = []
         self.forecasts: list[Any] = []
@@ -91,7 +91,7 @@ class Past:
         return pressure.rates(self._counts, before)
 
     def starts(self, worker: WorkerReading) -> int:
-        """Return how often a worker was seen to be another process than before, in the window of crashes."""
+        """Return how often a worker's process changed from reading to reading, in the window of crashes."""
         box, since, nothing = self._recorder.box, self._taken - crashes.WINDOW, list[Point]()
         if not self._recorder:
             return 0
@@ -187,7 +187,7 @@ class ActionModule(FleetAction):
 
     @contextmanager
     def _noting_silence(self, task_vars: dict[str, Any]) -> Iterator[None]:
-        """Record in the history as well that a host doesn't answer, or with what can't be read."""
+        """Record unreachable hosts and unreadable answers in the history as well."""
         try:
             yield
         except (AnsibleConnectionFailure, ProbeError) as error:

@@ -129,7 +129,7 @@ class ActionModule(FleetAction):
                 return looked
 
     def _look_first(self, task_vars: dict[str, Any]) -> Any:
-        """Look at the host, several times if it is silent: one that is short of memory may miss a look."""
+        """Check the host, several times if it is silent, because a host that is short of memory may miss a check."""
         for _attempt in range(_ATTEMPTS - 1):
             try:
                 return self._look(task_vars)

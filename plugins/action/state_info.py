@@ -14,7 +14,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
-# No part is begun in the last seconds of the deadline: the one that runs then needs time to end.
+# No part begins in the last seconds of the deadline, because a running part needs time to end.
 _LAST = 30
 
 

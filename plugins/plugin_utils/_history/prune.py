@@ -38,7 +38,7 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 
 def _is_due(database: Database, days: float) -> bool:
-    """Return whether it is time and no other process has begun, and note that this one has.
+    """Return whether pruning is due and no other process has begun it, and note that this one has.
 
     A note of the future is from a clock that was ahead, and does not count. If the last note is half of `days` old, the
     clock may be ahead now, which would remove all readings: the next time, an hour later, believes it.
@@ -56,7 +56,7 @@ def _is_due(database: Database, days: float) -> bool:
 
 
 def _is_over(row: tuple[float] | None, now: float) -> bool:
-    """Return whether the last time is an hour ago, or was not."""
+    """Return whether the last time is an hour ago, or there was none."""
     return row is None or not now - _EVERY_SECONDS < row[0] <= now + AHEAD_SECONDS
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Limits on the time and the memory that one host may take of the controller.
 
-Ansible limits the time to connect, and that of tasks of all kinds (`task_timeout`): short enough for a look at a host,
-the latter would end an installation in the middle. It has no limit on what a host answers.
+Ansible limits the time to connect, and the time of tasks of all kinds by one setting (`task_timeout`): a limit that
+suits a probe would end an installation in the middle. It does not limit the size of an answer.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def reading_limit(seconds: float) -> Iterator[None]:
-    """Raise ProbeError if the body, which makes sense of an answer, takes longer."""
+    """Raise ProbeError if the body, which parses an answer, takes longer."""
     try:
         with _limits(seconds):
             yield
@@ -76,7 +76,7 @@ def _limits(seconds: float) -> Iterator[None]:
     began, before = time.monotonic(), _resident()
 
     def look(_number: int, _frame: FrameType | None) -> None:
-        # Raised again at each tick, in case that it is swallowed.
+        # Raise it again at each tick, in case a handler swallows it.
         if time.monotonic() - began >= seconds:
             raise _OverTime
         if _resident() - before > _MOST_GROWTH:
@@ -90,7 +90,7 @@ def _limits(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if left:
-            # Ansible's own alarm goes on, as if it had run meanwhile.
+            # Ansible's own alarm continues as if it had kept running.
             signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - began)), interval)
 
 
@@ -104,9 +104,9 @@ def _resident() -> int:
 
 
 def _kill_programs(trace: TracebackType | None) -> bool:
-    """Kill the programs, such as ssh, that the functions were waiting for which an exception has ended.
+    """Kill the programs, such as ssh, for which the interrupted functions were waiting.
 
-    Returns whether one of these functions, as Ansible's ssh connection does, held output of the host's.
+    Return whether one of these functions, such as Ansible's ssh connection, had received output of the host.
     """
     answered = False
     while trace is not None:

@@ -19,7 +19,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import 
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import cgroup_units
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
 
-# With less memory than this, a host is asked for less: what the OOM killer takes meanwhile may be a worker.
+# Below this amount of memory, less is read, because an OOM kill in the meantime could hit a worker.
 LEAN_BYTES = 32 << 20
 
 _SERVICE = ".service"
@@ -111,7 +111,7 @@ def members(sources: Mapping[str, str], named: Mapping[str, str], about: Mapping
         "about.json": json.dumps(about, indent=2, sort_keys=True) + "\n",
         "processes.txt": _table(processes.parse_table({**sources, **adjustments})),
     }
-    # As in a recorded host: a source that is no file stands at the top.
+    # As in a recorded host, a source that is not a file is in the top folder.
     for name, text in {**named, **sources}.items():
         files[_member(name)] = text
     for name, text in named.items():

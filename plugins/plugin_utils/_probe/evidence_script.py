@@ -19,7 +19,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.script impor
 
 SLOW = "not taken: the box is too slow\n"
 
-# The processes that are looked at besides those that were asked for: the largest ones.
+# The number of largest processes that are read in addition to the requested ones.
 _LARGEST, _LARGEST_LEAN = 3, 1
 # Bytes of one part.
 _LIMIT = 1 << 19
@@ -105,7 +105,7 @@ def script(
 ) -> str:
     """Return the script, in one line. `timeout` is the probe's; after `seconds` no further part is begun.
 
-    `pids` and `units` are looked at besides the largest processes and their units. `lean` leaves out the parts that
+    `pids` and `units` are read in addition to the largest processes and their units. `lean` leaves out the parts that
     take most memory.
     """
     text = _CHOOSE + _PARTS + ("" if lean else _MORE) + _LAST

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep the forks cheap in which Ansible asks hosts: each begins with all that the run has in its memory."""
+"""Keep Ansible's forks cheap, each of which starts with all memory of the run."""
 
 from __future__ import annotations
 

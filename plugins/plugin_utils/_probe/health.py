@@ -7,8 +7,8 @@ never waits for long. `script.py` says how its answer is kept from being forged,
 
 Three things may hang: a mount of the network, a pidfile (its owner may put a FIFO in its place), and the command line
 of a process, which lies in memory that may be mapped from a hung mount. Each is read by a process of its own whose
-output goes through `cat`. After a while `cat` is killed; the reader may be beyond killing, but holds nothing of the
-session open. Readers of earlier looks that still hang are recognized, and no further one is sent there.
+output goes through `cat`. After a while `cat` is killed; the reader may survive SIGKILL, but keeps no file of the
+session open. Readers of earlier probes that still hang are recognized, and no further one is sent there.
 """
 
 from __future__ import annotations
@@ -195,8 +195,8 @@ late() { n=0; while alive $c && [ $n -lt @PATIENCE@ ]; do n=$((n + 1)); sleep 0.
     read -r i n s p x < $f && case "$n $p" in "($1) $me" | "(xargs) $me") kill -9 $i;; esac; done; kill -9 $c; };
 """
 
-# What systemd says of the units of workers, if init has started something lately, or a unit that is installed does not
-# run. systemctl takes 8 ms and 2 MB, and waits as long as systemd does not answer.
+# Query systemd about the units of workers, if init has started something lately, or if an installed unit does not run.
+# systemctl takes 8 ms and 2 MB, and waits as long as systemd does not answer.
 _RESTARTS = r"""
 mark units;
 for i in @UNITS@; do
@@ -262,7 +262,7 @@ case @LOGGED@$Y$l in
 esac;
 """
 
-# Which processes have the sockets that listen: a look at every descriptor, so it is taken only if it is wanted. If the
+# Find the processes of the listening sockets. This reads every descriptor, so it runs only on request. If the
 # numbers of the sockets are too many for an argument, all sockets are printed.
 _HOLDERS = r"""
 s=$(printf "%s\n" "$l" | while IFS=": " read -r f n a p r q s x y z w v u o i k; do
@@ -276,7 +276,8 @@ esac;
 
 
 class Wanted(NamedTuple):
-    """What a script reads of workers: their pidfiles and control groups, their units, and texts of command lines."""
+    """The part of a script about workers: their pidfiles and control groups, their units, and texts of command
+    lines."""
 
     pidfiles: Iterable[str] = ()
     units: Iterable[str] = ()

@@ -130,7 +130,7 @@ def _commands(text: str) -> dict[str, str]:
         path = name if folder == "lifeline:" else f"{folder}/{name}"
         content = text[heading.end() : end]
         if path.endswith("/cmdline") and MARK in content:
-            # The shells that run the probe name much that is no worker.
+            # The probe's shells have the names of workers in their command lines, but are no workers.
             content = MARK
         found.setdefault(path, content)
     return found
@@ -189,7 +189,7 @@ def _holders(listed: str) -> str:
 
 
 def _not_read(text: str) -> list[str]:
-    """Return in words what the script's readers hung on."""
+    """Return in words the files on which the script's readers hung."""
     said = []
     for path in dict.fromkeys(text.split()):
         command = _COMMAND.fullmatch(path)

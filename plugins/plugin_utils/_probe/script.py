@@ -26,9 +26,9 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._errors import Prob
 from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._reader import decode
 
-# The kernel cuts the name of a process off at 15 bytes. It stands raw, line breaks included, in /proc/PID/stat.
+# The kernel cuts the name of a process off at 15 bytes. /proc/PID/stat has it unescaped, with line breaks.
 NAME_BYTES = 15
-# A host that answers with more is not believed. The largest answers that were seen have 3 MB.
+# A larger answer is rejected. The largest that was seen has 3 MB.
 MOST_BYTES = 1 << 24
 # The exit codes of a command that a signal or a time limit ended, or that could not be started.
 _CUT_OFF = (124, 126, 127, 137)
@@ -45,7 +45,7 @@ alive() { s=; read -r s < /proc/$1/stat; case $s in "" | *")"?[ZX]*) return 1;; 
 
 # `part NAME` begins a part, and is false if no time is left. `taken SECONDS COMMAND` prints what a command prints, with
 # a prefix before each line, and its exit code; a command that hangs is killed with all that it has started, and then
-# `head` and `sed`, which by then have passed on what it had printed. A process that is beyond killing holds nothing of
+# `head` and `sed`, which by then have passed on what it had printed. A process that survives SIGKILL keeps no file of
 # the session open.
 KIT = (
     r"""
@@ -105,7 +105,7 @@ def text_of(answer: str) -> str:
     try:
         data = answer.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        # No bytes become such text, but a connection plugin may make it of JSON.
+        # Decoded bytes never contain these, but a connection plugin may produce them from JSON.
         data = answer.encode("utf-8", "backslashreplace")
     return decode(data).replace("\r\n", "\n")
 

@@ -40,7 +40,7 @@ _VOLATILE = re.compile(
             r".*_used",
             # The kernel lowers it by itself when samples take too long.
             r"kernel\.perf_event_max_sample_rate",
-            # Descriptions of hardware and of the scheduler's domains, which it makes of the processors.
+            # Descriptions of hardware, and of the scheduler's domains, which follow from the processors.
             r"dev\.cdrom\.info",
             r"kernel\.sched_domain\..*",
             # Commands, not settings: reading them tells nothing.
@@ -258,7 +258,7 @@ def _units(parts: Mapping[str, Part]) -> dict[str, str]:
     states = {}
     for line in _text(parts, "unit_files").splitlines():
         fields = line.split()
-        # Another name of a unit says nothing that the unit itself doesn't.
+        # An alias adds nothing to its unit.
         if len(fields) > 1 and fields[0].endswith(_KINDS) and fields[1] != "alias":
             states[fields[0]] = fields[1]
     found = {name: state for name, state in states.items() if not _PASSING.match(name)}
@@ -280,7 +280,7 @@ def _activity(values: Mapping[str, str], state: str) -> str | None:
     if values.get("SubState") == "auto-restart":
         return "restarting"
     if not state.startswith("enabled") and (values.get("TriggeredBy") or values.get("BusName")):
-        # Started when it is wanted, and some end by themselves.
+        # Such units start on demand, and some end by themselves.
         return None
     if values.get("Type") == "oneshot" and (values.get("RemainAfterExit") != "yes" or values.get("TriggeredBy")):
         return None
@@ -317,14 +317,14 @@ def _locked(parts: Mapping[str, Part]) -> dict[str, str]:
 
 
 def _worker(parts: Mapping[str, Part], worker: Mapping[str, Any]) -> dict[str, str]:
-    """Return what holds for a worker's processes, and all of it if they differ among each other."""
+    """Return the values of a worker's processes, all of them if the processes differ."""
     name = worker["name"]
     state = _limits(name, [_text(parts, f"limits/{pid}") for pid in worker["pids"]])
     found: dict[str, list[str]] = {}
     for pid in worker["pids"]:
         program = _text(parts, f"exe/{pid}").strip()
         if program:
-            # Its package was upgraded, and it still runs the old one.
+            # Its package was upgraded, but it still runs the old program.
             found.setdefault("program:" + name, []).append(program)
         for variable, value in _assignments(_text(parts, f"environment/{pid}")).items():
             if value:

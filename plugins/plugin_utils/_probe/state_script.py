@@ -114,7 +114,7 @@ rubies() { if r=$(command -v ruby); then ruby -v; fi; };
 part ruby && taken 5 rubies;
 """
 
-# A worker's user may have gems of its own. A pid that has gone has no files.
+# A worker's user may have gems of its own. A process that has ended has no files.
 _PROCESS = r"""
 h=;
 home() { while IFS=: read -r n x i g c d s; do
@@ -133,7 +133,7 @@ done;
 """
 
 # Homes and applications belong to users, who may put links to devices there, and mounts that never answer. A reader
-# that hangs on one is beyond killing; it is known by its descriptor 9, and no other is sent while it is there.
+# that hangs on one survives SIGKILL. Its descriptor 9 identifies it, and no further reader is started while it exists.
 _GEMS = r"""
 specifications() { if [ -d "$1/specifications" ]; then ls -1 "$1/specifications"; fi; };
 gems() {
@@ -197,7 +197,7 @@ def parts(answer: str, errors: str) -> dict[str, Part]:
             raise ProbeError(f"the box stopped answering while its state was read ({len(found)} of its parts came)")
         raise ProbeError(f"the box did not answer with its state, but with {shown(answer + errors)}")
     del found[_END]
-    # Files that aren't there, and settings that only the kernel may read, take nothing from these two.
+    # Missing files, and settings that only the kernel may read, do not make these two incomplete.
     read = {name: Part(part.text, part.ended if name in _COMPLAINS else part.whole) for name, part in found.items()}
     locks = [read.pop(name) for name in list(read) if name.startswith("lock/")]
     if locks:

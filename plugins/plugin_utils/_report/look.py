@@ -117,7 +117,8 @@ class Look:
         return Box(name, "unknown", (reason, *findings), last.taken, missed=True)
 
     def _with_others(self, found: Box, readings: Iterable[int]) -> Box:
-        """Return the host with the findings of other sources, such as a falling throughput. They make it no better."""
+        """Return the host with the findings of other sources, such as a falling throughput. They never improve its
+        verdict."""
         history = self._history
         added: list[Reason] = []
         if history is not None:

@@ -1,11 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands that a rescue runs as root on a host: all there are, each with what it may be aimed at.
+"""Build all commands that a rescue runs as root on a host, each with the targets that it may have.
 
-A plan is made of what was read of a host some seconds before, and a host's users have a hand in that. So a command
-first asks systemd what the unit is now, and does nothing if the answer differs from the plan: another unit behind the
-name, or another main process. Signals go only to processes of the unit's own control group. Names are checked here,
-and are only ever arguments behind `--`.
+A plan follows from facts that are some seconds old, and that a host's users can influence. So a command first asks
+systemd about the unit's present state, and does nothing if the answer differs from the plan: another unit behind the
+name, or another main process. Signals go only to processes of the unit's own control group. Names are checked here, and
+are only ever arguments behind `--`.
 
 A command is one line for a POSIX shell, without single quotes, and needs little memory. docs/security.md lists them.
 """
@@ -36,7 +36,8 @@ _IF_MAIN = (
     'if [ "$i" != %s ]; then echo "%s: systemd knows it as $i: nothing was done"; '
     'else case " %s " in *" $m "*) %s;; *) echo "%s: its main process is $m now: nothing was done";; esac; fi'
 )
-# A process may have gone, and its number be another's: only one that is in the unit's group now gets the signal.
+# A process may have ended, and another may have its pid: only a process that is in the unit's group now gets the
+# signal.
 _SIGNAL = (
     'for p in %s; do while IFS=: read -r a b c; do case $g in /*.service) case $c in "$g"|"$g"/*) '
     "kill -%s $p; break;; esac;; esac; done < /proc/$p/cgroup; done; sleep 1; "
@@ -99,7 +100,7 @@ def monit(verb: str, name: str) -> str:
 
 
 def resume(name: str) -> str:
-    """Return the command that ends a watchdog's giving up, if the watchdog has noted it."""
+    """Return the command that resumes a worker, if the watchdog has noted that it was given up."""
     name = _checked_name(name)
     return (
         f"if grep -qs given_up /run/lifeline/watchdog/{name}; then /usr/local/sbin/sidekiq-watchdog resume {name}; "

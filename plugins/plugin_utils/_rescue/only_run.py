@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Allow one run of a playbook at a time on this controller.
 
-A lock of the kernel's would end with the task's process. So the file names the process of the whole run, and counts for
+A lock of the kernel would end with the task's process. So the file names the process of the whole run, and counts for
 as long as that process lives: it needs no clean-up, even if the run is killed.
 """
 
@@ -38,7 +38,7 @@ def take(path: str, pid: int) -> Holder | None:
     except OSError as error:
         raise SettingsError(f"path: cannot write {path} ({error.strerror}); name another file") from error
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as stream:
-        # Held only while the file is read and written: of two runs that begin at once, one is first.
+        # Locked only while the file is read and written, so one of two runs that begin at once is first.
         fcntl.flock(stream, fcntl.LOCK_EX)
         holder = _holder(stream.read())
         if holder and holder["pid"] != pid and _birth(holder["pid"]) == holder["birth"]:

@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make a plan for a host from what is wrong with it: steps, the gentlest first, each only where it can help.
+"""Make a plan for a host from its findings: steps, the gentlest first, each only where it can help.
 
-Nothing here runs a step. `commands.py` has what a step runs.
+Nothing here runs a step. `commands.py` has the commands of the steps.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ SPARED = (
     "haproxy*",
 )
 
-# Findings that pass by themselves, or have passed: no step mends them, and none waits for them.
+# Findings that pass by themselves, or have passed: no step fixes them, and none waits for them.
 PASSING = ("oom_kills", "load_per_cpu", "steal_percent", "sshd_killed", "sshd_drops_percent", "io_pressure_percent")
 
-# A full swap is critical only together with one of these: restarting a worker for the swap alone cures nothing.
+# A full swap is critical only together with one of these: restarting a worker because of the swap alone does not help.
 _MEMORY = ("memory_available_percent", "memory_pressure_percent", "memory_committed_percent")
 # Bytes that a folder, or a service's deleted files, must hold to be worth a step.
 _WORTH = 8 << 20
@@ -76,7 +76,7 @@ class Step:
 
 
 def recovered(findings: Sequence[Finding]) -> bool:
-    """Return whether nothing is critical any more that a step could mend."""
+    """Return whether no finding that a step could fix is critical any more."""
     return not [
         finding for finding in findings if finding["severity"] == "critical" and finding["check"] not in PASSING
     ]
@@ -122,7 +122,7 @@ class _Plan:
             self._refuse(f"{finding['message']}: nothing that may be done here would mend it")
 
     def _mended(self, finding: Finding) -> bool:
-        """Return whether the steps for another finding mend this one as well."""
+        """Return whether the steps for another finding fix this one as well."""
         return finding["check"] in (*_MEMORY, "worker_memory_percent", "process_fds_used_percent") and bool(self.steps)
 
     def _add(self, name: str, command: str, anew: str | None = None) -> None:
@@ -149,14 +149,14 @@ class _Plan:
         for process in self._processes.values():
             held[process["unit"]] = held.get(process["unit"], 0) + (process["rss_bytes"] or 0)
         for unit, size in sorted(held.items(), key=lambda one: -one[1]):
-            # If memory is short for other reasons than this service, a restart of it gains nothing.
+            # If other processes use up the memory, a restart of this service does not help.
             if size <= max(needed, (limit or 0) / 4):
                 break
             if unit not in self._evidence["workers"]:
                 self._restart_service(unit, f"holds {format_size(size)}")
 
     def _worker(self, name: str) -> None:
-        """Restart a worker: quietly, then at once."""
+        """Plan to restart a worker: gracefully, then by killing it."""
         worker = self._workers.get(name)
         if worker is None or not worker["pids"]:
             return
@@ -174,7 +174,7 @@ class _Plan:
     def _quiet(self, pids: Sequence[int]) -> list[tuple[str, list[int]]]:
         """Return the signals that make Sidekiq refuse new jobs, and its processes.
 
-        A TERM on the heels of the TSTP kills Sidekiq 6.4 and the jobs in progress: it reads both signals as one.
+        Sidekiq 6.4 reads a TERM right after the TSTP as one signal with it, and kills the jobs in progress.
         """
         signals: dict[str, list[int]] = {}
         for pid in pids:
@@ -213,7 +213,7 @@ class _Plan:
             self._add(f"resume {name}", commands.resume(name), anew=name if name in self._workers else None)
 
     def _descriptors(self, process_name: str) -> None:
-        """Restart what has used up its descriptors."""
+        """Plan to restart the workers and services that have used up their descriptors."""
         struck = {
             process["pid"] for process in self._facts["lifeline_fds"]["processes"] if process["name"] == process_name
         }
@@ -255,7 +255,7 @@ class _Plan:
             self._add(f"restart {unit}", commands.restart(unit))
 
     def _why_not(self, unit: str) -> str | None:
-        """Return why a unit may not be touched, None if it may. It holds for workers as for all others."""
+        """Return why a unit may not be touched, None if it may. This includes workers."""
         if not commands.is_service(unit):
             return "it is no service"
         if matches(unit, self._spared):

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare one look with the last: what has appeared, worsened, eased or cleared, and which hosts may be rescued now.
+"""Compare a check with the last one: the findings that appeared, worsened, eased or cleared, and the hosts to rescue.
 
 The functions are pure: they take the known state and the new results, and return the report and the new state as JSON.
 """
@@ -51,7 +51,8 @@ def check(known: Mapping[str, Any]) -> None:
 
 
 def findings(box: str, result: Mapping[str, Any]) -> list[Found]:
-    """Return the findings of a result of health. A host that is not reached or not judged has that as its only one."""
+    """Return the findings of a result of health. A host that was not reached or not judged has this as its only
+    finding."""
     if result.get("unreachable"):
         return [_own(UNREACHABLE, _table.down(box, result))]
     if "verdict" not in result:
@@ -112,7 +113,7 @@ def _worst(seen: Iterable[Found]) -> dict[Key, Found]:
 
 
 def _untold(current: Mapping[Key, Found], gone: list[Key]) -> list[Key]:
-    """Return the findings that this look could not tell: a host that was not reached or judged may still have them."""
+    """Return the known findings of a host that was not reached or judged: it may still have them."""
     if (UNREACHABLE, None) in current:
         return gone
     if (UNJUDGED, None) in current:
@@ -123,7 +124,7 @@ def _untold(current: Mapping[Key, Found], gone: list[Key]) -> list[Key]:
 def _compare(
     entry: Found | None, finding: Found | None, now: float, settle: int, remind: float
 ) -> tuple[Found | None, Found | None]:
-    """Return a change or None, and what is known of the finding then, None if it is over."""
+    """Return a change or None, and the new state of the finding, None if it is over."""
     if entry is None:
         return _appeared(finding or {}, now)
     had = entry["severity"]
@@ -136,7 +137,7 @@ def _compare(
     seen = finding or {}
     entry = {**entry, "better": 0, **{name: seen[name] for name in _DETAILS}}
     if entry["severity"] != had:
-        # `since` is when it became as it is now.
+        # `since` is the time of its last change.
         entry.update(since=now, said=now)
         return _change("worsened" if _rank(entry["severity"]) > _rank(had) else "eased", entry, had), entry
     # A clock that was set back must not silence it.

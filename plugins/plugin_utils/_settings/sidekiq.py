@@ -52,7 +52,7 @@ _NUMBERS = (
 
 
 class BoxFacts(TypedDict):
-    """What `sidekiq_facts` found on the host, as far as it is used here."""
+    """The facts of `sidekiq_facts` that are used here."""
 
     memory_bytes: int | None
     workers: Mapping[str, SidekiqWorker]
