@@ -23,7 +23,7 @@ class AsideError(Exception):
 class Aside:
     """A folder of root's with copies of files that were replaced, and a manifest of how they were.
 
-    `entries` maps the path of each file to its kind (`file` or `link`), mode, owner and copy.
+    `entries` maps the path of each file to its kind (`file`, `link`, or `absent`), mode, owner and copy.
     """
 
     def __init__(self, folder: str) -> None:
@@ -34,11 +34,18 @@ class Aside:
         except ValueError as error:
             raise AsideError(f"{folder}/{_MANIFEST} is damaged ({error}); restore it from a backup") from error
 
-    def keep(self, path: str) -> None:
-        """Copy a file or a link, unless it was kept before: the first state counts. Raises AsideError."""
+    def keep(self, path: str, absent: bool = False) -> None:
+        """Copy a file or a link, unless it was kept before: the first state counts. Raises AsideError.
+
+        With `absent`, a file that does not exist is recorded as well, and is removed when all is put back.
+        """
         if path in self.entries:
             return
         try:
+            if absent and not os.path.lexists(path):
+                self.entries[path] = {"kind": "absent"}
+                self._save()
+                return
             status = os.lstat(path)
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             entry: Dict[str, Any] = {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)}
@@ -70,6 +77,10 @@ class Aside:
         return restored
 
     def _put_back(self, path: str, entry: Dict[str, Any]) -> None:
+        if entry["kind"] == "absent":
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            return
         if entry["kind"] == "link":
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
@@ -85,4 +96,4 @@ class Aside:
 
     def _save(self) -> None:
         text = json.dumps(self.entries, indent=1, sort_keys=True) + "\n"
-        atomic.replace(os.path.join(self.folder, _MANIFEST), text, 0o600)
+        atomic.replace(os.path.join(self.folder, _MANIFEST), text, 0o600, folder_mode=0o700)

@@ -112,6 +112,7 @@ class Worker(Settings):
     exec: str | None = None
     environment_text: str = ""
     writes_threads: bool = True
+    adopted: dict[str, object] = field(default_factory=dict)
     check: Check | None = None
 
 
@@ -208,8 +209,17 @@ def _resolved(worker: Worker, label: Label, box: BoxFacts | None, host: str, thr
         _derive_application(worker, label, found)
     else:
         _check_commands(worker, label, found)
+    worker.adopted = _adopted(worker)
     worker.check = check(worker, thresholds["process_fds_used_percent"]["critical"])
     return worker
+
+
+def _adopted(worker: Worker) -> dict[str, object]:
+    """Return what sidekiq_adoption needs to know of a worker, with the settings of its unit that must be in force."""
+    in_force = {"LimitNOFILE": str(worker.open_files), "OOMScoreAdjust": str(worker.oom_score_adjust)}
+    if worker.ceiling_bytes is not None:
+        in_force |= {"MemoryMax": str(worker.ceiling_bytes), "MemorySwapMax": "0"}
+    return {**{key: getattr(worker, key) for key in ("name", "manager", "app_path", "pidfile")}, "in_force": in_force}
 
 
 def _to_number(worker: Worker, key: str, label: Label) -> None:

@@ -43,7 +43,7 @@ FLOORS = (
         "module_utils/_systemd",
     },
     {"module_utils/_fail2ban", "module_utils/_lockdown", "module_utils/_oom", "module_utils/_ssh_door"},
-    {"module_utils/_judge"},
+    {"module_utils/_adoption", "module_utils/_judge"},
     {"module_utils/_metrics"},
     {
         "plugin_utils/_action",

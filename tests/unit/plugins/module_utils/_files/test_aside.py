@@ -67,3 +67,13 @@ def test_a_copy_that_is_gone_is_named(place):
             os.unlink(os.path.join(kept.folder, name))
     with pytest.raises(AsideError, match=f"^{place}/etc/monitrc cannot be put back from {place}/kept: No such file"):
         kept.restore()
+
+
+def test_a_file_that_was_not_there_is_removed(place):
+    file, kept = str(place / "none"), str(place / "new" / "kept")
+    Aside(kept).keep(file, absent=True)
+    assert os.stat(kept).st_mode & 0o777 == 0o700
+    (place / "none").write_text("ours\n")
+    Aside(kept).keep(file, absent=True)
+    assert Aside(kept).restore() == [file]
+    assert not os.path.exists(file)
