@@ -28,8 +28,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._reader import deco
 
 # The kernel cuts the name of a process off at 15 bytes. /proc/PID/stat has it unescaped, with line breaks.
 NAME_BYTES = 15
-# A larger answer is rejected. The largest that was seen has 3 MB.
-MOST_BYTES = 1 << 24
+# A host that answers with more is not believed. 20,000 processes with long command lines make 29 MB.
+MOST_BYTES = 1 << 25
 # The exit codes of a command that a signal or a time limit ended, or that could not be started.
 _CUT_OFF = (124, 126, 127, 137)
 

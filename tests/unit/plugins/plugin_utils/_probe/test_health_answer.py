@@ -154,7 +154,7 @@ def test_an_answer_that_is_none_is_an_error_that_shows_it(text, errors, words):
 
 
 def test_an_answer_without_end_is_refused():
-    with pytest.raises(ProbeError, match="at most 16777216 are read"):
+    with pytest.raises(ProbeError, match="at most 33554432 are read"):
         health_answer.sources(answer() + "x" * script.MOST_BYTES)
 
 

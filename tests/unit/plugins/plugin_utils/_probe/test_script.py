@@ -83,7 +83,7 @@ def test_a_placeholder_without_a_value_is_an_error():
 
 
 def test_an_answer_that_is_too_large_is_refused():
-    with pytest.raises(ProbeError, match="at most 16777216 are read"):
+    with pytest.raises(ProbeError, match="at most 33554432 are read"):
         script.text_of("x" * (script.MOST_BYTES + 1))
 
 
