@@ -154,7 +154,7 @@ class ActionModule(FleetAction):
                 said = shell.run(self, health_probe.script(timeout, expected is not None, workers))
             answered = time.time()
             with reading_limit(options["deadline"]):
-                sources, unread = health_answer.read(said["stdout"], said["stderr"])
+                sources, unread, failed_check = health_answer.read(said["stdout"], said["stderr"])
                 facts = probe_facts.parse(sources, window, expected)
                 table = probe_facts.process_table(sources)
         result = {"changed": False, "ansible_facts": facts, "thresholds": thresholds}
@@ -173,6 +173,7 @@ class ActionModule(FleetAction):
                 probe_facts.services(sources, table),
                 past.starts,
                 past.rates(),
+                failed_check,
             )
             judged["unread"] = [*unread, *judged["unread"]]
             if recorder:

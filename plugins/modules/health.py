@@ -32,17 +32,17 @@ options:
         C(memory_available_percent), C(disk_used_percent) and C(inodes_used_percent). A level of the share applies only
         if that of the companion applies as well. A layer that sets a level of a share switches off that of the
         companion, unless it sets both.
-      - "The checks and their defaults, warning then critical: C(memory_available_percent) 25, 10;
-        C(memory_available_mib) 6144, 2048; C(memory_pressure_percent) 5, 20; C(major_faults_per_second) 1000, null;
-        C(memory_committed_percent) 90, 98; C(swap_used_percent) 50, 80; C(slab_unreclaimable_percent) 25, 50;
-        C(disk_used_percent) 90, 95; C(disk_available_mib) 102400, 10240; C(inodes_used_percent) 90, 95;
-        C(inodes_available) 1000000, 100000; C(disks_hung) 1, null; C(login_disks_hung) null, 1; C(disks_failed) 1,
-        null; C(disk_errors) 1, null; C(disks_read_only) null, 1; C(root_read_only) null, 1; C(fds_used_percent) 70, 90;
-        C(process_fds_used_percent) 80, 95; C(fd_limits_above_maximum) 1, null; C(oom_kills) 1, 5; C(workers_missing)
-        null, 1; C(workers_given_up) null, 1; C(worker_crashes) 1, 5; C(worker_memory_percent) 80, 100;
-        C(worker_allowance_percent) 100, null; C(sshd_missing) null, 1; C(sshd_killed) null, 1; C(sshd_drops_percent) 1,
-        50; C(logins_refused) null, 1; C(pids_used_percent) 80, 95; C(conntrack_used_percent) 80, 95;
-        C(ptys_used_percent) 80, 95; C(ports_used_percent) 80, null; C(listen_drops_per_minute) 10, null;
+      - "The checks and their defaults, warning then critical: C(fork_fails) null, 1; C(probe_incomplete) 1, null;
+        C(memory_available_percent) 25, 10; C(memory_available_mib) 6144, 2048; C(memory_pressure_percent) 5, 20;
+        C(major_faults_per_second) 1000, null; C(memory_committed_percent) 90, 98; C(swap_used_percent) 50, 80;
+        C(slab_unreclaimable_percent) 25, 50; C(disk_used_percent) 90, 95; C(disk_available_mib) 102400, 10240;
+        C(inodes_used_percent) 90, 95; C(inodes_available) 1000000, 100000; C(disks_hung) 1, null; C(login_disks_hung)
+        null, 1; C(disks_failed) 1, null; C(disk_errors) 1, null; C(disks_read_only) null, 1; C(root_read_only) null, 1;
+        C(fds_used_percent) 70, 90; C(process_fds_used_percent) 80, 95; C(fd_limits_above_maximum) 1, null; C(oom_kills)
+        1, 5; C(workers_missing) null, 1; C(workers_given_up) null, 1; C(worker_crashes) 1, 5; C(worker_memory_percent)
+        80, 100; C(worker_allowance_percent) 100, null; C(sshd_missing) null, 1; C(sshd_killed) null, 1;
+        C(sshd_drops_percent) 1, 50; C(logins_refused) null, 1; C(pids_used_percent) 80, 95; C(conntrack_used_percent)
+        80, 95; C(ptys_used_percent) 80, 95; C(ports_used_percent) 80, null; C(listen_drops_per_minute) 10, null;
         C(login_services_missing) 1, null; C(zombies) 1000, null; C(clock_skew_seconds) 60, null; C(sshd_killable) 1,
         null; C(services_unexpected) 1, null; C(io_pressure_percent) 40, null; C(load_per_cpu) 2, 8; C(steal_percent)
         10, 30; C(forecast_minutes) 120, 30; C(disk_forecast_minutes) 1440, 120."

@@ -89,6 +89,8 @@ NOT_EXPORTED = {
     "disk_forecast_minutes",
     "steal_percent",
     "clock_skew_seconds",
+    "fork_fails",
+    "probe_incomplete",
     "login_services_missing",
     "major_faults_per_second",
     "listen_drops_per_minute",

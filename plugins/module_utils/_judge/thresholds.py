@@ -54,6 +54,8 @@ class Check:
 CHECKS = {
     check.name: check
     for check in (
+        Check("fork_fails", "hosts", None, 1),
+        Check("probe_incomplete", "hosts", 1, None),
         Check("memory_available_percent", "%", 25, 10, falling=True),
         Check("memory_available_mib", "MiB", 6144, 2048, falling=True, companion_of="memory_available_percent"),
         Check("memory_pressure_percent", "%", 5, 20),
@@ -104,6 +106,7 @@ CHECKS = {
 
 # The checks whose danger ends a host, or the access to it, soonest. All others come after these.
 SOONEST = (
+    "fork_fails",
     "sshd_missing",
     "pids_used_percent",
     "memory_committed_percent",

@@ -29,6 +29,11 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers impo
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.pressure import Rates
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
 
+# The checks of the look itself, and what they mean.
+_FAILED = {
+    "fork_fails": "the box can't start a process: no new login gets a shell",
+    "probe_incomplete": "the box ended the probe in the middle: it may be out of memory or of processes",
+}
 # A user can start any number of them.
 _MOST_SERVICES = 20
 
@@ -47,6 +52,7 @@ def judge(
     services: readings.Services = readings.NO_SERVICES,
     starts: Optional[Callable[[WorkerReading], int]] = None,
     rates: Rates = processors.NO_RATES,
+    failed: Optional[str] = None,
 ) -> Judged:
     """Return the verdict, the findings (worst first), the workers' readings and the OOM kills of a host.
 
@@ -55,6 +61,7 @@ def judge(
     the workers' readings that returns forecasts. `skew` is by how many seconds the host's clock is wrong, below 0 if it
     is behind. `services` is what is known of the workers' units and crashes, and `starts` is a function of a worker's
     reading that returns how often a history has seen it start anew. `rates` are those since an earlier reading.
+    `failed` is the check that the look itself has failed.
     """
     pressure, lxcfs = facts["lifeline_pressure"], facts["lifeline_kernel"]["lxcfs"]
     workers_read = [
@@ -62,6 +69,8 @@ def judge(
     ]
     killed = kills.in_window(facts, table, oom_window)
     found = Findings(thresholds)
+    if failed is not None:
+        found.hold(failed, 1, _FAILED[failed])
     logins.judge(found, facts["lifeline_kernel"], table)
     memory.judge(found, facts["lifeline_memory"], pressure, table, lxcfs, rates)
     processors.judge(found, pressure, table, lxcfs, rates)

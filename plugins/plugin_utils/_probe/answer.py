@@ -24,7 +24,8 @@ _LEAD = re.compile(
 )
 # sshd of the host answers, so a reboot does not help.
 _SPEAKS = re.compile(
-    r"Permission denied|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"
+    r"Permission denied|(?:exec|shell|PTY allocation) request failed on channel"
+    r"|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"
     r"|Too many authentication failures|Received disconnect from"
     r"|no matching (?:host key|key exchange|cipher|MAC)|Invalid/incorrect password|Authentication failed",
     re.IGNORECASE,

@@ -59,6 +59,15 @@ SYSTEM_FILES = tuple(
     )
     if path not in (*page_size.SOURCES, *mountinfo.SOURCES)
 )
+# Short files that a shell can read without a process of its own.
+TOLD = (
+    "/proc/meminfo",
+    "/proc/loadavg",
+    "/proc/uptime",
+    "/proc/sys/fs/file-nr",
+    "/proc/sys/kernel/pid_max",
+    "/proc/sys/kernel/threads-max",
+)
 # A name goes into a shell's words.
 _PIDFILE = re.compile(r"/run/(?:[A-Za-z0-9_.@:-]{1,100}/){0,4}[A-Za-z0-9_.@:-]{1,100}\.pid")
 _UNIT = re.compile(r"[A-Za-z0-9_.:@*-]{1,200}\.service")
@@ -68,10 +77,15 @@ _SLICES = tuple(f"/sys/fs/cgroup{hierarchy}/{depth}" for hierarchy in ("", "/sys
 # Seconds in which a process's command line, or a pidfile, must have been read.
 _PATIENCE = 1
 
+# The first fork shows whether the host can start a process. If it can't, the shell ends, and tells with its own
+# commands what little it can read. Its complaint about the fork is on the standard error, which is closed only then.
 _START = r"""
-exec 2> /dev/null; LC_ALL=C; QUOTING_STYLE=escape; export LC_ALL QUOTING_STYLE;
+LC_ALL=C; QUOTING_STYLE=escape; export LC_ALL QUOTING_STYLE;
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;
 mark() { echo; echo "==> lifeline:$1 <=="; };
+told() { mark exhausted; for f in @TOLD@; do
+  echo "==> $f <=="; while read -r x; do echo "$x"; done < $f; echo; done; };
+trap told EXIT; x=$(:); trap - EXIT; exec 2> /dev/null;
 readers() { for f in /proc/[0-9]*/stat; do
   read -r i n s p x < $f && case "$n $p" in "(head) $me" | "(stat) $me" | "(xargs) $me")
     if [ -O /proc/$i ]; then echo $i; fi;; esac; done; };
@@ -345,6 +359,7 @@ def script(timeout: float, listeners: bool = False, workers: Iterable[Worker] = 
         "MEMBERS": " ".join(f"{folder}/{unit}/cgroup.procs" for unit in of_workers.members for folder in _SLICES),
         "NEEDLES": " ".join(f'-e "{needle}"' for needle in of_workers.needles),
         "LOGGED": "1" if any(worker.required for worker in known) else "",
+        "TOLD": " ".join(TOLD),
         "YOUNG": str(crashes.WINDOW),
         "DROPPED": "|".join(re.escape(prefix) for prefix in mounts.HIDDEN_PREFIXES if prefix not in ("/proc", "/sys")),
         "Z16": SLASHES[: len(SLASHES) // 16],

@@ -25,6 +25,12 @@ _BEGIN, _END = "files", "end"
 # In the order of the script. Behind the first of them free text may follow, so only long headings count there.
 PARTS = ("files", "mountinfo", "mounts", "statfs", "guarded.mounts", "guarded", "fds", "units", "whole", "commands")
 
+# What a shell prints instead if it can't start a process, and what shells and sshd say of it.
+_EXHAUSTED = re.compile(r"^==> lifeline:exhausted <==\n", re.MULTILINE)
+_CANNOT_FORK = re.compile(r"(?:can't|cannot) fork|fork: |fork failed", re.IGNORECASE)
+_MOST_SAID = 4096
+_ALL_ELSE = "everything else: the box can't start a process"
+
 _PART = re.compile(rf"^==> lifeline:({'|'.join(map(re.escape, PARTS))}) <==\n", re.MULTILINE)
 _LONG = re.compile(rf"\n?==> (/proc|/run|lifeline:){SLASHES}([^\s/][^\s]{{0,300}}) <==\n")
 _FILE = re.compile(
@@ -52,10 +58,11 @@ _COMMAND = re.compile(r"/proc/(\d{1,10})/cmdline")
 
 
 class Answer(NamedTuple):
-    """The texts of a host by source, and what could not be read, each in a few words."""
+    """The texts of a host by source, what could not be read, each in a few words, and the check that this fails."""
 
     sources: dict[str, str]
     unread: list[str]
+    failed: str | None = None
 
 
 def read(answer: str, errors: str = "") -> Answer:
@@ -65,11 +72,19 @@ def read(answer: str, errors: str = "") -> Answer:
     """
     text = text_of(answer)
     parts, commands = _split(text)
+    exhausted = None if parts else _EXHAUSTED.search(text)
+    if exhausted:
+        return Answer(_files(text[exhausted.end() :]), [_ALL_ELSE], "fork_fails")
     found = _files(parts.get(_BEGIN, ""))
     long = _commands(commands)
-    if "/proc/meminfo" not in found or _END not in long:
-        raise ProbeError(_complaint(text + errors, found))
+    if "/proc/meminfo" not in found:
+        if _CANNOT_FORK.search(text[:_MOST_SAID] + errors[:_MOST_SAID]):
+            return Answer({}, [_ALL_ELSE], "fork_fails")
+        raise ProbeError(f"the box did not run the probe: it answered {shown(text + errors)}")
     unread: list[str] = []
+    complete = long.pop(_END, None) is not None
+    if not complete:
+        unread.append(f"what follows in the probe: it ended after {len(found)} sources")
     found["statfs"] = _statfs(parts, unread)
     found.update((name, parts[name]) for name in ("fds", units.SOURCE) if name in parts)
     found.update((path, parts[name]) for name, path in (("mountinfo", mountinfo.SOURCES[0]),) if name in parts)
@@ -78,9 +93,8 @@ def read(answer: str, errors: str = "") -> Answer:
     if "holders" in long:
         found["sockets"] = _holders(long.pop("holders"))
     unread += _not_read(long.pop("unread", ""))
-    del long[_END]
     # Nothing that a user wrote overrides what the kernel says.
-    return Answer({**long, **found}, unread)
+    return Answer({**long, **found}, unread, None if complete else "probe_incomplete")
 
 
 def sources(answer: str, errors: str = "") -> dict[str, str]:
@@ -200,9 +214,3 @@ def _not_read(text: str) -> list[str]:
         else:
             said.append(escape(path))
     return said
-
-
-def _complaint(text: str, found: dict[str, str]) -> str:
-    if found:
-        return f"the box stopped answering in the middle of the probe ({len(found)} of its sources came)"
-    return f"the box did not run the probe: it answered {shown(text)}"

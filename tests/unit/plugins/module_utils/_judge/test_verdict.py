@@ -236,6 +236,22 @@ def test_who_has_lowered_its_limit_below_what_it_has_open_is_not_about_to_run_ou
     assert found(judge(wanting))["process_fds_used_percent"]["severity"] == "critical"
 
 
+@pytest.mark.parametrize(("check", "severity"), [("fork_fails", "critical"), ("probe_incomplete", "warning")])
+def test_a_look_that_failed_is_judged_without_any_source(check, severity):
+    judged = verdict.judge(
+        probe_facts.parse({}, DAY),
+        {},
+        probe_facts.watchdog({}),
+        thresholds.merge([]),
+        workers(None, None),
+        DAY,
+        failed=check,
+    )
+    assert judged["verdict"] == severity
+    assert [finding["check"] for finding in judged["findings"]] == [check]
+    assert verdict.summary(judged, probe_facts.parse({}, DAY)).startswith(severity)
+
+
 def test_nobody_is_unexpected_where_nobody_says_what_is(box):
     assert "services_unexpected" not in found(judge(box("listeners-debian-13")))
 

@@ -167,3 +167,15 @@ def test_a_mount_that_hangs_is_named_and_does_not_hold_up_the_rest(tmp_path):
     assert disks["hung"] == [str(hung)]
     assert [disk for disk in disks["filesystems"] if disk["mount"] == "/"][0]["size_bytes"] > 0
     assert f"/proc/{os.getpid()}/stat" in sources
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can start a limited shell")
+def test_a_shell_that_cannot_fork_tells_what_it_can_read():
+    limited = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "prlimit", "--nproc=1:1", "dash"]
+    script = health_probe.script(2).encode() + b"\n"
+    done = subprocess.run(limited, input=script, capture_output=True, cwd="/", check=False)
+    answer = health_answer.read(done.stdout.decode(), done.stderr.decode())
+    assert answer.failed == "fork_fails"
+    assert set(answer.sources) >= {"/proc/meminfo", "/proc/loadavg"}
+    facts = probe_facts.parse(answer.sources, 60)
+    assert facts["lifeline_memory"]["total_bytes"] > 0

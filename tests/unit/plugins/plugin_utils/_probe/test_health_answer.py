@@ -143,7 +143,6 @@ def test_a_socket_belongs_to_the_folder_above_it():
         ("This account is currently not available.\n", "", ["did not run the probe", "currently not available"]),
         ("", "sudo: a password is required\n", ["did not run the probe", "a password is required"]),
         ("\x1b[2Jx", "", ["did not run the probe", "\\x1b[2Jx"]),
-        (answer().partition(f"\n==> lifeline:{Z}")[0], "", ["in the middle of the probe", "1 of its sources"]),
     ],
 )
 def test_an_answer_that_is_none_is_an_error_that_shows_it(text, errors, words):
@@ -151,6 +150,30 @@ def test_an_answer_that_is_none_is_an_error_that_shows_it(text, errors, words):
         health_answer.sources(text, errors)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_what_came_of_a_probe_that_was_ended_is_used():
+    cut = health_answer.read(answer().partition(f"\n==> lifeline:{Z}")[0])
+    assert cut.failed == "probe_incomplete"
+    assert "/proc/meminfo" in cut.sources
+    assert any("it ended after 1 sources" in said for said in cut.unread)
+    assert health_answer.read(answer()).failed is None
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        "sh: 1: Cannot fork\n",
+        "bash: fork: retry: Resource temporarily unavailable\n",
+        "sh: fork: Cannot allocate memory\n",
+        "ash: can't fork: Resource temporarily unavailable\n",
+    ],
+)
+def test_a_host_that_cannot_start_a_process(errors):
+    assert health_answer.read("", errors).failed == "fork_fails"
+    told = health_answer.read("\n==> lifeline:exhausted <==\n==> /proc/meminfo <==\nMemTotal: 5 kB\n\n", errors)
+    assert told.failed == "fork_fails"
+    assert told.sources["/proc/meminfo"].startswith("MemTotal: 5 kB\n")
 
 
 def test_an_answer_without_end_is_refused():
