@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deadlines for calls that know none of their own."""
+"""Set deadlines for calls that have none."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Answer = Tuple[int, str, str]
 _SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
 
 
-# A program that has ended is noticed so often.
+# Seconds between two checks whether a program has ended.
 _TICK_SECONDS = 0.1
 
 
@@ -72,7 +72,7 @@ def run_foreign(argv: Sequence[str], folder: str, seconds: float = 60, most: int
     try:
         out, err = _read_until(program.pid, streams, time.monotonic() + seconds, most)
     finally:
-        # Before it is waited for, its number is no other process's.
+        # Until it is waited for, no other process gets its pid.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(program.pid, signal.SIGKILL)
         for stream in streams:

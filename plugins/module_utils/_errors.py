@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class SettingsError(ValueError):
-    """A setting of the user's that cannot be followed. The message names the setting, its value and what is allowed."""
+    """A setting that makes no sense or cannot be used. The message names the setting, its value and what is allowed."""
 
 
 class ProbeError(RuntimeError):

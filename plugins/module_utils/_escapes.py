@@ -3,8 +3,8 @@
 """Make text from a host safe to print.
 
 Users of a host choose names of processes, command lines, mount points and more. A control character in one of them
-would clear the operator's screen, or forge a row of a table. Parsers call `escape` where a source becomes a fact;
-nothing else has to.
+would clear the operator's screen, or forge a row of a table. Parsers call `escape` where a source becomes a fact, so no
+other code needs to.
 """
 
 from __future__ import annotations

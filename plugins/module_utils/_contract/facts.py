@@ -28,7 +28,7 @@ Sources = Mapping[str, str]
 
 
 class ProbedFacts(TypedDict):
-    """The facts that every look at a host brings."""
+    """The facts of every probe of a host."""
 
     lifeline_memory: Memory
     lifeline_disks: Disks
@@ -39,7 +39,7 @@ class ProbedFacts(TypedDict):
 
 
 class Facts(ProbedFacts, total=False):
-    """The facts of one look; what listens only if it says what is expected."""
+    """The facts of one probe; those about listeners only if the inventory says what is expected."""
 
     lifeline_listeners: Listeners
 

@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape of the facts about programs: kills for want of memory, processes, what listens, workers of Sidekiq.
+"""The shape of the facts about programs: OOM kills, processes, listeners, workers of Sidekiq.
 
-Every key is always there; None is for a value that the kernel does not tell or that could not be read. Sizes are bytes,
-times are RFC 3339 in UTC.
+Every key is always there; None is for a value that the kernel does not report or that could not be read. Sizes are
+bytes, times are RFC 3339 in UTC.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Dict, List, Optional, TypedDict
 
 
 class OomEvent(TypedDict):
-    """A process that the kernel killed for want of memory."""
+    """A process that the kernel killed because memory ran out."""
 
     time: Optional[str]
     uptime_seconds: Optional[float]
@@ -44,7 +44,7 @@ class OomEvent(TypedDict):
 
 
 class OtherKill(TypedDict):
-    """A process that a program, such as systemd-oomd, killed for want of memory."""
+    """A process that a program, such as systemd-oomd, killed because memory ran out."""
 
     time: Optional[str]
     uptime_seconds: Optional[float]

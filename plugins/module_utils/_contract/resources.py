@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The shape of the facts about a host's resources: memory, file systems, descriptors and pressure.
 
-Every key is always there; None is for a value that the kernel does not tell or that could not be read. Sizes are bytes,
-shares are percent.
+Every key is always there; None is for a value that the kernel does not report or that could not be read. Sizes are
+bytes, shares are percent.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class _Scan:
         try:
             links = _links(f"/proc/{pid}/fd")
             process = _stat(pid)
-            # To read the mappings of a process that waits for a dead mount may mean to wait with it.
+            # Reading the mappings of a process that hangs on a dead mount may hang as well.
             skip = process is not None and (process.is_kernel_thread or process.state == "D")
             maps = "" if skip else _reader.read(f"/proc/{pid}/maps")
         except PermissionError:

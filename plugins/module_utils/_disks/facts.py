@@ -185,7 +185,7 @@ def _options(mount: Mount) -> List[str]:
 
 
 def _each_space_once(shown: _Shown) -> _Shown:
-    """Leave out what shows another's space: what lies under the overlay of a container, and what shares a pool."""
+    """Leave out file systems that show another one's space: below the overlay of a container, or in the same pool."""
     root = next(
         (
             (group[0], answer)

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.mountinfo import Mount, unescape
 
-# Names of types may end in a star, as in the `case` of a shell: the probe's script makes its cases of them.
+# Names of types may end in a star, because the probe's script uses them in a shell's `case`.
 
 # Views of the kernel and of programs hold no data and are never asked. To touch autofs would mount something.
 PSEUDO_TYPES = (
@@ -184,7 +184,7 @@ def can_be_written(mount: Mount) -> bool:
 
 
 def is_read_only_by_error(mount: Mount) -> bool:
-    """Tell whether the kernel took away the right to write: it is still among the mount's own options then."""
+    """Return whether the kernel made the file system read-only. The mount's own options still allow writing then."""
     return "ro" not in mount.options and bool({"ro", "emergency_ro"} & set(mount.super_options))
 
 
@@ -255,7 +255,8 @@ def guarded(mounts: Sequence[Mount]) -> Set[int]:
         ancestors: List[Mount] = []
         above: Optional[Mount] = mount
         while above is not None and above.id not in inside:
-            # A circle of parents cannot be, but ends here: no mount inside it hangs unless one of it does.
+            # A circle of parents is impossible, but would end here: a mount inside it hangs only if one of the circle
+            # does.
             inside[above.id] = False
             ancestors.append(above)
             above = by_id.get(above.parent)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask the mounted file systems how full they are, and wait for none that may never answer."""
+"""Ask the mounted file systems how full they are, without waiting for one that may never answer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep files of others aside before they are replaced, with owner, mode and link, and put them back."""
+"""Keep copies of files of others before they are replaced, with owner, mode and link, and restore them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MANIFEST = "manifest.json"
 
 
 class AsideError(Exception):
-    """A file cannot be kept aside or put back; the text names it."""
+    """A file cannot be copied or restored; the text names it."""
 
 
 class Aside:
-    """A folder of root's with copies of files that were replaced, and a manifest of how they were.
+    """A folder of root with copies of files that were replaced, and a manifest of their previous state.
 
     `entries` maps the path of each file to its kind (`file`, `link`, or `absent`), mode, owner and copy.
     """
@@ -64,7 +64,7 @@ class Aside:
             raise AsideError(f"{path} cannot be kept aside: {error.strerror}") from error
 
     def restore(self) -> List[str]:
-        """Put all files back as they were, and forget them; return their paths. Raises AsideError."""
+        """Restore all files, and forget them; return their paths. Raises AsideError."""
         restored = sorted(self.entries)
         for path in restored:
             entry = self.entries[path]

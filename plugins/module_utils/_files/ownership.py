@@ -15,7 +15,7 @@ import pwd
 import stat
 from typing import Iterator, List, NamedTuple, Optional
 
-# As many as the kernel follows.
+# The number of links that the kernel follows.
 _MOST_LINKS = 40
 
 
@@ -39,7 +39,7 @@ def user_of(uid: int, gid: int) -> User:
 def who_controls(path: str, shared: Optional[User] = None) -> Optional[User]:
     """Return the first user other than root who can change what an absolute path leads to, or None if only root can.
 
-    Follows symbolic links as the kernel would. `shared` is returned for a folder of root's in which other users can
+    Follows symbolic links as the kernel would. `shared` is returned for a folder of root in which other users can
     create or replace the next part. Raises OSError for a loop of links, and PermissionError for such a folder if
     `shared` is None.
     """

@@ -10,9 +10,9 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.units import Unit
 
-# Crashes of longer ago don't count, in seconds.
+# Only the crashes of this many last seconds count.
 WINDOW = 3600
-# What the kernel's lines about a crash have, on x86, ARM, POWER and RISC-V.
+# Texts in the kernel's lines about a crash, on x86, ARM, POWER and RISC-V.
 ANCHORS = ("]: segfault", "traps: ", "] general protection", "]: unhandled ")
 
 _LINE = re.compile(
@@ -26,7 +26,7 @@ _LIBRARY = re.compile(r" in (?:lib)?([^\s\[]{1,64})\[")
 _RUBY_THREAD = re.compile(r"\.rb:\d")
 # A unit that runs for less than this has just been restarted.
 _JUST = 120
-# So many new starts in the window are no deployment.
+# This many new starts in the window are more than a deployment.
 _LEAST_STARTS = 3
 
 
@@ -97,7 +97,7 @@ def count(
 
 
 def _is_of(crash: Crash, known: Iterable[str]) -> bool:
-    """Tell whether a crashed thread, or the library that it crashed in, is one of the programs."""
+    """Return whether a crashed thread, or the library that it crashed in, is one of the programs."""
     names = (crash.name.lower(), crash.library.lower())
     if "ruby" in known and _RUBY_THREAD.search(crash.name):
         return True

@@ -18,10 +18,10 @@ _FIRMWARE = ("/boot/efi", "/efi", "/boot/firmware")
 # Memory of single users or of programs that use it: the host itself needs no space there.
 _OF_PROGRAMS = ("/dev/shm", "/run/lock", "/run/user")
 _BACKUP = re.compile(r"/[^/]*(?:backup|bacula|borg|restic|snapshot)", re.IGNORECASE)
-# These have a fixed number of inodes. The others, and what a server tells of its own, may make inodes of free space.
+# These have a fixed number of inodes. The others, and network shares, may create inodes from free space.
 _OWN_INODES = ("ext2", "ext3", "ext4", "tmpfs", "f2fs", "ufs")
 
-# What two names of one space have in common: type, size and use.
+# Type, size and use, which are equal for two names of one space.
 _Space = Tuple[str, Optional[int], Optional[int]]
 
 
@@ -103,7 +103,7 @@ def _full(found: Findings, disk: FileSystem) -> None:
 
 
 def _is_dispensable(disk: FileSystem) -> bool:
-    """Tell whether a full file system stops what writes to it, not the host: a share, backups, the next kernel."""
+    """Return whether a full file system stops what writes to it, not the host: a share, backups, the next kernel."""
     mount = disk["mount"] + "/"
     places = ("/boot", "/media", *_OF_PROGRAMS)
     return (

@@ -42,8 +42,8 @@ def _without_errors(parse: Callable[[Sources], _Part], sources: Sources) -> _Par
 def parse(sources: Sources, oom_window: float, expected: Optional[Sequence[str]] = None) -> Facts:
     """Return the fact modules' dictionaries by name, as far as one look can tell.
 
-    `oom_window` is in seconds. `expected` is what may listen; without it, what listens is left out. A part whose parser
-    raises has the facts of a host that says nothing.
+    `oom_window` is in seconds. `expected` is what may listen; without it, what listens is left out. If a parser raises,
+    its part has the facts of an empty source.
     """
     read_at = clock.read_at(sources)
     since = None if read_at is None else read_at - oom_window
@@ -64,7 +64,7 @@ def parse(sources: Sources, oom_window: float, expected: Optional[Sequence[str]]
 
 
 def watchdog(sources: Sources) -> Watchdog:
-    """Return what the watchdog on the host has noted."""
+    """Return the notes of the watchdog on the host."""
     return _without_errors(sidekiq_watchdog.read, sources)
 
 
@@ -74,7 +74,7 @@ def boot_time(sources: Sources) -> Optional[int]:
 
 
 def services(sources: Sources, table: Table) -> Services:
-    """Return what the sources tell of the units and the crashes of workers."""
+    """Return the units and the crashes of workers from the sources."""
     uptime = max((one["started_seconds"] + (one["age_seconds"] or 0) for one in table.values()), default=None)
     return Services(units.parse(sources), units.members(sources), crashes.parse(sources, uptime), uptime)
 

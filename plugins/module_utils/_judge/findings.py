@@ -47,7 +47,7 @@ class Finding:
 
 
 class Findings:
-    """Hold values against the thresholds of one host and collect the findings."""
+    """Compare values with the thresholds of one host, and collect the findings."""
 
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds

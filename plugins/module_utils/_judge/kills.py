@@ -12,7 +12,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import login
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
 
-# A host that has killed no process for so long has enough memory again.
+# A host without an OOM kill for this long has enough memory again.
 _OVER_SECONDS = 6 * 3600
 
 
@@ -72,7 +72,7 @@ def judge(
 
 
 def _are_over(events: Sequence[OomEvent], table: Table) -> bool:
-    """Tell whether the last kill was long ago, as far as the log has the times."""
+    """Return whether the last kill was long ago, as far as the log has the times."""
     uptime = max((_uptime(process) for process in table.values()), default=0.0)
     times = [event["uptime_seconds"] for event in events]
     return bool(uptime) and all(time is not None and uptime - time > _OVER_SECONDS for time in times)

@@ -23,7 +23,7 @@ _PROTECTED = -200
 _FIRST_DROPS = 30
 # OpenSSH's default of MaxStartups, for versions whose listener does not say it (before 8.2).
 _DEFAULT_STARTUPS = (10, 100)
-# Titles of what serves a connection that has not logged in yet.
+# Titles of processes that serve a connection before its login.
 _WAITS = re.compile(r"sshd(-session|-auth)?: (unknown \[priv\]|.{0,64}\[(accepted|preauth|net)\])")
 # A program that starts services, in the place of the first process.
 _SUPERVISORS = ("runsv", "s6-supervise", "supervise", "supervisord", "perpd", "tini", "dumb-init", "docker-init")
@@ -101,7 +101,7 @@ def listeners(table: Table) -> List[Process]:
 
 
 def _is_started_as_service(process: Process, table: Table) -> bool:
-    """Tell whether a process is the first one of a container, or was started by it or by a supervisor below it."""
+    """Return whether a process is the first one of a container, or was started by it or by a supervisor below it."""
     if process["pid"] == 1 or process["ppid"] == 1:
         return True
     parent = table.get(process["ppid"])
@@ -167,7 +167,7 @@ def _sshd(found: Findings, table: Table, accepting: bool) -> None:
 
 
 def _is_gone(table: Table) -> bool:
-    """Tell whether sshd is gone though a session of it is still there, which pid 1 has inherited."""
+    """Return whether sshd is gone though a session of it is still there, which pid 1 has inherited."""
     if 1 not in table or listeners(table):
         return False
     return any(

@@ -26,7 +26,7 @@ _CULPRITS_SHARE = 0.1
 
 
 class _Left(NamedTuple):
-    """What is left of how much, in bytes, and as a share in percent."""
+    """The memory that is left and its limit, in bytes, and the share that is left, in percent."""
 
     left: Optional[int]
     limit: Optional[int]
@@ -135,7 +135,7 @@ def _is_short(found: Findings, memory: Memory, pressure: Pressure) -> bool:
 
 
 def _commit(found: Findings, memory: Memory) -> None:
-    """Judge what is promised, if the kernel refuses to promise more than the limit (vm.overcommit_memory=2)."""
+    """Judge the committed memory, if the kernel enforces a limit of it (vm.overcommit_memory=2)."""
     if memory["overcommit_mode"] == "never":
         found.hold(
             "memory_committed_percent",

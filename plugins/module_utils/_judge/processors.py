@@ -12,7 +12,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings imp
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.pressure import Rates
 
 NO_RATES = Rates()
-# A load is no news if the kernel says that tasks hardly wait for a CPU or a disk.
+# A load is harmless if the kernel reports that tasks hardly wait for a CPU or a disk.
 _WAITING_PERCENT = 10
 # `nice` values from here on are those of jobs that give way to everything else.
 _GIVES_WAY = 10
@@ -73,7 +73,7 @@ def _least(load: Load) -> Optional[float]:
 
 
 def _is_felt(pressure: Pressure, table: Mapping[int, Process]) -> bool:
-    """Tell whether tasks wait: by the kernel's own measure, by tasks that wait for I/O, or else by the load."""
+    """Return whether tasks wait: by the kernel's own measure, by tasks that wait for I/O, or else by the load."""
     running = [process for process in table.values() if process["state"] == "R"]
     if running and sum(process["nice"] >= _GIVES_WAY for process in running) * 2 > len(running):
         return False

@@ -21,7 +21,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge.workers impo
 from ansible_collections.lifeline.fleet.plugins.module_utils._proc.processes import match, tree
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import percent
 
-# States of /proc/PID/stat: dead and not yet buried, and stopped by a signal or a debugger.
+# States in /proc/PID/stat: zombies and dead processes, and those stopped by a signal or a debugger.
 _DEAD = ("Z", "X", "x")
 _STOPPED = ("T", "t")
 _WAITING = "D"
@@ -30,9 +30,9 @@ _STOPPING = re.compile(r"\] stopping$|^sidekiq .*\bstopping\b")
 
 
 class Services(NamedTuple):
-    """What a look tells of workers beside their processes.
+    """The facts of a probe about workers, in addition to their processes.
 
-    `units` are those that systemd has told of, `members` the processes by unit, None if these were not read, `crashes`
+    `units` are those that systemd described, `members` the processes by unit, None if these were not read, `crashes`
     what the kernel's log says, and `uptime` is the kernel's, in seconds.
     """
 
@@ -139,7 +139,7 @@ def judge(
 
 
 def _is_over_without_stopping(reading: WorkerReading, table: Table) -> bool:
-    """Tell whether the worker is over its allowance without the processes that end: its next one runs beside them."""
+    """Return whether the worker is over its allowance without the processes that end: its next one runs beside them."""
     ending = {pid for pid in reading["pids"] if _STOPPING.search(table[pid]["command_line"] or "")}
     if not ending or len(ending) == len(reading["pids"]):
         return True
@@ -181,7 +181,7 @@ def _state(alive: Set[int], table: Table, pressure: Pressure) -> str:
 
 
 def _is_waited_for_io(pressure: Pressure) -> bool:
-    """Tell whether tasks wait for a disk or for memory just now, which is what `D` means on a busy host."""
+    """Return whether tasks wait for a disk or for memory just now, which is what `D` means on a busy host."""
     stalls: List[Optional[Stall]] = [pressure["pressure"]["io"], pressure["pressure"]["memory"]]
     if any(stall is None for stall in stalls):
         # Before Linux 4.20 the kernel only counts the tasks that wait for a disk.

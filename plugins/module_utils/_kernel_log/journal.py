@@ -15,7 +15,7 @@ from typing import Iterable, NamedTuple, Sequence
 from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._kernel_log.files import MOST, reason
 
-# The rows of the table of processes are wanted too: before kernel 5.1 they alone tell the victim's user.
+# The rows of the table of processes are wanted too: before kernel 5.1 they are the only source of the victim's user.
 _PATTERN = (
     r"(?i)oom|kill(ed|ing)? process|out of memory|^ *\[ *[0-9]+\] +[0-9]+ +[0-9]+ +[0-9]+ |\[ +pid +\]|cpuset="
     r"|memory: usage|of limit of|cgroup stats"

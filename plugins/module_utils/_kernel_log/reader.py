@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read on the host everything that its logs tell of OOM kills: the journal, the kernel's buffer, and log files."""
+"""Read on the host all messages of its logs about OOM kills: the journal, the kernel's buffer, and log files."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change the files that make a unit start: links, masks, links of init scripts and cron jobs; keep how they were.
+"""Change the files that make a unit start: links, masks, links of init scripts and cron jobs; keep their previous
+state.
 
 `systemctl disable` also disables other units (`Also=`) and removes links that were made by hand, which `enable` does
-not bring back. Here exactly the links of one unit are removed, and exactly those are put back.
+not bring back. This module removes exactly the links of one unit, and restores exactly those.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def kills(
 
 
 def _distinct(logs: Iterable[list[Event]]) -> list[Event]:
-    """Return each kill once; a kill that two logs tell of has what either of them knows."""
+    """Return each kill once; a kill that is in two logs has the values of both."""
     found: list[Event] = []
     by_pid: dict[int, list[Event]] = {}
     for events in logs:

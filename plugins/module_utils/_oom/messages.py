@@ -194,7 +194,7 @@ def _cut_summary(constraint: str | None, body: str) -> Summary:
 
 
 def _cgroups(head: str) -> tuple[str | None, str | None]:
-    """Return the cgroup whose limit was hit and the victim's, None for one that is not told."""
+    """Return the cgroup whose limit was hit and the victim's, None for one that is not in the message."""
     _before, told, rest = head.partition(",oom_memcg=")
     memcg, task_told, task_memcg = (rest if told else head).partition(",task_memcg=")
     return memcg if told else None, task_memcg if task_told else None
@@ -279,7 +279,7 @@ def is_row(text: str) -> bool:
 
 
 class Speaker:
-    """Tell for the messages of a record, in their order, why the kernel killed and whether the kernel itself says so.
+    """Return for each message of a record why the kernel killed, and whether the kernel itself says so.
 
     Text in front of a message, such as a program's tag, shows that a program quotes the kernel.
     """

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find kills for want of memory by programs: systemd-oomd, earlyoom, nohang, Talos and Android's lowmemorykiller."""
+"""Find OOM kills by programs: systemd-oomd, earlyoom, nohang, Talos and Android's lowmemorykiller."""
 
 from __future__ import annotations
 

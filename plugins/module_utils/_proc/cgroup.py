@@ -16,7 +16,7 @@ SOURCES = ("/proc/self/mountinfo", "/proc/self/cgroup")
 
 # A limit of version 1 from here on means "none": the kernel rounds the largest signed integer down to whole pages.
 _V1_UNLIMITED = 1 << 60
-# From this limit on, the kernel slows down what allocates.
+# From this limit on, the kernel slows down tasks that allocate memory.
 _HIGH = "memory.high"
 _PIDS_MAX, _PIDS_USED = "pids.max", "pids.current"
 # In version 1 the pids controller has a hierarchy of its own.
@@ -83,7 +83,7 @@ def memory_ceiling(sources: Sources) -> Optional[MemoryCeiling]:
     ceilings = [found for found in limits if found]
     smallest = min(ceilings, key=lambda found: found["limit_bytes"], default=None)
     if smallest is not None:
-        # A larger limit above it may have less left, as it holds for others too.
+        # A larger limit above it may have less left, because it applies to other groups too.
         smallest["available_bytes"] = min(found["available_bytes"] for found in ceilings)
     return smallest
 

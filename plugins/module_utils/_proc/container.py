@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell whether a host is a container: there, the kernel's log and counters are those of the machine around it."""
+"""Return whether a host is a container: there, the kernel's log and counters are those of the machine around it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SOURCES = _MARKS + (_KERNEL,)
 
 
 def is_lxcfs(sources: Sources) -> bool:
-    """Tell whether lxcfs shows the container figures of its own in some files of /proc, beside the host's in others."""
+    """Return whether lxcfs shows the container's own figures in some files of /proc, but the host's in others."""
     return sources.get(_MARKS[0], "").startswith("lxc") or " fuse.lxcfs " in sources.get("/proc/self/mountinfo", "")
 
 
 def is_container(sources: Sources) -> bool:
-    """Tell whether the host is a container: it says so, or its first process is seen and the kernel's is not."""
+    """Return whether the host is a container: it says so, or its first process is seen and the kernel's is not."""
     if sources.get(_KERNEL, "").startswith("2 (kthreadd)"):
         return False
     return _INIT in sources or any(path in sources for path in _MARKS)

@@ -42,10 +42,10 @@ _NOLOGIN = ("/run/nologin", "/etc/nologin")
 
 
 def parse(sources: Sources) -> Kernel:
-    """Return how full each table is; a value is None if the kernel doesn't tell it.
+    """Return how full each table is; a value is None if the kernel doesn't report it.
 
     `pids` counts threads, since each takes a number of its own, in the fullest of the kernel's table and the control
-    groups of the reading process. `ssh_socket` tells whether systemd listens for sshd. `logins_refused_by` is the file
+    groups of the reading process. `ssh_socket` is whether systemd listens for sshd. `logins_refused_by` is the file
     that makes PAM refuse every login but root's. `ports` counts connections against the local ports of outgoing ones.
     `login_session` tells whether systemd-logind has made a session of this login, `disk_errors` has the errors of each
     ext4 file system by its device.

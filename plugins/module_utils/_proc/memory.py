@@ -149,7 +149,7 @@ def _reclaimable_arc(sources: Sources) -> Optional[int]:
 
 
 def _estimate_available(kilobytes: Dict[str, int], sources: Sources) -> Optional[int]:
-    """Return what Linux 3.14 and newer count as MemAvailable, in bytes, from what older ones tell."""
+    """Return MemAvailable as Linux 3.14 and newer count it, in bytes, from the values of older kernels."""
     if "MemFree" not in kilobytes:
         return None
     reserve = sources.get("/proc/sys/vm/min_free_kbytes", "").strip()
@@ -191,7 +191,7 @@ def _swap(size: _Size, sources: Sources) -> Swap:
 
 
 def _is_compressed(swaps: Optional[str]) -> Optional[bool]:
-    """Tell whether all swap is compressed memory (zram) instead of a disk's; None without swap."""
+    """Return whether all swap is compressed memory (zram) instead of a disk's; None without swap."""
     devices = [line.split()[0] for line in (swaps or "").splitlines()[1:] if line.split()]
     return all(device.startswith("/dev/zram") for device in devices) if devices else None
 

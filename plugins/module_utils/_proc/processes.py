@@ -84,7 +84,7 @@ def tree(table: Table, pids: Iterable[int]) -> Set[int]:
 def details(process: Process, sources: Sources, users: Mapping[int, str]) -> ProcessDetails:
     """Return the facts of one process of the table, with what DETAIL_FILES add. `users` maps user ids to names.
 
-    How many descriptors it has open, and what it has mapped, is for the caller to add.
+    The caller adds its open descriptors and its mappings.
     """
     folder = f"/proc/{process['pid']}/"
     booted = clock.boot_time(sources)

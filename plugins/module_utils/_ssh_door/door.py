@@ -232,7 +232,7 @@ class Door:
         self._enable(self._units(restore_units.FIREWALL_UNIT), closed)
         return {"connection": self._connection(), "changed": True, "confirmed": True}
 
-    # --- what both need ---------------------------------------------------------------------------------------------
+    # --- used by both calls -----------------------------------------------------------------------------------------
 
     def _connection(self) -> Optional[Dict[str, Optional[str]]]:
         session = self._session

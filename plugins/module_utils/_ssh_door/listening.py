@@ -11,7 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Co
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import sshd, sshd_config
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import units
 
-# Words of a check that stand for what the host says.
+# Placeholders in a check for the address and the port of the host's sshd.
 ADDRESS, PORT = "@SSHD_ADDRESS@", "@SSHD_PORT@"
 _SOCKETS = ("ssh.socket", "sshd.socket")
 

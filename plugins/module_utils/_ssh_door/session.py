@@ -56,7 +56,7 @@ def find(pid: int, proc: str = "/proc") -> Optional[Session]:
 
 
 def now(proc: str = "/proc") -> int:
-    """Return the present moment in the ticks of /proc/PID/stat, whatever clock it has: when a new process starts."""
+    """Return the present time in the ticks of /proc/PID/stat: the start of a new process, which has the same clock."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -191,7 +191,7 @@ def _refusal(said: str, drop_in: str) -> str:
 
 
 def user(session: Session, read: Callable[[str], Optional[str]]) -> sshd_config.User:
-    """Return what the host knows of the connected user."""
+    """Return the host's data about the connected user."""
     name = str(session.user)
     entry = pwd.getpwnam(name)
     groups = []

@@ -72,7 +72,7 @@ class Systemd:
             left = self._left(left, _KILL_SECONDS)
         failed = [unit["Id"] for unit in self.show(unit_ids) if unit["ActiveState"] == "failed"]
         if failed:
-            # It was meant to end, so its failure to end quietly must not be reported ever after.
+            # It was stopped on purpose, so it must not stay in the state failed.
             self.call("reset-failed", "--", *failed, check=False)
         return left
 

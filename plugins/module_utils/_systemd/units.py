@@ -38,7 +38,7 @@ class Unit(TypedDict):
     Wants: List[str]
 
 
-# What `systemctl show` is asked for, to make a Unit of.
+# The properties of a Unit that `systemctl show` must print.
 PROPERTIES = tuple(Unit.__annotations__)
 
 
