@@ -90,6 +90,10 @@ options:
     type: str
     choices: [present, reverted]
     default: present
+  validate:
+    description: Whether to have monit check the new configuration. Without it, only conflicts with others are found.
+    type: bool
+    default: true
   secrets:
     description: Words of the configuration that no output may show.
     type: list
@@ -195,6 +199,7 @@ ARGUMENTS = {
     "takeover": {"type": "str", "choices": ["refuse", "keep", "take"], "default": "refuse"},
     "store": {"type": "path", "default": STORE},
     "state": {"type": "str", "choices": ["present", "reverted"], "default": "present"},
+    "validate": {"type": "bool", "default": True},
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "packages": {"type": "list", "elements": "str", "default": []},
 }
@@ -219,7 +224,8 @@ def main():
         programs = [program for program in programs if program.changed]
         warnings = []
         if configuration.changed or programs:
-            warnings = _change(configuration, programs, commands.find("monit"), module.check_mode)
+            monit = commands.find("monit") if module.params["validate"] else None
+            warnings = _change(configuration, programs, monit, module.check_mode)
     except (ConfigurationError, AsideError, together.FilesError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:

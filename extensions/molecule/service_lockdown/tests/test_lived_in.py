@@ -29,7 +29,7 @@ def test_a_queue_with_a_client_is_spared_refused_or_taken(lockdown, unit, client
     assert "python3 -c" in spared["needed_by"] and "foreign-worker.service" in spared["needed_by"]
     assert "redis-server.service" not in answer["units"]
     refused = lockdown(**QUEUE, takeover="refuse")
-    assert refused["failed"] and "redis-server.service is used by python3 -c" in refused["msg"]
+    assert refused["failed"] and "redis-server.service is used by /usr/bin/python3 -c" in refused["msg"]
     assert "nothing was changed" in refused["msg"]
     taken = lockdown(check=True, **QUEUE, takeover="take")
     assert "redis-server.service: stopped, disabled" in taken["changes"]
