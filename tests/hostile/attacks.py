@@ -94,6 +94,16 @@ def silent_pidfile():
     silent_mount.mount("/run/crawler", user=1000)
 
 
+def links_to_silence():
+    """Link pidfiles, and a folder of one, into a mount that never answers, and mount one above a pidfile."""
+    silent_mount.mount("/tmp/silent", mute=True, user=1000)
+    PIDFILE.parent.mkdir()
+    PIDFILE.symlink_to("/tmp/silent/x")
+    Path("/run/link").mkdir()
+    Path("/run/link/sub").symlink_to("/tmp/silent")
+    silent_mount.mount("/run/folder", mute=True, user=1000)
+
+
 def silent_system():
     """Mount a file system of root that reads requests and never answers."""
     silent_mount.mount("/tmp/silent", mute=True)
@@ -193,7 +203,7 @@ def processes():
 def small_stack():
     """Leave commands little room for arguments."""
     resource.setrlimit(resource.RLIMIT_STACK, (400 << 10, 400 << 10))
-    for _turn in range(150):
+    for _turn in range(300):
         _named("lifeline-many " + "z" * 400)
 
 

@@ -235,12 +235,17 @@ c=$! ; late grep;
 
 # Try up to three times, each time without the file that hung. Meanwhile the shell collects the lines that are searched
 # in many files, but does not print them.
+# The way to a pidfile is looked at from above: its owner's links and mounts may lead to a server that never answers.
 _COMMANDS = r"""
 z=@Z16@; z=$z$z$z$z; z=$z$z$z$z;
 mark commands;
 set --;
-for f in @PIDFILES@; do case $d in *" ${f%/*} "*) h="$h $f ";; *)
-  if [ -f $f ] && [ ! -h $f ]; then set -- "$@" /run$z${f#/run/}; fi;; esac; done;
+for f in @PIDFILES@; do
+  y=/run; s=; IFS=/;
+  for x in ${f#/run/}; do
+    y=$y/$x; case $s in "") case $d in *" $y "*) s=d;; *) if [ -h "$y" ]; then s=h; fi;; esac;; esac; done;
+  unset IFS; case $s in d) h="$h $f ";; "") if [ -f $f ]; then set -- "$@" /run$z${f#/run/}; fi;; esac;
+done;
 set -- "$@" /proc${z}self/smaps /proc$z[0-9]*/cmdline;
 l=;
 for y in 1 2 3; do
