@@ -123,17 +123,17 @@ def covered():
 
 
 def stopped_system():
-    """Have a file system of root's whose server no longer reads requests."""
+    """Mount a file system of root whose server no longer reads requests."""
     silent_mount.mount("/tmp/silent", stopped=True)
 
 
 def gone_system():
-    """Have a file system of root's whose server is gone."""
+    """Mount a file system of root whose server is gone."""
     silent_mount.mount("/tmp/silent", gone=True)
 
 
 def dead_mounts_and_fifos():
-    """Have a file system whose server no longer reads, one whose server is gone, and FIFOs instead of pidfiles."""
+    """Mount file systems whose server no longer reads or is gone, and put FIFOs in the place of pidfiles."""
     stopped_system()
     silent_mount.mount("/tmp/gone", gone=True)
     fifo()
@@ -159,7 +159,7 @@ def lock_fifo():
 
 
 def lock():
-    """Have a lock as any application has one."""
+    """Hold a lock like any application."""
     os.makedirs("/tmp/app")
     Path("/tmp/app/Gemfile.lock").write_text(LOCK)
 

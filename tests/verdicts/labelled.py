@@ -47,7 +47,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a host was judged to be, and what is wrong with that, in words."""
+    """The verdict on a host, and the errors in it, in words."""
 
     host: Host
     judged: Judged

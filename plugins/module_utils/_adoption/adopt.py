@@ -35,7 +35,7 @@ class Wanted(TypedDict):
 
 
 class Seen(NamedTuple):
-    """What is in the way of the role: texts of foreign files, of workers outside the unit, and of settings that win."""
+    """Obstacles for the role: texts of foreign files, of workers outside the unit, and of settings that override it."""
 
     files: Dict[str, List[str]]
     outside: List[strays.Stray]
@@ -43,7 +43,8 @@ class Seen(NamedTuple):
 
 
 class Kept:
-    """What is kept of a worker: its files, and `notes` of what ran before. Raises AsideError and AdoptionError."""
+    """The kept state of a worker: its files, and `notes` about the units and processes before. Raises AsideError and
+    AdoptionError."""
 
     def __init__(self, name: str) -> None:
         self.aside = Aside(f"{STORE}/{name}")

@@ -43,7 +43,7 @@ class StopError(Exception):
 
 
 class Starter(NamedTuple):
-    """What starts a worker: its kind and place as in `Stray`, and the user."""
+    """The starter of a worker: its kind and place as in `Stray`, and the user."""
 
     kind: str
     place: str

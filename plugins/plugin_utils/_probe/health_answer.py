@@ -25,7 +25,7 @@ _BEGIN, _END = "files", "end"
 # In the order of the script. Behind the first of them free text may follow, so only long headings count there.
 PARTS = ("files", "mountinfo", "mounts", "statfs", "guarded.mounts", "guarded", "fds", "units", "whole", "commands")
 
-# What a shell prints instead if it can't start a process, and what shells and sshd say of it.
+# The text that the probe prints if its shell can't start a process, and the errors of shells and sshd about it.
 _EXHAUSTED = re.compile(r"^==> lifeline:exhausted <==\n", re.MULTILINE)
 _CANNOT_FORK = re.compile(r"(?:can't|cannot) fork|fork: |fork failed", re.IGNORECASE)
 _MOST_SAID = 4096

@@ -179,7 +179,7 @@ ALL = {
     "resume": [commands.resume("NAME")],
 }
 CONSTANTS = [commands.CLEAN_PACKAGES, commands.SHORTEN_JOURNAL]
-# What changes nothing: words of the shell, and those that only read.
+# Commands that change nothing: words of the shell, and those that only read.
 HARMLESS = {
     "for",
     "do",
