@@ -17,6 +17,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._files import actio
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import shell
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe.deadline import deadline
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._rescue import plan as rescue_plan
+from ansible_collections.lifeline.fleet.plugins.plugin_utils._settings import box as box_settings
 
 _HEALTH = "lifeline.fleet.health"
 # The limit of a step's command. Services are restarted with --no-block and waited for afterwards.
@@ -35,6 +36,7 @@ class ActionModule(FleetAction):
         "done": {"type": "list", "elements": "str", "default": []},
         "patience": {"type": "float", "default": 180},
         "spared": {"type": "list", "elements": "str", "default": list(rescue_plan.SPARED)},
+        "end_processes": {"type": "bool", "default": False},
         "log": {"type": "path"},
     }
 
@@ -43,8 +45,11 @@ class ActionModule(FleetAction):
             raise SettingsError(
                 f"patience: out of range ({options['patience']:g}); use more than 0 and at most 3600 seconds"
             )
+        restart_commands = box_settings.restart_commands(self._templar, task_vars)
         looked = self._look_first(task_vars)
-        steps, reasons = rescue_plan.plan(looked, options["evidence"], options["spared"])
+        steps, reasons = rescue_plan.plan(
+            looked, options["evidence"], options["spared"], restart_commands, options["end_processes"]
+        )
         left = [step for step in steps if step.name not in options["done"]]
         result = {
             "changed": False,

@@ -85,6 +85,11 @@ options:
           - Memory that the worker and its child processes may use, such as V(13 GB), V(512 MiB) or V(80%) of the host's
             memory. Units are powers of 1024. If it is not set, there is no limit.
         type: raw
+      restart_command:
+        description:
+          - The command with which M(lifeline.fleet.rescue) restarts a worker that is no unit. One line without single
+            quotes and exclamation marks.
+        type: str
       required:
         description: Whether the host is in danger when the worker is not running.
         type: bool

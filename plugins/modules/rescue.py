@@ -16,6 +16,9 @@ description:
     start a missing worker; resume a worker that the watchdog has given up; restart another service that holds the
     memory. For a full file system: delete apt's downloaded packages, shorten the journal, and reload or restart the
     service that holds deleted files open."
+  - A worker without a unit (in tmux, under daemontools or runit) is restarted by C(restart_command) of
+    C(lifeline_workers) or C(sidekiq_watchdog_workers), or by C(sidekiq_restart_command), which are read from the
+    inventory's variables of the host.
   - It plans a step only if the step can make enough of a difference. It never restarts units that carry SSH, the
     network, systemd, monit and fail2ban, nor units in O(spared).
   - Each check and each step is one round trip, and needs no Python on the host. C(ansible-playbook
@@ -41,6 +44,12 @@ options:
     elements: str
     default: [redis*, valkey*, mysql*, mariadb*, postgresql*, mongod*, memcached*, elasticsearch*, rabbitmq*, docker*,
       containerd*, podman*, libvirtd*, cron*, rsyslog*, apache2*, nginx*, haproxy*]
+  end_processes:
+    description:
+      - Whether a Sidekiq process that belongs to no unit may be ended, first by TSTP and TERM, then by KILL. Use it
+        where something such as daemontools starts the worker again.
+    type: bool
+    default: false
   log:
     description: A file on the controller to which a line of JSON is added before a step, and another with its result.
     type: path

@@ -23,7 +23,7 @@ EMBEDDING = re.compile(r"^puma(:| \d)")
 # Less is a number without its unit; a worker would be above such a limit from the start.
 LEAST_MEMORY = 1 << 20
 
-_KEYS = ("name", "pattern", "unit", "pidfile", "max_memory", "required")
+_KEYS = ("name", "pattern", "unit", "pidfile", "max_memory", "required", "restart_command")
 _UNIT = re.compile(r"[A-Za-z0-9_.:@-]{1,200}\Z")
 _PIDFILE = re.compile(r"/run/(?:[A-Za-z0-9_.@:-]{1,100}/){0,4}[A-Za-z0-9_.@:-]{1,100}\.pid\Z")
 

@@ -43,6 +43,9 @@ _SIGNAL = (
     "kill -%s $p; break;; esac;; esac; done < /proc/$p/cgroup; done; sleep 1; "
 )
 
+_SIGNAL_TITLED = 'for p in %s; do grep -aq "^sidekiq [0-9]" /proc/$p/cmdline && kill -%s $p; done'
+_GIVEN_SECONDS = 80
+
 
 def is_service(unit: object) -> bool:
     """Return whether this is a name that systemd gives a service, and that is safe as an argument."""
@@ -90,6 +93,37 @@ def kill_worker(unit: str, pids: Iterable[int], named: bool) -> str:
         f"systemctl kill --signal KILL -- {word}; systemctl reset-failed -- {word}; "
         f"systemctl --no-block start -- {word}",
     )
+
+
+def given(command: str, quiet: Sequence[tuple[str, Sequence[int]]] = ()) -> str:
+    """Return the command that the inventory gives for a worker, apart from the rest of the line.
+
+    `quiet` are signals with the processes that they make refuse new jobs.
+    """
+    if not command.isprintable() or {"'", "!"} & set(command):
+        raise SettingsError(f"restart_command: not one line without single quotes and ! ({command!r}); rewrite it")
+    escaped = re.sub(r'([\\"$`])', r"\\\1", command)
+    return f'{_quieted(quiet)}timeout -s KILL {_GIVEN_SECONDS} sh -c "{escaped}" < /dev/null'
+
+
+def end(pids: Iterable[int], quiet: Sequence[tuple[str, Sequence[int]]], force: bool) -> str:
+    """Return the command that ends Sidekiq's processes; with `force`, jobs in progress are lost.
+
+    A process may have gone, and its number be another's: only one that calls itself Sidekiq now gets the signal.
+    """
+    signal = "KILL" if force else "TERM"
+    return ("" if force else _quieted(quiet)) + _SIGNAL_TITLED % (_numbers(pids), signal)
+
+
+def by_hand(pids: Iterable[int]) -> str:
+    """Return what a person can type to end a worker that may not be touched."""
+    numbers = _numbers(pids)
+    return f"kill -TSTP {numbers}; sleep 1; kill -TERM {numbers}"
+
+
+def _quieted(quiet: Sequence[tuple[str, Sequence[int]]]) -> str:
+    signals = [_SIGNAL_TITLED % (_numbers(who), signal) for signal, who in quiet if signal in ("TSTP", "USR1")]
+    return "; ".join([*signals, "sleep 1; "]) if signals else ""
 
 
 def monit(verb: str, name: str) -> str:

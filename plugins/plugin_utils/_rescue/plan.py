@@ -8,7 +8,7 @@ Nothing here runs a step. `commands.py` has the commands of the steps.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -82,9 +82,19 @@ def recovered(findings: Sequence[Finding]) -> bool:
     ]
 
 
-def plan(looked: Looked, evidence: Evidence, spared: Sequence[str] = SPARED) -> tuple[list[Step], list[str]]:
-    """Return the steps for a host, and the reasons why something critical gets none. `spared` are patterns of units."""
-    plans = _Plan(looked, evidence, spared)
+def plan(
+    looked: Looked,
+    evidence: Evidence,
+    spared: Sequence[str] = SPARED,
+    restart_commands: Mapping[str, str] | None = None,
+    end_processes: bool = False,
+) -> tuple[list[Step], list[str]]:
+    """Return the steps for a host, and the reasons why something critical gets none.
+
+    `spared` are patterns of units. `restart_commands` are the inventory's, by the names of workers. With
+    `end_processes`, a worker that belongs to no unit may be ended.
+    """
+    plans = _Plan(looked, evidence, spared, restart_commands or {}, end_processes)
     for finding in looked["findings"]:
         if finding["severity"] == "critical":
             plans.mend(finding)
@@ -92,7 +102,15 @@ def plan(looked: Looked, evidence: Evidence, spared: Sequence[str] = SPARED) -> 
 
 
 class _Plan:
-    def __init__(self, looked: Looked, evidence: Evidence, spared: Sequence[str]) -> None:
+    def __init__(
+        self,
+        looked: Looked,
+        evidence: Evidence,
+        spared: Sequence[str],
+        restart_commands: Mapping[str, str],
+        end_processes: bool,
+    ) -> None:
+        self._restart_commands, self._end_processes = restart_commands, end_processes
         self._workers = {worker["name"]: worker for worker in looked["workers"]}
         self._facts = looked["ansible_facts"]
         self._processes = {int(pid): process for pid, process in evidence["processes"].items()}
@@ -162,7 +180,7 @@ class _Plan:
             return
         units = self._units_of(name)
         if not units:
-            self._by_monit("restart", name, worker["pids"])
+            self._outside(name, worker["pids"])
             return
         shown = " ".join(units)
         quiet = self._quiet(worker["pids"])
@@ -187,23 +205,48 @@ class _Plan:
         units = self._units_of(name)
         if units:
             self._add(f"start {' '.join(units)}", "; ".join(map(commands.start, units)), anew=name)
+        elif name in self._restart_commands and self._why_not(f"{name}.service") is None:
+            self._add(f"start {name} by its own command", commands.given(self._restart_commands[name]), anew=name)
         elif name in self._evidence["watched"] and commands.is_name(name):
-            self._by_monit("start", name, ())
+            self._by_monit("start", name)
         elif f"{name}.service" not in self._evidence["workers"]:
             self._refuse(f"worker {name} is not running, and there is no {name}.service that could be started")
 
-    def _by_monit(self, verb: str, name: str, pids: Sequence[int]) -> None:
-        """Plan that monit starts or restarts a worker without a unit of its own."""
+    def _outside(self, name: str, pids: Sequence[int]) -> None:
+        """Restart a worker that belongs to no unit of its own: by its own command, by monit, or by ending it."""
+        held = {self._processes[pid]["unit"] for pid in pids if pid in self._processes}
+        spared = sorted(unit for unit in held if commands.is_service(unit) and matches(unit, self._spared))
+        reason = f"it runs in {spared[0]}, which is in lifeline_rescue_spared" if spared else None
+        reason = reason or self._why_not(f"{name}.service")
+        if reason:
+            self._refuse(f"{name} may not be restarted: {reason}")
+            return
+        before = len(self.steps)
+        quiet = self._quiet(pids)
+        if name in self._restart_commands:
+            command = commands.given(self._restart_commands[name], quiet)
+            self._add(f"restart {name} by its own command", command, anew=name)
+        elif name in self._evidence["watched"]:
+            self._by_monit("restart", name)
+        titled = [pid for _signal, of_signal in quiet for pid in of_signal]
+        if self._end_processes and titled:
+            self._add(f"end {name}", commands.end(titled, quiet, force=False), anew=name)
+            self._add(f"kill {name}", commands.end(titled, quiet, force=True), anew=name)
+        if len(self.steps) == before:
+            numbers = ", ".join(map(str, pids))
+            self._refuse(
+                f"{name} (pid {numbers}) belongs to no service that could be restarted, and monit doesn't know it; by "
+                f"hand: {commands.by_hand(pids)}, and start it as before. Set restart_command of the worker, or "
+                "lifeline_rescue_end_processes if something starts it again, to have it done here"
+            )
+
+    def _by_monit(self, verb: str, name: str) -> None:
+        """Have monit start or restart a worker that belongs to no unit of its own."""
         reason = self._why_not(f"{name}.service")
         if reason:
             self._refuse(f"{name} may not be {verb}ed: {reason}")
-        elif name in self._evidence["watched"]:
-            self._add(f"have monit {verb} {name}", commands.monit(verb, name), anew=name)
         else:
-            numbers = ", ".join(map(str, pids))
-            self._refuse(
-                f"{name} (pid {numbers}) belongs to no service that could be restarted, and monit doesn't know it"
-            )
+            self._add(f"have monit {verb} {name}", commands.monit(verb, name), anew=name)
 
     def _resume(self, name: str) -> None:
         reason = self._why_not(f"{name}.service") if commands.is_name(name) else "it is no worker's name"

@@ -44,6 +44,31 @@ def workers(templar: Any, task_vars: Mapping[str, Any], option: object = None) -
     return found
 
 
+def restart_commands(templar: Any, task_vars: Mapping[str, Any]) -> dict[str, str]:
+    """Return the commands that restart workers, by the workers' names. Raises SettingsError.
+
+    They are those of lifeline_workers or sidekiq_watchdog_workers, or sidekiq_restart_command for the one worker.
+    """
+    declared = templar.template(task_vars.get("lifeline_workers"))
+    entries = [("lifeline_workers", entry) for entry in declared] if isinstance(declared, list) else []
+    if declared is None:
+        entries = [("sidekiq_watchdog_workers", entry) for entry in _watched(templar, task_vars)]
+    found = {
+        str(entry["name"]): (f"{variable}: {entry['name']}: restart_command", entry["restart_command"])
+        for variable, entry in entries
+        if isinstance(entry, dict) and entry.get("name") and entry.get("restart_command")
+    }
+    if not entries and task_vars.get("sidekiq_restart_command"):
+        value = templar.template(task_vars["sidekiq_restart_command"])
+        found["sidekiq"] = ("sidekiq_restart_command", value)
+    for label, command in found.values():
+        if not isinstance(command, str) or not command.isprintable() or {"'", "!"} & set(command):
+            raise SettingsError(
+                f"{label}: not one line without single quotes and ! ({command!r}); use double quotes, or name a script"
+            )
+    return {name: command for name, (_label, command) in found.items()}
+
+
 # The units of a worker, and of its queue: the defaults of the role service_lockdown.
 WORKER_UNITS = ("sidekiq*", "resque*")
 QUEUE_UNITS = ("redis*", "valkey*")

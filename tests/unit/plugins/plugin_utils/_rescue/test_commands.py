@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -155,6 +156,8 @@ def test_every_command_passes_any_login_shell(run):
         commands.kill_worker("a.service", [5], named=False),
         commands.restart_worker("a.service", [5], [("TSTP", [5])], named=False),
         commands.resume("a"),
+        commands.given("svc -t /service/sidekiq", [("TSTP", [5])]),
+        commands.end([5], [("TSTP", [5])], force=False),
         commands.CLEAN_PACKAGES,
         commands.SHORTEN_JOURNAL,
     ):
@@ -167,6 +170,44 @@ def test_a_name_that_systemd_escapes_reaches_it_as_it_is(run):
     assert run(commands.restart(name), unit(name))[0] == [f"--no-block restart -- {name}"]
 
 
+@pytest.mark.parametrize(
+    "command", ['echo "$HOME" `echo a`; echo $((1+1)) \\\\', "echo a; }", "echo a &", 'echo "', "(", "{"]
+)
+def test_the_inventory_s_command_cannot_leave_its_own_shell(run, command):
+    said = run(commands.given(command) + "; echo after", "")[1]
+    assert "after\n" in said
+    if "HOME" in command:
+        assert said == f"{os.environ['HOME']} a\n2 \\\nafter\n"
+
+
+@pytest.mark.parametrize("command", ["echo 'a'", "a\nb", "wow!", "a\0b"])
+def test_a_command_that_a_login_shell_would_change_is_refused(command):
+    with pytest.raises(SettingsError, match="^restart_command: not one line without single quotes and !"):
+        commands.given(command)
+
+
+def test_only_a_process_that_calls_itself_sidekiq_is_ended(run, tmp_path):
+    titles = {"sidekiq 7.3.2 app [0 of 5 busy]": -15, "ruby other": None}
+    for title, code in titles.items():
+        with subprocess.Popen(["bash", "-c", f"exec -a '{title}' sleep 60"]) as process:
+            while not pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(title.encode()):
+                pass
+            try:
+                run(commands.end([process.pid], (), force=False), "")
+                if code is None:
+                    assert process.poll() is None
+                    run(commands.end([process.pid], (), force=True), "")
+                    assert process.poll() is None
+                else:
+                    assert process.wait(30) == code
+            finally:
+                process.kill()
+
+
+def test_what_a_person_can_type_names_the_processes():
+    assert commands.by_hand([59, 60]) == "kill -TSTP 59 60; sleep 1; kill -TERM 59 60"
+
+
 QUIET = [("TSTP", [59]), ("USR1", [60])]
 # All that the functions of the file return, with what stands for a unit's and a worker's name in the documentation.
 ALL = {
@@ -177,6 +218,8 @@ ALL = {
     "kill_worker": [commands.kill_worker("UNIT.service", [59], named) for named in (True, False)],
     "monit": [commands.monit(verb, "NAME") for verb in ("start", "restart")],
     "resume": [commands.resume("NAME")],
+    "given": [commands.given("COMMAND", QUIET)],
+    "end": [commands.end([59], QUIET, force) for force in (False, True)],
 }
 CONSTANTS = [commands.CLEAN_PACKAGES, commands.SHORTEN_JOURNAL]
 # Commands that change nothing: words of the shell, and those that only read.
@@ -217,7 +260,7 @@ def test_the_documentation_lists_every_command_that_a_rescue_may_run():
         for name, value in vars(commands).items()
         if inspect.isfunction(value) and value.__module__ == commands.__name__ and name[0] != "_"
     }
-    assert public - {"is_service", "is_name"} == set(ALL)
+    assert public - {"is_service", "is_name", "by_hand"} == set(ALL)
     run = set().union(*(programs(text) for texts in ALL.values() for text in texts), CONSTANTS)
     reads = {"grep -qs given_up /run/lifeline/watchdog/NAME"}
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")

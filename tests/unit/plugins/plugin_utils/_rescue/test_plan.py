@@ -145,7 +145,62 @@ def test_a_worker_in_a_spared_unit_is_told_of():
 def test_a_worker_of_nobody_is_named():
     steps, reasons = names(looked(finding("worker_memory_percent", "sidekiq")), evidence(workers={}))
     assert steps == []
-    assert reasons == ["sidekiq (pid 59) belongs to no service that could be restarted, and monit doesn't know it"]
+    (reason,) = reasons
+    assert reason.startswith(
+        "sidekiq (pid 59) belongs to no service that could be restarted, and monit doesn't know it; by hand: "
+        "kill -TSTP 59; sleep 1; kill -TERM 59, and start it as before."
+    )
+
+
+OUTSIDE = {"59": {"unit": "session-3.scope", "name": "ruby", "rss_bytes": 200 * MB}}
+
+
+@pytest.mark.parametrize(
+    ("given", "ends", "watched", "steps"),
+    [
+        ({"sidekiq": "svc -t /service/sk"}, False, [], ["restart sidekiq by its own command"]),
+        ({"sidekiq": "svc -t /service/sk"}, False, ["sidekiq"], ["restart sidekiq by its own command"]),
+        ({"mail": "svc -t /service/mail"}, False, ["sidekiq"], ["have monit restart sidekiq"]),
+        ({}, True, [], ["end sidekiq", "kill sidekiq"]),
+        ({"sidekiq": "x"}, True, [], ["restart sidekiq by its own command", "end sidekiq", "kill sidekiq"]),
+        ({}, False, [], []),
+    ],
+)
+def test_a_worker_outside_a_unit_is_restarted_as_the_inventory_allows(given, ends, watched, steps):
+    seen = evidence(workers={}, watched=watched, processes=OUTSIDE)
+    found, reasons = rescue_plan.plan(
+        looked(finding("worker_memory_percent", "sidekiq")), seen, restart_commands=given, end_processes=ends
+    )
+    assert [step.name for step in found] == steps and bool(reasons) == (not steps)
+    assert all(step.anew == "sidekiq" for step in found)
+    if given.get("sidekiq"):
+        assert found[0].command == commands.given(given["sidekiq"], [("TSTP", [59])])
+    if ends:
+        assert found[-2].command == commands.end([59], [("TSTP", [59])], force=False)
+        assert found[-1].command == commands.end([59], [("TSTP", [59])], force=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ({"spared": ["docker*"]}, {"processes": {"59": {"unit": "docker-a.service", "name": "ruby", "rss_bytes": 1}}}),
+        ({"spared": ["sidekiq*"]}, {"processes": OUTSIDE}),
+        ({}, {"processes": OUTSIDE, "titles": {"59": "resque-1.27: Waiting for *"}}),
+    ],
+)
+def test_a_spared_worker_or_one_that_is_not_sidekiq_is_not_ended(options, seen):
+    found, reasons = rescue_plan.plan(
+        looked(finding("worker_memory_percent", "sidekiq")), evidence(workers={}, **seen), end_processes=True, **options
+    )
+    assert found == [] and "sidekiq" in reasons[0]
+
+
+def test_a_missing_worker_is_started_by_its_own_command():
+    missing = looked(finding("workers_missing", "sidekiq"), workers=[worker(pids=())])
+    found, _reasons = rescue_plan.plan(
+        missing, evidence(workers={}), restart_commands={"sidekiq": "svc -u /service/sk"}
+    )
+    assert [step.name for step in found] == ["start sidekiq by its own command"]
 
 
 def test_a_missing_worker_is_started():

@@ -112,3 +112,25 @@ def test_sidekiq_workers_are_declared_or_described_by_single_variables():
         "environment": None,
     }
     assert names["max_memory"] == "max_sidekiq_memory"
+
+
+@pytest.mark.parametrize(
+    ("variables", "commands"),
+    [
+        ({}, {}),
+        ({"sidekiq_restart_command": "svc -t /service/sk"}, {"sidekiq": "svc -t /service/sk"}),
+        ({"lifeline_workers": [{"name": "a", "restart_command": "x"}, {"name": "b"}]}, {"a": "x"}),
+        ({"lifeline_workers": [{"name": "a"}], "sidekiq_restart_command": "x"}, {}),
+        ({"sidekiq_watchdog_workers": [{"name": "a", "restart_command": "x"}]}, {"a": "x"}),
+    ],
+)
+def test_commands_that_restart_workers_come_from_the_inventory(variables, commands):
+    assert box_settings.restart_commands(Templar(), variables) == commands
+
+
+@pytest.mark.parametrize("value", ["echo 'a'", "a\nb", "wow!", ["svc", "-t"], 7])
+def test_a_restart_command_that_is_no_plain_line_is_refused(value):
+    with pytest.raises(SettingsError, match="^sidekiq_restart_command: not one line without single quotes and ! "):
+        box_settings.restart_commands(Templar(), {"sidekiq_restart_command": value})
+    with pytest.raises(SettingsError, match="^lifeline_workers: a: restart_command: not one line"):
+        box_settings.restart_commands(Templar(), {"lifeline_workers": [{"name": "a", "restart_command": value}]})
