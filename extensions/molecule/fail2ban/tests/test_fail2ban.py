@@ -179,7 +179,7 @@ def test_bans_without_rules_are_an_error(boxes, converge, back):
     finally:
         boxes.each(lambda box: box.run("mv /usr/sbin/nft.away /usr/sbin/nft"))
     assert not succeeded
-    assert "jail sshd bans 192.0.2.254, 2001:db8::fe, and nftables has no rule for that" in said
+    assert "jail sshd bans 192.0.2.254, 2001:db8::fe, and the firewall has no rule for that" in said
     assert "Its log says: " in said
     assert boxes.each(lambda box: box.banned()) == [[]] * len(boxes), "the test's own bans are lifted"
 
@@ -249,9 +249,12 @@ def test_wrong_settings_are_an_error_and_the_daemon_keeps_running(boxes, converg
     [
         (
             "[sshd]\nmaxretry = 99\n",
-            "jail sshd: another file overrides this role and sets other values (maxretry is 99 instead of ",
+            "jail sshd: /etc/fail2ban/jail.d/zzz.local:2 overrides this role and sets other values (maxretry is 99 instead of ",
         ),
-        ("[sshd]\nignoreip = 192.0.2.1\n", "jail sshd: another file overrides this role and would have it ban "),
+        (
+            "[sshd]\nignoreip = 192.0.2.1\n",
+            "jail sshd: /etc/fail2ban/jail.d/zzz.local:2 overrides this role and would have it ban ",
+        ),
         ("[sshd]\nenabled = false\n", "jail sshd would not run"),
         ("[sshd\nenabled\n", "zzz.local"),
     ],
@@ -369,7 +372,7 @@ def test_earlier_failures_of_the_controller_do_not_ban_it(boxes, converge, back)
     assert succeeded, said
 
     def fail(box):
-        assert box.attempt("test -e /etc/fail2ban || nft list table inet f2b-table").returncode != 0
+        assert box.attempt("test -e /etc/fail2ban/jail.conf || nft list table inet f2b-table").returncode != 0
         box.run("rm -f /var/log/fail2ban.log*")
         text = f"Failed password for root from {box.controller()} port 22 ssh2"
         box.run(
