@@ -63,3 +63,21 @@ def test_a_rescue_does_nothing_on_a_healthy_host_and_gives_its_reasons_on_others
         assert steps or reasons
     if {finding["check"] for finding in critical} <= {"swap_used_percent", "load_per_cpu", "worker_crashes"}:
         assert steps == []
+
+
+def test_a_host_with_ten_thousand_processes_and_five_thousand_mounts():
+    host = labelled.load("x05-ksm-arc-none")
+    sources = dict(host.sources)
+    numbers = range(100000, 110000)
+    sources.update(
+        (f"/proc/{pid}/stat", sources["/proc/900/stat"].replace("900 (cron)", f"{pid} (cron)")) for pid in numbers
+    )
+    sources["/proc/self/mountinfo"] += "".join(
+        f"{pid} 20 0:{pid} / /srv/tenant{pid} rw,relatime - ext4 /dev/dm-{pid} rw\n" for pid in numbers[:5000]
+    )
+    figures = next(line for line in sources["statfs"].splitlines() if line.endswith(" /")).rpartition(" ")[0]
+    sources["statfs"] += "".join(f"{figures} /srv/tenant{pid}\n" for pid in numbers[:5000])
+    large = labelled.Host(host.name, host.why, sources, host.expect, host.declared, host.memory)
+    outcome = labelled.judge(large)
+    assert outcome.wrong == []
+    assert len(outcome.facts["lifeline_disks"]["filesystems"]) > 5000
