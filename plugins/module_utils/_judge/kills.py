@@ -12,6 +12,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._judge import login
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.findings import Findings
 from ansible_collections.lifeline.fleet.plugins.module_utils._quantities import format_duration
 
+# Jobs that may be killed at any time have this oom_score_adj or more; Kubernetes gives 1000 to those without requests.
+_SACRIFICED = 500
 # A host without an OOM kill for this long has enough memory again.
 _OVER_SECONDS = 6 * 3600
 
@@ -53,7 +55,7 @@ def judge(
     names = {worker["name"] for worker in workers} | {
         table[pid]["name"] for worker in workers for pid in worker["pids"] if pid in table
     }
-    own = sum(1 for event in events if event["constraint"] == "memcg" and not _is_of(event, names))
+    own = sum(1 for event in events if _is_within_limits(event) and not _is_of(event, names))
     found.hold(
         "oom_kills",
         kills,
@@ -69,6 +71,11 @@ def judge(
             subject="sshd",
             at_most="warning" if logins.listeners(table) else "critical",
         )
+
+
+def _is_within_limits(event: OomEvent) -> bool:
+    """Return whether a control group's own limit was hit, or a job was killed that was to be killed first."""
+    return event["constraint"] == "memcg" or (event["oom_score_adj"] or 0) >= _SACRIFICED
 
 
 def _are_over(events: Sequence[OomEvent], table: Table) -> bool:

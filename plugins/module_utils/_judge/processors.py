@@ -78,11 +78,10 @@ def _is_felt(pressure: Pressure, table: Mapping[int, Process]) -> bool:
     if running and sum(process["nice"] >= _GIVES_WAY for process in running) * 2 > len(running):
         return False
     stalls, cpus = pressure["pressure"], pressure["cpus"] or 1
-    # A few threads of the kernel sleep in the same state as tasks that wait for I/O, and count in the load.
-    stuck = sum(process["state"] == "D" and not process["kernel_thread"] for process in table.values())
-    if max(pressure["blocked"] or 0, stuck) >= cpus:
+    if (pressure["blocked"] or 0) >= cpus:
         return True
     if stalls["cpu"] is None and stalls["io"] is None:
+        # Threads of the kernel that sleep in the same state as tasks that wait for I/O count in the load.
         asleep = sum(process["state"] == "D" and process["kernel_thread"] for process in table.values())
         return asleep < cpus
     return any((_some(stalls[resource]) or 0) >= _WAITING_PERCENT for resource in ("cpu", "io"))

@@ -16,7 +16,7 @@ TABLE = {7: RUBY, 9: LISTENER}
 WORKERS = [{"name": "sidekiq", "pids": [7]}]
 
 
-def event(name="python3", constraint="memcg", unit=None, uptime=99990.0):
+def event(name="python3", constraint="memcg", unit=None, uptime=99990.0, adjustment=0):
     return {
         "name": name,
         "pid": 4712,
@@ -24,6 +24,7 @@ def event(name="python3", constraint="memcg", unit=None, uptime=99990.0):
         "unit": unit,
         "oom_group": None,
         "uptime_seconds": uptime,
+        "oom_score_adj": adjustment,
     }
 
 
@@ -46,6 +47,8 @@ def judged(*events, table=None, count=None):
         ([event(constraint="system")] * 5, "critical"),
         ([event(constraint="system", uptime=70000.0)] * 5, "warning"),
         ([event(constraint="system", uptime=None)] * 5, "critical"),
+        ([event(constraint="system", adjustment=1000)] * 5, "warning"),
+        ([event("ruby", constraint="system", adjustment=1000)] * 5, "critical"),
     ],
 )
 def test_kills_within_limits_of_their_own_are_a_warning_unless_they_hit_a_worker(events, severity):

@@ -66,7 +66,7 @@ def test_a_kernel_that_does_not_measure_is_judged_by_its_load():
 
 
 def test_tasks_that_sleep_in_the_kernel_are_felt_unless_they_are_the_kernels_own():
-    assert judged(40, some=0.0, asleep=[False] * 3) == {"load_per_cpu": "critical"}
+    assert judged(40, psi=False, asleep=[False] * 40) == {"load_per_cpu": "critical"}
     assert judged(40, psi=False, asleep=[True] * 40) == {}
     assert judged(40, some=0.0, asleep=[True] * 40) == {}
 
