@@ -249,7 +249,7 @@ def test_wrong_settings_are_an_error_and_the_daemon_keeps_running(boxes, converg
     [
         (
             "[sshd]\nmaxretry = 99\n",
-            "jail sshd: /etc/fail2ban/jail.d/zzz.local:2 overrides this role and sets other values (maxretry is 99 instead of ",
+            "jail sshd: /etc/fail2ban/jail.d/zzz.local:2 overrides this role and sets other values (maxretry is 99 ",
         ),
         (
             "[sshd]\nignoreip = 192.0.2.1\n",
