@@ -62,7 +62,7 @@ _SSH = (
 )
 
 
-def _judge(sources: Sample) -> dict[str, object]:
+def _judge(sources: Sample, failed: str | None = None) -> dict[str, object]:
     """Return all that `health` shows of a host, with the parsers' exceptions."""
     mountinfo.parse.cache_clear()
     found = {
@@ -74,15 +74,18 @@ def _judge(sources: Sample) -> dict[str, object]:
         "lifeline_kernel": kernel_tables.parse(sources),
     }
     table, noted = processes.parse_table(sources), watchdog.read(sources)
-    judged = verdict.judge(found, table, noted, thresholds.defaults(), _WORKERS, _DAY)
+    services = facts.services(sources, table)
+    judged = verdict.judge(
+        found, table, noted, thresholds.defaults(), _WORKERS, _DAY, skew=1.5, services=services, failed=failed
+    )
     row = _table.judged("b", {"ansible_facts": found, **judged})
     lines = _table.render([row], 120)
     return {**found, "table": table, **judged, "msg": verdict.summary(judged, found), "lines": lines}
 
 
 def _probe(sample: Sample) -> object:
-    sources, unread = health_answer.read(sample.get("answer", ""), sample.get("errors", ""))
-    return {**_judge(sources), "unread": unread}
+    read = health_answer.read(sample.get("answer", ""), sample.get("errors", ""))
+    return {**_judge(read.sources, read.failed), "unread": read.unread}
 
 
 def _processes(sources: Sample) -> object:

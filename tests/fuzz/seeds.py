@@ -18,6 +18,10 @@ from paths import BOXES
 _PROCESSES = 6
 _LOG = 6000
 _PID = re.compile(r"/proc/(\d+)/")
+_UNITS = (
+    "Id=sidekiq.service\nActiveState=failed\nResult=signal\nNRestarts=3\nLoadState=loaded\n"
+    "ExecMainStartTimestampMonotonic=1000000\n"
+)
 _JUDGED = ("box03*", "box08*", "box27*", "box29*", "box33*", "f01*", "m13*", "o03*", "p0*")
 
 
@@ -66,11 +70,14 @@ def probed(sources: Mapping[str, str]) -> str:
     said = [
         _mark("files"),
         *(f"==> {name} <==\n{sources[name]}\n" for name in files),
+        _mark("mountinfo") + sources.get("/proc/self/mountinfo", ""),
         _mark("mounts") + " ".join(["", *names]) + "\n",
         _mark("statfs") + "\n".join(figures) + "\n",
         _mark("guarded.mounts") + " 0:45 /net 0:46 /hung\n",
         _mark("guarded") + "lifeline:0:45 1 4096 4096 2 2 2 2 2\n2 hung\n",
         _mark("fds") + sources.get("fds", ""),
+        _mark("units") + sources.get("units", _UNITS),
+        _mark("whole") + "/proc/36/cmdline:/usr/bin/ruby sidekiq\n",
         _mark("commands"),
         *(
             f"==> /proc{long}{name[6:]} <==\n{text}\n"

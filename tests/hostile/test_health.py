@@ -19,9 +19,12 @@ LOOKS = 20
 
 def judged(answer):
     """Return the sources, the facts and the judgement of an answer, and what was not read."""
-    sources, unread = health_answer.read(answer)
+    sources, unread, failed = health_answer.read(answer)
     found, table = facts.parse(sources, 86400), facts.process_table(sources)
-    judgement = verdict.judge(found, table, facts.watchdog(sources), thresholds.merge([]), WORKERS, 86400)
+    services = facts.services(sources, table)
+    judgement = verdict.judge(
+        found, table, facts.watchdog(sources), thresholds.merge([]), WORKERS, 86400, services=services, failed=failed
+    )
     return sources, found, judgement, unread
 
 
@@ -127,7 +130,7 @@ def test_a_dead_mount_of_the_system_is_waited_for_by_one_process_at_most(look):
 
 def test_thousands_of_sockets_blind_nothing(look):
     script = health.script(0.3, listeners=True)
-    sources, _unread = health_answer.read(look("sockets", script).answer)
+    sources = health_answer.read(look("sockets", script).answer).sources
     listeners = facts.parse(sources, 86400, [])["lifeline_listeners"]
     assert len([one for one in listeners["listeners"] if one["name"] == "opened"]) >= 9000
 

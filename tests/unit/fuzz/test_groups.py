@@ -39,8 +39,8 @@ def test_each_seed_is_an_answer_and_no_error(name):
 
 def test_the_answers_of_recorded_hosts_are_those_that_the_script_would_print():
     for host in seeds.hosts("debian-*"):
-        read, unread = health_answer.read(seeds.probed(host))
-        assert unread == []
-        for name in ("/proc/meminfo", "/proc/1/stat", "/proc/1/cmdline", "fds"):
-            assert read[name] == host[name]
-        assert read["statfs"].startswith(host["statfs"])
+        read = health_answer.read(seeds.probed(host))
+        assert (read.unread, read.failed) == ([], None)
+        for name in ("/proc/meminfo", "/proc/1/stat", "/proc/1/cmdline", "/proc/self/mountinfo", "fds"):
+            assert read.sources[name] == host[name]
+        assert read.sources["statfs"].startswith(host["statfs"])
