@@ -25,7 +25,7 @@ _TRACED = 4
 # The share of the time in which samples are made longer and longer.
 _GROWING = 0.3
 _COLLECTION = "/lifeline/fleet/plugins/"
-# As many inputs are tried to make a sample smaller that shows a fault.
+# The number of inputs that are tried to make a sample with a fault smaller.
 _SHRINKING = 400
 
 

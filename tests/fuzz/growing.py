@@ -48,7 +48,7 @@ class Growing:
         return f"time grows faster than {self._shown(name)} with {piece[:60]!r} repeated", grown(_SMALLEST)
 
     def _size(self, run: Callable[[Sample], object], grown: Callable[[int], Sample], seconds: float) -> int | None:
-        """Return a size that takes at least so long, None if the largest doesn't."""
+        """Return a size that takes at least this long, None if the largest doesn't."""
         size = _SMALLEST
         while size <= self._largest:
             if self._seconds(run, grown(size), runs=1) >= seconds:

@@ -110,7 +110,7 @@ def silent_system():
 
 
 def silent_user():
-    """Mount a file system as a user may that reads requests and never answers."""
+    """Mount a file system that reads requests and never answers, as a user may."""
     silent_mount.mount("/tmp/silent", mute=True, user=1000)
 
 

@@ -24,7 +24,7 @@ def mount(
     """Mount the file system, and serve it in a process of its own. Any name in it is the file's.
 
     A `stopped` server reads no more requests once it is there, and one that is `gone` has closed its device.
-    It is mute once so many files were `opened`, if this is not 0; until then nothing that it says is to be remembered.
+    It is mute once this many files were `opened`, if that is not 0; until then the kernel must not cache its answers.
     """
     os.makedirs(folder, exist_ok=True)
     device = os.open("/dev/fuse", os.O_RDWR)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that answer with anything, in any amount, at any speed, through Ansible with an ssh of the test's own."""
+"""Hosts that answer with any text, in any amount and speed, through Ansible with an ssh of the test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import healt
 from paths import ROOT
 
 ANSIBLE = Path(sys.executable).with_name("ansible")
-# A number of seconds by which the test finds the clients that are left.
+# An unusual number of seconds that identifies the clients that are left.
 MARK = "1017.4242"
 SSH = f"""#!/bin/sh
 for last; do :; done

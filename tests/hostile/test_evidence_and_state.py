@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The other two scripts at hosts whose users forge and block."""
+"""Run the other two scripts on hosts whose users forge and block."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A look at hosts whose users forge, block, blind and hide."""
+"""Probe hosts whose users forge, block, blind and hide."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_dead_mounts_and_fifos_leave_no_process_behind(look, attack):
 
 def test_a_dead_mount_of_the_system_is_waited_for_by_one_process_at_most(look):
     looked = look("silent_system", SCRIPT, LOOKS)
-    # It is beyond killing until the mount answers; no further one is sent there.
+    # It survives SIGKILL until the mount answers; no further one is sent there.
     assert looked.left in ([], ["stat D"])
     assert judged(looked.answer)[1]["lifeline_disks"]["hung"] == ["/tmp/silent"]
 

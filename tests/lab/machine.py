@@ -20,7 +20,7 @@ _PRINT = threading.Lock()
 
 
 class LabError(Exception):
-    """A failure that the user can mend; the text says how."""
+    """A failure that the user can fix; the text says how."""
 
 
 def say(text, who="lab"):

@@ -10,7 +10,7 @@
   const collator = new Intl.Collator("en", {numeric: true});
   document.documentElement.classList.add("js");
 
-  // What a cell is sorted by: a number, a text, or null where there is nothing, which is last in both directions.
+  // Return the sort key of a cell: a number, a text, or null if it is empty. Null is last in both directions.
   function key(row, column) {
     const cell = row.cells[column];
     if (cell.dataset.sort !== undefined) return Number(cell.dataset.sort);
@@ -35,7 +35,7 @@
     head.append(button);
     button.addEventListener("click", () => {
       const now = head.getAttribute("aria-sort");
-      // Of what is dangerous in great numbers, the greatest come first.
+      // If large values are dangerous, the first click sorts the largest to the top.
       const down = now === null ? head.dataset.down !== undefined : now === "ascending";
       heads.forEach((one) => one.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
@@ -71,7 +71,7 @@
   filter.addEventListener("change", show);
   words.addEventListener("input", show);
 
-  // A link leads into a box that may be closed, or filtered away.
+  // The target of a link may be in a box that is closed or filtered out.
   function reveal() {
     const target = document.getElementById(location.hash.slice(1));
     const box = target && target.closest("details.box");
@@ -98,7 +98,7 @@
     }));
   }
 
-  // On paper nobody can open anything: what isn't well is printed in full.
+  // Paper has no controls, so print the details of all boxes that are not ok.
   let opened = [];
   window.addEventListener("beforeprint", () => {
     opened = Array.from(boxes.values()).filter((box) => !box.open && !box.hidden && !box.classList.contains("ok"));
@@ -108,7 +108,7 @@
     opened.forEach((box) => { box.open = false; });
   });
 
-  // What a browser has kept of the form when the page is loaded again.
+  // After a reload, the browser may have kept the state of the form.
   show();
   reveal();
 })();

@@ -19,7 +19,7 @@ def boxes():
 
 @pytest.fixture
 def play():
-    """Call with hosts, tags and variables: whether the playbook succeeded, and its output."""
+    """Return a function that plays the playbook on hosts, and returns whether it succeeded and its output."""
 
     def run(*boxes, tags=(), **variables):
         return lab.play(

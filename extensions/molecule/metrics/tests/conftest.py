@@ -48,5 +48,5 @@ def boxes():
 
 @pytest.fixture
 def converge():
-    """Call with hosts and variables: whether the scenario's playbook succeeded on them, and its output."""
+    """Return a function that plays the scenario's playbook, and returns whether it succeeded and its output."""
     yield from lab.converging(SCENARIO / "converge.yml")

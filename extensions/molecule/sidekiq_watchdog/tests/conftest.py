@@ -56,7 +56,7 @@ def boxes():
 
 @pytest.fixture
 def converge():
-    """Call with hosts and variables: whether the scenario's playbook succeeded on them, and its output."""
+    """Return a function that plays the scenario's playbook, and returns whether it succeeded and its output."""
 
     def run(*boxes, **variables):
         return lab.play(SCENARIO / "converge.yml", [box.name for box in boxes], variables)
@@ -66,7 +66,7 @@ def converge():
 
 @pytest.fixture
 def drop_in(boxes):
-    """Call with a host and lines to add them to the worker's unit until the test ends."""
+    """Return a function that adds lines to the worker's unit on a host until the test ends."""
 
     def give(box, *lines):
         box.drop_in("sidekiq.service", *lines)
