@@ -46,6 +46,9 @@ class LookupModule(SettingsLookup):
         results = {role: variables.get(f"__{role}_preflight") for role in roles}
         mail = self._templar.template(variables.get("monit_mail")) or {}
         known = {role: self._templar.template(result) for role, result in results.items() if result}
-        facts = variables.get("ansible_facts", {}).get("lifeline_listeners", {})
-        listeners = facts.get("listeners", ()) if "service_lockdown" in terms else ()
+        facts = variables.get("ansible_facts", {})
+        listeners = facts.get("lifeline_listeners", {}).get("listeners", ()) if "service_lockdown" in terms else ()
+        if "sidekiq_watchdog" in known:
+            workers = facts.get("lifeline_sidekiq", {}).get("workers", {})
+            known["sidekiq_watchdog"] = {**known["sidekiq_watchdog"], "workers": workers}
         return [preflight.page(variables["inventory_hostname"], known, mail, listeners)]

@@ -74,11 +74,10 @@ def _told(result: Result) -> list[str]:
 
 
 def _workers(result: Result) -> list[str]:
-    facts = (result.get("ansible_facts") or {}).get("lifeline_sidekiq") or {}
-    return [
-        f"worker {name}: {worker.get('command')}, as user {worker.get('user')}"
-        for name, worker in (facts.get("workers") or {}).items()
-    ]
+    found = (result.get("workers") or {}).items()
+    lines = [f"worker {name}: {worker.get('command')}, as user {worker.get('user')}" for name, worker in found]
+    lines += [f"finds a worker outside its unit: {process}" for process in result.get("outside") or ()]
+    return lines + [f"finds a file of others: {path}" for path in result.get("foreign") or ()]
 
 
 def _listening(listeners: Sequence[Mapping[str, Any]]) -> list[str]:

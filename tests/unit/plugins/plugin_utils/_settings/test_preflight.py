@@ -28,7 +28,11 @@ def test_each_role_says_what_it_finds_and_would_do():
         },
         {"name": None, "unit": None, "protocol": "udp", "address": "0.0.0.0", "port": 68},
     ]
-    sidekiq = {"ansible_facts": {"lifeline_sidekiq": {"workers": {"banks": {"command": "bundle", "user": "app"}}}}}
+    sidekiq = {
+        "workers": {"banks": {"command": "bundle", "user": "app"}},
+        "outside": ["pid 7 of user app, started by tmux"],
+        "foreign": ["/etc/systemd/system/banks.service"],
+    }
     results = {
         "ssh_lifeline": {"ports": [22, 2222], "missing": ["earlyoom"]},
         "service_lockdown": LOCKDOWN,
@@ -49,6 +53,8 @@ def test_each_role_says_what_it_finds_and_would_do():
             "service_lockdown: leaves session-3.scope alone: it is neither a service nor a socket",
             "fail2ban: switched off",
             "sidekiq_watchdog: worker banks: bundle, as user app",
+            "sidekiq_watchdog: finds a worker outside its unit: pid 7 of user app, started by tmux",
+            "sidekiq_watchdog: finds a file of others: /etc/systemd/system/banks.service",
             "monit: would change /etc/monit/monitrc",
             "monit: would keep /etc/monit/monitrc aside",
             "monit: leaves the check sshd to a file of others",
