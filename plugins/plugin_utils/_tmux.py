@@ -43,25 +43,25 @@ def window_name(group: str | None, host: str) -> str:
     return "/".join(_UNSAFE.sub("_", name) for name in (group, host) if name is not None)
 
 
-def command(host: str, variables: Mapping[str, Any], defaults: Mapping[str, str | None] | None = None) -> str | None:
+def command(host: str, variables: Mapping[str, Any], defaults: Mapping[str, object] | None = None) -> str | None:
     """Return the command line that logs in to a host, quoted for any shell.
 
-    It is empty for this machine itself, and None for a host that is not reached over SSH. `defaults` are the `user` and
-    the `key` that apply without a variable. Raises SettingsError.
+    It is empty for this machine itself, and None for a host that is not reached over SSH. `defaults` apply without a
+    variable: `executable`, `port`, `user` and `key`, and the arguments of ssh by their variables. Raises SettingsError.
     """
     connection = variables.get("ansible_connection")
     if connection in _LOCAL:
         return ""
     if connection not in _SSH:
         return None
-    found = dict(defaults or {})
+    found = {key: _clean(host, key, value) for key, value in (defaults or {}).items() if value not in (None, "")}
     for key, names in _NAMES.items():
         for name in names:
             if variables.get(name) not in (None, ""):
                 found[key] = _clean(host, name, variables[name])
     words = [found.get("executable") or "ssh"]
     for name in _ARGUMENTS:
-        text = _clean(host, name, variables.get(name) or "")
+        text = _clean(host, name, variables.get(name) or found.get(name) or "")
         try:
             words += shlex.split(text)
         except ValueError as error:

@@ -207,3 +207,20 @@ def test_the_script_attaches_to_a_session_that_exists(said):
         'tmux() { command tmux "$@" || :; }; ' + _tmux.script("fleet", groups(["x"])).replace("exec tmux", "tmux")
     )
     assert [call[0] for call in calls] == ["has-session", "attach-session"]
+
+
+def test_what_ansible_is_configured_with_applies_without_a_variable(said):
+    defaults = {
+        "user": "ubuntu",
+        "key": "~/.ssh/fi.pem",
+        "port": 2222,
+        "executable": None,
+        "ansible_ssh_args": "-o ControlPersist=5m -J 'jump host'",
+        "ansible_ssh_common_args": "",
+    }
+    line = _tmux.command("box1", {}, defaults)
+    options = ["-o", "ControlPersist=5m", "-J", "jump host", "-p", "2222", "-i", "/h/.ssh/fi.pem", "-l", "ubuntu"]
+    assert words(said, line) == [*options, "--", "box1"]
+    mine = {"ansible_user": "deploy", "ansible_ssh_args": "-4", "ansible_port": 22}
+    assert words(said, _tmux.command("box1", mine, defaults))[:3] == ["-4", "-p", "22"]
+    assert "deploy" in _tmux.command("box1", mine, defaults) and "ubuntu" not in _tmux.command("box1", mine, defaults)
