@@ -64,7 +64,7 @@ class ActionModule(FleetAction):
             result["msg"] = _nothing(looked, reasons, bool(options["done"]))
         elif self._task.check_mode:
             result["changed"] = True
-            result["msg"] = f"would, as long as it is {looked['verdict']}: {'; '.join(result['plan'])}"
+            result["msg"] = f"would take these steps while it is {looked['verdict']}: {'; '.join(result['plan'])}"
         else:
             result.update(self._do(left[0], looked, options, task_vars))
         return result
@@ -166,8 +166,8 @@ class ActionModule(FleetAction):
 def _nothing(looked: dict[str, Any], reasons: list[str], tried: bool) -> str:
     """Return why no step is taken."""
     if looked["verdict"] != "critical":
-        return f"it is {looked['verdict']}: nothing is to be done"
-    done = "nothing more can be done here" if tried else "nothing can be done here"
+        return f"it is {looked['verdict']}: no step is needed"
+    done = "no further step can help" if tried else "no step can help"
     return f"{done}: {'; '.join(reasons) or looked['msg']}"
 
 

@@ -163,7 +163,7 @@ held:
   description: The other critical hosts, with the reason why they must wait.
   returned: always
   type: dict
-  sample: {"crawler2": "it was rescued 4 min ago, and is once in 15 min"}
+  sample: {"crawler2": "rescued 4 min ago; at most one rescue per 15 min"}
 msg:
   description: The changes in words.
   returned: always

@@ -125,7 +125,7 @@ def judge(
             "worker_allowance_percent",
             percent(allowance, memory["limit_bytes"]),
             f"{name} may use {size_text(allowance)}, and the box has {size_text(memory['limit_bytes'])}: "
-            "that limit can never strike",
+            "that limit never takes effect",
             subject=name,
         )
     for name in sorted(name for name, state in noted.items() if state["given_up"]):
@@ -194,7 +194,7 @@ def _missing(reading: WorkerReading, memory: Memory, services: Services) -> str:
     if reading["state"] == "stopped":
         return f"worker {name} (pid {reading['pids'][0]}) is stopped by a signal: kill -CONT {reading['pids'][0]}"
     if reading["state"] == "stuck":
-        return f"worker {name} (pid {reading['pids'][0]}) is stuck in the kernel (state D) though no disk is busy"
+        return f"worker {name} (pid {reading['pids'][0]}) is stuck in the kernel (state D) although no disk is busy"
     if reading["zombies"]:
         return f"worker {name} is dead, and its parent has not noticed (zombie)"
     failed = next((unit for unit in services.units if unit.failed and unit.name.startswith(name)), None)

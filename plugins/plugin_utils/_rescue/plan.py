@@ -135,9 +135,9 @@ class _Plan:
         elif check == "disk_used_percent":
             self._disk(subject)
         elif check in PASSING:
-            self._refuse(f"{finding['message']}: that is past, or passes")
+            self._refuse(f"{finding['message']}: in the past, or passes by itself")
         if len(self.steps) == before and len(self.reasons) == told and not self._mended(finding):
-            self._refuse(f"{finding['message']}: nothing that may be done here would mend it")
+            self._refuse(f"{finding['message']}: no step of a rescue can fix it")
 
     def _mended(self, finding: Finding) -> bool:
         """Return whether the steps for another finding fix this one as well."""
@@ -249,7 +249,7 @@ class _Plan:
             self._add(f"have monit {verb} {name}", commands.monit(verb, name), anew=name)
 
     def _resume(self, name: str) -> None:
-        reason = self._why_not(f"{name}.service") if commands.is_name(name) else "it is no worker's name"
+        reason = self._why_not(f"{name}.service") if commands.is_name(name) else "it is not the name of a worker"
         if reason:
             self._refuse(f"{name} was given up, and may not be resumed: {reason}")
         else:
@@ -300,7 +300,7 @@ class _Plan:
     def _why_not(self, unit: str) -> str | None:
         """Return why a unit may not be touched, None if it may. This includes workers."""
         if not commands.is_service(unit):
-            return "it is no service"
+            return "it is not a service"
         if matches(unit, self._spared):
             return "it is in lifeline_rescue_spared"
         reason: str | None = protection.protection([unit], (), ())

@@ -178,9 +178,7 @@ def tell(change: Found) -> str:
 def _words(change: Found) -> str:
     box, severity, was, message = change["box"], change["severity"], change["was"], " ".join(change["message"].split())
     if change["change"] == "cleared":
-        return (
-            f"{box} answers again" if change["check"] == UNREACHABLE else f"{box} no longer {was}, as it was: {message}"
-        )
+        return f"{box} answers again" if change["check"] == UNREACHABLE else f"{box} no longer {was} (was: {message})"
     if change["change"] == "lasts":
         return f"{box} still {severity} after {format_duration(change['time'] - change['since'])}: {message}"
     return "%s %s: %s" % (box, severity if was is None else "%s, was %s" % (severity, was), message)
@@ -204,7 +202,7 @@ def rescues(
             continue
         last = max(times.get(box, ()), default=None)
         if last is not None and now - last < window:
-            held[box] = f"it was rescued {format_duration(now - last)} ago, and is once in {format_duration(window)}"
+            held[box] = f"rescued {format_duration(now - last)} ago; at most one rescue per {format_duration(window)}"
         elif room <= 0:
             held[box] = f"{most} rescues have begun within an hour"
         else:

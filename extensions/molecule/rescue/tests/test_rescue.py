@@ -89,7 +89,7 @@ def test_check_mode_shows_the_steps_and_changes_nothing(boxes, rescue):
     box.run("systemctl stop sidekiq")
     succeeded, output, archives, events = rescue(box, options=["--check"])
     assert succeeded, output
-    assert f"{box.name}: would, as long as it is critical: start sidekiq.service" in output
+    assert f"{box.name}: would take these steps while it is critical: start sidekiq.service" in output
     assert (archives, events, box.pid()) == ([], [], 0)
 
 

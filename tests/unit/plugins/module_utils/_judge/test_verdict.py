@@ -196,7 +196,7 @@ def test_an_allowance_that_the_box_does_not_have(healthy):
     judged = judge(with_process(healthy, 25910, "sidekiq 7.3.2 crawler [5 of 25 busy]", 1000), memory="50 GB")
     (finding,) = judged["findings"]
     assert (finding["check"], finding["severity"]) == ("worker_allowance_percent", "warning")
-    assert finding["message"] == "sidekiq may use 50G, and the box has 15G: that limit can never strike"
+    assert finding["message"] == "sidekiq may use 50G, and the box has 15G: that limit never takes effect"
 
 
 def test_sshd_open_to_the_oom_killer(healthy):

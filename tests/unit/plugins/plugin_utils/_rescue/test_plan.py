@@ -260,7 +260,7 @@ def test_what_lies_on_another_disk_is_left():
         deleted=[{"path": "/var/log/big.log", "bytes": 500 * MB, "pid": 81, "unit": "logger.service"}],
     )
     steps, reasons = names(looked(finding("disk_used_percent", "/data")), other)
-    assert steps == [] and "nothing that may be done here" in reasons[0]
+    assert steps == [] and "no step of a rescue can fix it" in reasons[0]
 
 
 def test_deleted_files_of_the_worker_and_of_nobody():
@@ -280,7 +280,7 @@ def test_deleted_files_of_the_worker_and_of_nobody():
 )
 def test_what_no_step_mends_is_named(check):
     steps, reasons = names(looked(finding(check, "/")), evidence())
-    assert steps == [] and reasons == [f"{check} of /: nothing that may be done here would mend it"]
+    assert steps == [] and reasons == [f"{check} of /: no step of a rescue can fix it"]
 
 
 def test_what_is_past_is_no_reason_to_go_on():
@@ -318,4 +318,4 @@ def test_a_name_that_systemd_escapes_reaches_it_as_it_is():
 def test_what_is_no_name_of_a_service_never_reaches_a_shell():
     odd = evidence(processes={"70": {"unit": "a; reboot.service", "name": "heavy", "rss_bytes": 200 * MB}}, workers={})
     steps, reasons = names(looked(finding("memory_available_percent"), workers=[]), odd)
-    assert steps == [] and "it is no service" in reasons[0]
+    assert steps == [] and "it is not a service" in reasons[0]

@@ -199,7 +199,7 @@ def test_what_was_said_is_what_a_reader_believes(results, settle):
         ({"change": "appeared", "was": None, "severity": "critical"}, "b critical: only 31M left"),
         ({"change": "worsened", "was": "warning", "severity": "critical"}, "b critical, was warning: only 31M left"),
         ({"change": "eased", "was": "critical", "severity": "warning"}, "b warning, was critical: only 31M left"),
-        ({"change": "cleared", "was": "critical", "severity": "ok"}, "b no longer critical, as it was: only 31M left"),
+        ({"change": "cleared", "was": "critical", "severity": "ok"}, "b no longer critical (was: only 31M left)"),
         (
             {"change": "lasts", "was": "critical", "severity": "critical"},
             "b still critical after 30 min: only 31M left",
@@ -230,7 +230,7 @@ def test_a_box_is_rescued_once_in_a_window():
     assert (chosen, held) == (["a"], {})
     chosen, held, known = choose(known, 1600, "a")
     assert chosen == []
-    assert held == {"a": "it was rescued 10 min ago, and is once in 15 min"}
+    assert held == {"a": "rescued 10 min ago; at most one rescue per 15 min"}
     assert choose(known, 1900, "a")[0] == ["a"]
 
 
