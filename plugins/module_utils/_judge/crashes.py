@@ -8,6 +8,7 @@ import re
 from typing import Iterable, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._judge.units import Unit
 
 # Only the crashes of this many last seconds count.
@@ -17,7 +18,7 @@ ANCHORS = ("]: segfault", "traps: ", "] general protection", "]: unhandled ")
 
 _LINE = re.compile(
     r"^(?:(?:<\d{1,3}>)?\[ *(\d{1,12}\.\d{1,6})\]|\d{1,5},\d{1,12},(\d{1,18}),[^;\n]*;) ?(?:\[ *[CT]\d{1,10}\] ?)?"
-    r"(?:traps: )?([^\n]{1,64}?)\[(\d{1,10})\]:? "
+    r"(?:traps: )?((?:\\x[0-9a-f]{2}|[^\n\\]){1,15}?)\[(\d{1,10})\]:? "
     r"(?:segfault |general protection|trap |unhandled (?:signal|level|.{0,40}fault))([^\n]*)",
     re.MULTILINE,
 )
@@ -56,7 +57,7 @@ def parse(sources: Sources, uptime: Optional[float]) -> List[Crash]:
             at = float(seconds) if seconds else int(microseconds) / 1e6
             library = _LIBRARY.search(rest)
             if 0 <= uptime - at + 1 <= WINDOW:
-                found.append(Crash(comm, int(pid), library.group(1) if library else "", uptime - at))
+                found.append(Crash(escape(comm), int(pid), library.group(1) if library else "", uptime - at))
     return found
 
 

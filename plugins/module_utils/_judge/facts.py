@@ -76,7 +76,12 @@ def boot_time(sources: Sources) -> Optional[int]:
 def services(sources: Sources, table: Table) -> Services:
     """Return the units and the crashes of workers from the sources."""
     uptime = max((one["started_seconds"] + (one["age_seconds"] or 0) for one in table.values()), default=None)
-    return Services(units.parse(sources), units.members(sources), crashes.parse(sources, uptime), uptime)
+    return Services(
+        _without_errors(units.parse, sources),
+        _without_errors(units.members, sources),
+        _without_errors(partial(crashes.parse, uptime=uptime), sources),
+        uptime,
+    )
 
 
 def clock_skew(sources: Sources, asked: float, answered: float) -> Optional[float]:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set
 
 from ansible_collections.lifeline.fleet.plugins.module_utils._contract.facts import Sources
+from ansible_collections.lifeline.fleet.plugins.module_utils._escapes import escape
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd.units import parse_show
 
 PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStartTimestampMonotonic")
@@ -34,9 +35,9 @@ def parse(sources: Sources) -> List[Unit]:
     """Return the units that are loaded. `restarts` is None before systemd 235."""
     return [
         Unit(
-            said["Id"],
+            escape(said["Id"]),
             said.get("ActiveState") in _STARTING,
-            said.get("Result", "") if said.get("ActiveState") == "failed" else None,
+            escape(said.get("Result", "")) if said.get("ActiveState") == "failed" else None,
             _number(said.get("NRestarts")),
             _seconds(said.get("ExecMainStartTimestampMonotonic")),
         )

@@ -54,3 +54,17 @@ def test_the_message_names_the_last():
     )
     counted = crashes.count("sidekiq", ["ruby"], found, (), UPTIME, 0)
     assert counted == (2, "sidekiq has crashed 2 times in the last hour, last ruby (pid 4712)")
+
+
+@pytest.mark.parametrize(
+    "quoted", ["tmpfs: Unknown parameter '{}'", "process '/tmp/dir/{}' started with executable stack"]
+)
+@pytest.mark.parametrize("head", ["4,1,900500000,-;", "<4>[  900.500000] "])
+def test_what_the_kernel_quotes_of_a_user_is_no_crash(head, quoted):
+    line = head + quoted.format("ruby[77]: segfault at 0 ip 0 sp 0 error 4 in libruby.so.3.1[7f]") + "\n"
+    assert crashes.parse({"dmesg": line}, 1000) == []
+
+
+def test_the_name_of_a_crashed_thread_can_be_printed():
+    line = "<6>[  900.500000] ruby\x1b[2J[77]: segfault at 0 ip 0 sp 0 error 4 in libruby.so.3.1[7f]\n"
+    assert [crash.name for crash in crashes.parse({"dmesg": line}, 1000)] == [r"ruby\x1b[2J"]

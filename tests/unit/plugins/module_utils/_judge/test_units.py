@@ -49,3 +49,9 @@ def test_the_processes_of_a_unit():
         "/sys/fs/cgroup/system.slice/ssh.socket/cgroup.procs": "1\n",
     }
     assert units.members(sources) == {"crawl.service": {7, 8, 9}}
+
+
+def test_what_systemd_is_said_to_have_can_be_printed():
+    said = "Id=a\x1b[2J.service\nActiveState=failed\nResult=\x9b2J\n"
+    (found,) = units.parse({units.SOURCE: said})
+    assert (found.name, found.failed) == (r"a\x1b[2J.service", r"\x9b2J")
