@@ -117,7 +117,7 @@ def test_a_circle_is_found():
 
 
 def _circle(graph):
-    """Return the nodes that remain after all that import nothing, or only such, have been taken away."""
+    """Return the nodes that remain after nodes without imports have been removed again and again."""
     left = {name: set(targets) for name, targets in graph.items()}
     for targets in graph.values():
         for target in targets:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Some things are easy to get subtly wrong, so they stand in one place each: this finds a second one by its text."""
+"""Find second implementations, by their text, of things that are easy to get wrong and must exist only once."""
 
 from __future__ import annotations
 

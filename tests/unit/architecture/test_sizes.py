@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Limit files to 400 lines and functions to 60 lines and complexity 12, but for those that are listed with a reason."""
+"""Limit files to 400 lines, and functions to 60 lines and complexity 12, with exceptions that have a reason."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make fuzz` finds the faults that it is for, and makes the samples small that show them."""
+"""`make fuzz` finds its kinds of faults, and reduces the samples that show them."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_it_names_who_does_not_answer_and_compares_the_others(compare):
 
 
 def test_what_has_changed_is_told_from_the_history_and_nothing_more_is_written_in_check_mode(compare, tmp_path):
-    """The machine itself is not to be changed by a test: its past is made up."""
+    """Invent the past of this machine, because a test must not change it."""
     path, began = tmp_path / "history.db", time.time() - 86400
     with History(path, create=True) as history:
         history.record(

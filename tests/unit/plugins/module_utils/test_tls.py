@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="there i
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Make a certificate and its key: their paths."""
+    """Make a certificate and its key, and return their paths."""
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = str(folder / "cert.pem"), str(folder / "key.pem")
     subprocess.run(

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.lifeline.fleet.plugins.module_utils._adoption import stop, strays
 from ansible_collections.lifeline.fleet.plugins.module_utils._adoption.stop import Starter, StopError, Stopping
 
-# Notes its signals; ends after the TERM, unless it is told to work on.
+# This program notes its signals. It ends after the TERM, unless it should work on.
 WORKER = """
 import os, signal, sys, time
 out, works_on = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT), sys.argv[2] == "on"
@@ -31,7 +31,7 @@ while not end or works_on:
 
 @pytest.fixture
 def worker(tmp_path):
-    """Call to start a process that stands for a worker: the process as found, and the file with its signals."""
+    """Return a function that starts a process as a worker, and returns the process and the file with its signals."""
     with contextlib.ExitStack() as stack:
 
         def start(kind, place="", works_on="off"):

@@ -59,7 +59,7 @@ class Driver:
 
 @pytest.fixture
 def driven(monkeypatch):
-    """Call with a driver and options: a Database that uses it."""
+    """Return a function that makes a Database from a driver and options."""
 
     def make(driver, **options):
         given = {**OPTIONS, **options}

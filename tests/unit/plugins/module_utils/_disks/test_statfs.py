@@ -244,7 +244,7 @@ def test_mounts_that_never_answer(tmp_path):
 
 @needs_fuse
 def test_where_somebody_waits_already_nobody_else_is_sent(tmp_path):
-    """Else a program that reads the box every minute would leave a process behind each time."""
+    """Leave no further process behind: a program may read the host every minute."""
     text, alone = answer(hang(tmp_path, ["one", "two"], [sys.executable, "-c", READ_AGAIN]))
     assert sorted(text.splitlines()) == [f"hung {tmp_path / name}" for name in ("one", "two")]
     assert alone

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose rights are used below folders of other users."""
+"""The rights that are used below folders of other users."""
 
 from __future__ import annotations
 

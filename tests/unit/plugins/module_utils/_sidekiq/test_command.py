@@ -29,7 +29,7 @@ def host(tmp_path, monkeypatch):
 
 
 def started(words, folder, *further):
-    """Run a command with further words: whether the program replaced what was started, and what it printed."""
+    """Run a command with further words. Return whether the program replaced the process, and its output."""
     with subprocess.Popen([*words, *further], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         out = process.communicate(timeout=30)[0]
     pid, rest = out.splitlines()[-1].split(" ", 1)

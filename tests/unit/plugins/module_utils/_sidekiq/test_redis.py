@@ -140,7 +140,7 @@ def test_target_refuses_what_cannot_work(options, words):
 
 @pytest.fixture
 def server():
-    """Call with replies: the port of a server that gives one of them to each read, on any number of connections."""
+    """Return a function that serves one reply per read, on any number of connections, and returns the port."""
     opened = []
 
     def start(*replies):

@@ -11,7 +11,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import rub
 
 @pytest.fixture
 def host(tmp_path):
-    """Call with paths to make them programs; return the folder that stands for the host."""
+    """Return a function that makes programs at paths and returns the folder that stands for the host."""
 
     def install(*paths):
         for path in paths:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which text of a host's answer is taken for what, and which never is."""
+"""The texts of a host's answer that are accepted as its parts, and those that never are."""
 
 from __future__ import annotations
 
