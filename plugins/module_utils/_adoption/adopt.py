@@ -104,7 +104,7 @@ class Adoption:
                 "it to take (what is there is kept aside and comes back with sidekiq_watchdog_state=reverted), or keep"
             )
         if told and self._takeover == "keep":
-            kept = [text.replace("would be replaced", "stays") for text in told]
+            kept = [text.replace("would be replaced", "stays").replace("would run", "runs") for text in told]
             self.warnings += [f"{_VARIABLE} is keep, and {text}" for text in kept]
         return seen
 
