@@ -241,7 +241,7 @@ class _Plan:
             )
 
     def _by_monit(self, verb: str, name: str) -> None:
-        """Have monit start or restart a worker that belongs to no unit of its own."""
+        """Plan that monit starts or restarts a worker without a unit of its own."""
         reason = self._why_not(f"{name}.service")
         if reason:
             self._refuse(f"{name} may not be {verb}ed: {reason}")
