@@ -127,7 +127,7 @@ def test_another_run_that_goes_on_has_the_boxes_for_itself(watch, tmp_path):
     assert len(watch()[2]["changes"]) == 2
 
 
-def test_who_could_not_be_told_is_no_reason_to_end(watch):
+def test_a_report_command_that_fails_does_not_end_the_run(watch):
     code, output, report = watch(lifeline_watch_command="/nowhere/mail ops")
     assert code == 0, output
     assert "/nowhere/mail ops: " in output

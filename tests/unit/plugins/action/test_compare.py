@@ -55,7 +55,7 @@ def compare(tmp_path):
     return run
 
 
-def test_it_names_who_does_not_answer_and_compares_the_others(compare):
+def test_it_names_hosts_that_do_not_answer_and_compares_the_others(compare):
     code, output, report = compare()
     assert code == 0, output
     (group,) = report["groups"]
@@ -113,7 +113,7 @@ def test_what_has_no_history_is_named(compare):
 
 
 @pytest.mark.parametrize("since", [None, ""])
-def test_nobody_has_to_look_back(since):
+def test_since_may_be_left_out(since):
     assert action.ActionModule._since(since, 1e9) is None
 
 

@@ -304,7 +304,7 @@ def test_settings_errors_stand_in_the_table_too(health):
     assert "not a dictionary" in output.splitlines()[1]
 
 
-def test_the_full_result_is_there_for_those_who_ask(health):
+def test_verbose_output_has_the_full_result(health):
     _code, output, _result = health(options=["-v"], callback="lifeline.fleet.table")
     assert "here | SUCCESS => {" in output
     assert "1 box: 1 " in output

@@ -138,7 +138,7 @@ def test_what_health_reads_is_kept(ansible, path):
         assert reading.booted is not None and reading.booted >= time.time() - uptime - 60
 
 
-def test_nothing_is_made_where_nobody_asks(ansible, path, tmp_path):
+def test_without_the_variable_no_history_is_made(ansible, path, tmp_path):
     for options in ((), ("-e", "lifeline_history=")):
         code, output, result = ansible(options=options)
         assert code == 0

@@ -39,7 +39,7 @@ def test_facts_of_a_host_that_says_nothing(sources):
     assert violations(probe_facts.parse(sources, 60, expected=()), contract.Facts) == []
 
 
-def test_what_listens_is_told_only_if_somebody_says_what_is_expected():
+def test_listeners_are_facts_only_if_expected_ones_are_given():
     facts = probe_facts.parse({}, 60)
     assert "lifeline_listeners" not in facts
     assert violations(facts, contract.Facts) == []

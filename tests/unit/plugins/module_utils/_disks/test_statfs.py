@@ -243,7 +243,7 @@ def test_mounts_that_never_answer(tmp_path):
 
 
 @needs_fuse
-def test_where_somebody_waits_already_nobody_else_is_sent(tmp_path):
+def test_no_second_reader_is_sent_to_a_mount_that_hangs(tmp_path):
     """Leave no further process behind: a program may read the host every minute."""
     text, alone = answer(hang(tmp_path, ["one", "two"], [sys.executable, "-c", READ_AGAIN]))
     assert sorted(text.splitlines()) == [f"hung {tmp_path / name}" for name in ("one", "two")]
@@ -251,14 +251,14 @@ def test_where_somebody_waits_already_nobody_else_is_sent(tmp_path):
 
 
 @needs_fuse
-def test_who_asks_waits_where_no_signal_reaches_it(tmp_path):
+def test_a_reader_of_a_hung_mount_survives_signals(tmp_path):
     """Prove that the test above can fail: a process that reads such a mount survives SIGKILL."""
     done = hang(tmp_path, ["one"], [sys.executable, "-c", ASK, tmp_path / "one"])
     assert (done.returncode, done.stdout) == (0, "D 0\n")
 
 
 @needs_fuse
-def test_mounts_that_may_hang_are_left_alone_when_nobody_wants_to_know(tmp_path):
+def test_mounts_that_may_hang_are_not_read_unless_asked_for(tmp_path):
     facts = answer(hang(tmp_path, ["one"], [sys.executable, "-c", READ, "60", "local"]))
     (disk,) = [disk for disk in facts["filesystems"] if disk["mount"] == str(tmp_path / "one")]
     assert (disk["hung"], disk["readable"], facts["hung"]) == (False, False, [])

@@ -150,7 +150,7 @@ def test_a_newer_file_makes_it_reload_and_prove_its_bans(fail2ban, tmp_path):
     assert fail2ban.jails["sshd"]["banip"] == []
 
 
-def test_a_daemon_that_was_started_anew_proves_its_bans(fail2ban, tmp_path):
+def test_a_restarted_daemon_proves_its_bans(fail2ban, tmp_path):
     (tmp_path / "run/lifeline").unlink()
     result = fail2ban.run()
     assert (result["changed"], result["proved"], fail2ban.told) == (False, ["sshd"], PROBED)

@@ -53,7 +53,7 @@ def test_a_load_that_is_felt(load, severity):
     [{"some": 0.0}, {"nice": (19, 19, 0)}, {"lxcfs": True}, {"one": 0.5}],
     ids=["no task waits", "jobs that give way", "the machine's load", "it has passed"],
 )
-def test_a_load_that_nobody_feels(calm):
+def test_a_load_without_waiting_tasks(calm):
     assert judged(40, **calm) == {}
 
 

@@ -86,7 +86,7 @@ def test_memory_running_out(healthy, available_kb, severity):
     assert judged["verdict"] == (severity or "ok")
 
 
-def test_a_finding_is_complete_and_names_who_holds_the_memory(healthy):
+def test_a_finding_is_complete_and_names_the_process_that_holds_the_memory(healthy):
     hungry = with_process(
         changed(healthy, "/proc/meminfo", r"^MemAvailable: \d+", "MemAvailable: 313323"), 25910, "ruby crawl", 15310180
     )
@@ -207,7 +207,7 @@ def test_sshd_open_to_the_oom_killer(healthy):
     assert judge(session)["findings"] == []
 
 
-def test_what_listens_and_nobody_asked_for(box):
+def test_an_unexpected_listener_is_a_finding(box):
     sources = box("listeners-debian-13")
     judged = judge(sources, expected=["ssh.service", "redis*", "exim4", "apache2.service"])
     named = {finding["subject"]: finding for finding in judged["findings"] if finding["check"] == "services_unexpected"}
@@ -225,7 +225,7 @@ def test_whose_process_is_not_there_or_may_not_be_seen_is_not_judged(box, socket
     assert "services_unexpected" not in found(judge(sources, expected=[]))
 
 
-def test_who_has_lowered_its_limit_below_what_it_has_open_is_not_about_to_run_out(healthy):
+def test_a_process_that_lowered_its_limit_below_its_open_descriptors_is_not_near_it(healthy):
     """The sshd process that serves a client before its login lowers its limit like this."""
     limits = "Max open files            %d                 %d               files     \n"
     wanting = with_process(healthy, 426, "sshd: root [net]", 5000, name="sshd")
@@ -252,7 +252,7 @@ def test_a_look_that_failed_is_judged_without_any_source(check, severity):
     assert verdict.summary(judged, probe_facts.parse({}, DAY)).startswith(severity)
 
 
-def test_nobody_is_unexpected_where_nobody_says_what_is(box):
+def test_without_expected_listeners_none_is_unexpected(box):
     assert "services_unexpected" not in found(judge(box("listeners-debian-13")))
 
 

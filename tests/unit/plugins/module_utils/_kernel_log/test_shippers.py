@@ -61,7 +61,7 @@ def test_the_journal():
         ({}, None),
     ],
 )
-def test_who_wrote_a_message_of_the_journal(fields, program):
+def test_the_program_that_wrote_a_message_of_the_journal(fields, program):
     assert one({"MESSAGE": "m", **fields})[3] == program
 
 

@@ -60,7 +60,7 @@ def test_no_limit_is_no_hundred_percent_and_no_trap():
     assert fds["limit_above_maximum"]["count"] == 0
 
 
-def test_the_most_descriptors_first_and_everybody_near_a_limit():
+def test_the_most_descriptors_first_and_all_processes_near_a_limit():
     fds = proc_fds.parse(
         made(process(5, 700, soft=4096), process(6, 20, soft=32), process(7, 15, soft=32), process(8, 800, soft=4096)),
         top=1,

@@ -192,7 +192,7 @@ def test_expected_by_unit_name_process_or_port(entry, expected):
     assert listeners.parse(VARNISH, [entry])["listeners"][0]["expected"] is (expected or entry == "tcp/6081")
 
 
-def test_nothing_is_expected_or_not_where_nobody_asked():
+def test_without_expected_entries_no_listener_is_unexpected():
     facts = listeners.parse(VARNISH)
     assert facts["unexpected"] is None
     assert {one["expected"] for one in facts["listeners"]} == {None}

@@ -113,12 +113,12 @@ def test_it_knows_this_very_process(probed):
     assert int(own.split()[0]) >= 3
 
 
-def test_it_knows_who_listens(probed, server):
+def test_it_finds_the_processes_that_listen(probed, server):
     listeners = proc_listeners.parse(probed)["listeners"]
     assert server == {(one["protocol"], one["port"]) for one in listeners if one["pid"] == os.getpid()}
 
 
-def test_who_listens_is_asked_only_where_somebody_wants_to_know():
+def test_listeners_are_read_only_on_request():
     assert "/proc/net/tcp" not in health_probe.script(2)
     assert "/fd:" not in health_probe.script(2)
 

@@ -26,7 +26,7 @@ def test_the_first_look_counts(path):
     assert down_since.since(path, "b1", 1700) == 1000
 
 
-def test_who_answers_is_forgotten(path):
+def test_a_host_that_answers_is_forgotten(path):
     down_since.note(path, "b1", True, 1000)
     down_since.note(path, "b2", True, 1000)
     assert down_since.note(path, "b1", False, 1100) is None
@@ -47,7 +47,7 @@ def test_a_clock_that_was_set_back_says_nothing(path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"b1": 7}', '{"b1": {"first": "x", "last": 1}}'])
-def test_what_is_damaged_counts_anew(path, text):
+def test_damaged_entries_are_forgotten(path, text):
     os.makedirs(os.path.dirname(path))
     with open(path, "w") as stream:
         stream.write(text)

@@ -142,7 +142,7 @@ def test_a_worker_in_a_spared_unit_is_told_of():
     assert "redis.service is the worker sidekiq, and may not be restarted: it is in lifeline_rescue_spared" in reasons
 
 
-def test_a_worker_of_nobody_is_named():
+def test_a_worker_without_a_unit_is_named():
     steps, reasons = names(looked(finding("worker_memory_percent", "sidekiq")), evidence(workers={}))
     assert steps == []
     (reason,) = reasons
@@ -263,7 +263,7 @@ def test_what_lies_on_another_disk_is_left():
     assert steps == [] and "no step of a rescue can fix it" in reasons[0]
 
 
-def test_deleted_files_of_the_worker_and_of_nobody():
+def test_deleted_files_of_the_worker_and_of_processes_without_a_unit():
     held = evidence(
         deleted=[
             {"path": "/data/a", "bytes": 500 * MB, "pid": 59, "unit": "sidekiq.service"},

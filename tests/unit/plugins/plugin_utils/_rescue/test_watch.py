@@ -144,7 +144,7 @@ def test_a_clock_that_was_put_back_makes_it_no_quieter():
     assert watch.look(after=60, b=judged("critical")) == []
 
 
-def test_who_is_not_looked_at_stays_as_known_and_is_forgotten_in_the_end():
+def test_a_host_that_is_not_checked_keeps_its_state_until_it_is_forgotten():
     watch = Watch()
     watch.look(a=judged(), b=judged("warning"))
     watch.look(a=judged())

@@ -164,7 +164,7 @@ def test_a_wrong_jail_is_named_with_its_key_its_value_and_what_is_allowed(keys, 
     assert said in str(error.value)
 
 
-def test_who_lets_in_everybody_still_bans():
+def test_jails_still_ban_if_all_addresses_are_allowed():
     assert fail2ban_settings.without_everyone(["0.0.0.0/0", "192.0.2.0/24", "::/0", "2001:db8::1"]) == [
         "192.0.2.0/24",
         "2001:db8::1",
