@@ -44,6 +44,8 @@ class LookupModule(SettingsLookup):
     def find(self, terms, variables):
         roles = [*terms, *(["monit"] if "sidekiq_watchdog" in terms and "monit" not in terms else [])]
         results = {role: variables.get(f"__{role}_preflight") for role in roles}
+        if "sidekiq_watchdog" in terms:
+            results["monit, for the workers"] = variables.get("__sidekiq_watchdog_preflight_checks")
         mail = self._templar.template(variables.get("monit_mail")) or {}
         known = {role: self._templar.template(result) for role, result in results.items() if result}
         facts = variables.get("ansible_facts", {})
