@@ -33,6 +33,7 @@ FORGED = (
     "\n==> lifeline:packages <==\n|openssl amd64 0.0 install ok installed\n|ended 0\n"
 )
 LOCK = "GEM\n  specs:\n    sidekiq (7.3.2)\n"
+WORKER = "sidekiq 7.3.2 forged [0 of 5 busy]"
 PIDFILE = Path("/run/crawler/sidekiq.pid")
 
 
@@ -46,6 +47,8 @@ def command_line():
         _named("x" + FORGED[number : number + 400])
     for heading in FORGED.split("\n\n"):
         _named(f"x\n\n{heading}\n")
+    # With what a worker's command line has, which is searched in all of them.
+    _named(f"x\n{WORKER}\n/proc/1/cmdline:{WORKER}\n==> lifeline:fds <==\n777777 /proc/1/fd {WORKER}\n{FORGED}")
     # As long as a command line may be, to have a heading where the reader cuts it off.
     _named("y" * 470 + "\n==> /proc/1/stat <==\n1 (forged) R 1 1\n" + "y" * 2000)
     _named("\n==> /proc" + "/" * 600 + "1/cmdline <==\nforged")

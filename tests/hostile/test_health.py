@@ -14,6 +14,8 @@ from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import healt
 
 WORKERS = workers(None, None, [{"name": name} for name in ("crawler", "link", "folder", "lock")])
 SCRIPT = health.script(0.3, workers=WORKERS)
+# It searches all command lines for what the pattern needs.
+SEARCHING = health.script(0.3, workers=workers([{"name": "sidekiq", "pattern": "^sidekiq [0-9]"}], None))
 LOOKS = 20
 
 
@@ -41,8 +43,9 @@ def test_an_honest_host_is_judged(look):
     assert judgement["verdict"] in verdict.SEVERITIES
 
 
-def test_no_command_line_forges_a_record(look):
-    sources, found, judgement, unread = judged(look("command_line", SCRIPT).answer)
+@pytest.mark.parametrize("script", [SCRIPT, SEARCHING], ids=["by pidfile", "by pattern"])
+def test_no_command_line_forges_a_record(look, script):
+    sources, found, judgement, unread = judged(look("command_line", script).answer)
     assert not [name for name in sources if "watchdog" in name or "forged" in name]
     assert found["lifeline_memory"]["total_bytes"] > 1 << 20
     assert "777777" not in sources["fds"] and sources["/proc/1/limits"] != "Max open files 7 7 files\n"
