@@ -102,7 +102,7 @@ class CallbackModule(Default, Minimal):
         task = result.task
         if task.action not in _HEALTH or task.loop or task.no_log:
             return False
-        self._rows.append(to_row(result.host.get_name(), result.result))
+        self._rows.append(_table.row_of(to_row, result.host.get_name(), result.result))
         if self._display.verbosity:
             return False
         self._handle_warnings(result.result)

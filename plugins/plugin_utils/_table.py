@@ -116,6 +116,14 @@ def unknown(box: str, result: Mapping[str, Any]) -> Row:
     return Row(box, "unknown", reasons=(_reason(result),))
 
 
+def row_of(to_row: Callable[[str, Mapping[str, Any]], Row], box: str, result: Mapping[str, Any]) -> Row:
+    """Return the row that `to_row` makes of a result. A result that makes no sense must not cost the host its row."""
+    try:
+        return to_row(box, result)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        return Row(box, "unknown", reasons=(f"its result makes no sense: {error!r}",))
+
+
 def render(rows: Iterable[Row], width: int | None = None, paint: Paint | None = None) -> list[str]:
     """Return the table's lines.
 
@@ -200,7 +208,7 @@ def _memory(memory: Mapping[str, Any]) -> str:
 
 
 def _swap(swap: Mapping[str, Any]) -> str:
-    if not swap["total_bytes"]:
+    if not swap["total_bytes"] or swap["used_bytes"] is None:
         return "-"
     return _used(swap["used_bytes"], swap["total_bytes"])
 

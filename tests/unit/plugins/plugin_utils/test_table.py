@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
+from ansible_collections.lifeline.fleet.plugins.module_utils._judge import facts, thresholds, verdict
 from ansible_collections.lifeline.fleet.plugins.plugin_utils import _table
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._table import Row
 
@@ -196,3 +197,25 @@ def test_what_was_not_read_is_said_shortly():
     assert _table.judged("box", result(unread=["load"])).reasons == ("not read: load",)
     many = _table.judged("box", result("sshd_missing", unread=["a", "b", "c", "d", "e"])).reasons
     assert many == ("sshd_missing", "not read: a, b, c and 2 more")
+
+
+def test_a_result_that_makes_no_sense_does_not_cost_the_host_its_row():
+    row = _table.row_of(_table.judged, "b1", {"ansible_facts": {}})
+    assert (row.box, row.verdict, row.reasons) == (
+        "b1",
+        "unknown",
+        ("its result makes no sense: KeyError('lifeline_memory')",),
+    )
+    assert _table.row_of(_table.unknown, "b1", {"msg": "x"}) == _table.unknown("b1", {"msg": "x"})
+
+
+def test_swap_of_which_the_use_is_unknown_is_left_out():
+    row = _table.judged("b1", result_of({"/proc/meminfo": "SwapTotal: 4 kB\n"}))
+    assert row.texts["swap"] == "-"
+
+
+def result_of(sources):
+    """Return what health makes of the sources of a host."""
+    found, table = facts.parse(sources, 60), facts.process_table(sources)
+    judged = verdict.judge(found, table, facts.watchdog(sources), thresholds.defaults(), [], 60)
+    return {"ansible_facts": found, **judged}
