@@ -77,15 +77,17 @@ _SLICES = tuple(f"/sys/fs/cgroup{hierarchy}/{depth}" for hierarchy in ("", "/sys
 # Seconds in which a process's command line, or a pidfile, must have been read.
 _PATIENCE = 1
 
-# The first fork shows whether the host can start a process. If it can't, the shell ends, and tells with its own
-# commands what little it can read. Its complaint about the fork is on the standard error, which is closed only then.
+# In the first fork, grep reads the mounts. If the host can't start a process, the shell ends there, and tells with its
+# own commands what little it can read. Its complaint is on the standard error, which is closed only after that fork.
 _START = r"""
 LC_ALL=C; QUOTING_STYLE=escape; export LC_ALL QUOTING_STYLE;
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin;
 mark() { echo; echo "==> lifeline:$1 <=="; };
 told() { mark exhausted; for f in @TOLD@; do
   echo "==> $f <=="; while read -r x; do echo "$x"; done < $f; echo; done; };
-trap told EXIT; x=$(:); trap - EXIT; exec 2> /dev/null;
+trap told EXIT;
+M=$(grep -v -E "^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ (@DROPPED@)/" /proc/self/mountinfo);
+trap - EXIT; exec 2> /dev/null;
 readers() { for f in /proc/[0-9]*/stat; do
   read -r i n s p x < $f && case "$n $p" in "(head) $me" | "(stat) $me" | "(xargs) $me")
     if [ -O /proc/$i ]; then echo $i; fi;; esac; done; };
@@ -104,8 +106,7 @@ c=; q=; e=; d=; g=; w=;
 climb() { y=$2; while :; do for f in $3; do c="$c $1$y/$f"; done; case $y in ?*) y=${y%/*};; *) break;; esac; done; };
 member() { while IFS=: read -r i k p; do case ",$k," in $1) case $p in "$2") p=;; "$2"/*) p=${p#"$2"};; esac;
   climb "$3" "${p%/}" "$4";; esac; done < /proc/self/cgroup; };
-M=$(grep -v -E "^[0-9]+ [0-9]+ [0-9:]+ [^ ]+ (@DROPPED@)/" /proc/self/mountinfo);
-y=$(printf "\n."); IFS=${y%.}; set -f;
+IFS=${IFS#??}; set -f;
 for x in $M; do
   IFS=" "; set -- $x; v=$3; r=$4; m=$5; t=${x#* - }; s=${t##* }; t=${t%% *};
   case $r in /) r=;; esac;
@@ -130,20 +131,21 @@ case $d in ?*)
 esac;
 """
 
-# The children of init. `o` holds the score of sshd's listener, and `Y` is 1 if one was started in the last hour. Init
-# has also adopted the readers of earlier probes that still hang: `h` holds the files, and `k` the devices of the
-# mounts, on which they hang.
+# The children of init. `o` holds the score of sshd's listener. Init has also adopted the readers of earlier probes that
+# still hang: `h` holds the files, and `k` the devices of the mounts, on which they hang. A shell makes a system call
+# for each byte that it reads, so only the name is read of most of them.
 _CHILDREN = r"""
-o=; h=; k=; p=; Y=; read -r u x < /proc/uptime; u=$(((${u%.*} - @YOUNG@) * 100));
-read -r p < /proc/1/task/1/children; case $p in "") set -- /proc/[0-9]*;; *) set -- $p;; esac;
+o=; h=; k=; p=; read -r p < /proc/1/task/1/children; case $p in "") set -- /proc/[0-9]*;; *) set -- $p;; esac;
 for i; do
-  i=${i#/proc/};
-  read -r f n s x x x x x x x x x x x x x x x x x x b y < /proc/$i/stat && case "$n $s" in
-    "(sshd)"*) o="$o /proc/$i/oom_score_adj";;
-    "(head) D") [ -O /proc/$i ] && h="$h $(readlink /proc/$i/fd/3) ";;
-    "(stat) D") [ -O /proc/$i ] && k="$k $(tr "\0" " " < /proc/$i/cmdline) ";;
+  i=${i#/proc/}; n=;
+  read -r n < /proc/$i/comm || { read -r f n x < /proc/$i/stat; n=${n#?}; n=${n%?}; };
+  case $n in
+    sshd) o="$o /proc/$i/oom_score_adj";;
+    head | stat) read -r f x s y < /proc/$i/stat && [ -O /proc/$i ] && case "$n $s" in
+      "head D") h="$h $(readlink /proc/$i/fd/3) ";;
+      "stat D") k="$k $(tr "\0" " " < /proc/$i/cmdline) ";;
+    esac;;
   esac;
-  if [ "$b" -gt $u ]; then Y=1; fi;
 done;
 """
 
@@ -156,7 +158,7 @@ if fits $# 48; then head -c @SYSTEM_LIMIT@ "$@"; else printf "%s\n" "$@" | xargs
 
 # A name may contain anything, so an answer has only the position of its mount in the list of names.
 _STATFS = r"""
-mark mountinfo; printf "%s\n" "$M" | head -c @TEXT_LIMIT@;
+mark mountinfo; printf "%s\n" "$M";
 mark mounts; printf "%s\n" "$e";
 mark statfs; set -f; set --;
 case $e in *\\*) for m in $e; do case $m in *\\*) m=$(printf %b "$m");; esac; set -- "$@" "$m"; done;;
@@ -209,15 +211,18 @@ late() { n=0; while alive $c && [ $n -lt @PATIENCE@ ]; do n=$((n + 1)); sleep 0.
     read -r i n s p x < $f && case "$n $p" in "($1) $me" | "(xargs) $me") kill -9 $i;; esac; done; kill -9 $c; };
 """
 
-# Query systemd about the units of workers, if init has started something lately, or if an installed unit does not run.
-# systemctl takes 8 ms and 2 MB, and waits as long as systemd does not answer.
+# Query systemd about the units of workers, if a process of theirs was started in the last hour, or if an installed unit
+# has no process. systemctl takes 8 ms and 2 MB, and waits as long as systemd does not answer.
 _RESTARTS = r"""
-mark units;
+mark units; Y=; read -r u x < /proc/uptime; u=$(((${u%.*} - @YOUNG@) * 100));
 for i in @UNITS@; do
+  w=;
+  for f in @SLICES@; do while read -r p; do
+    w=1; read -r x n s x x x x x x x x x x x x x x x x x x b y < /proc/$p/stat && if [ "$b" -gt $u ]; then Y=1; fi;
+  done < $f/cgroup.procs; done;
   n=$i; case $i in *@*) n=${i%%@*}@.service;; esac;
-  for f in /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
-    if [ -e $f/$n ]; then set -- /sys/fs/cgroup/system.slice/$i /sys/fs/cgroup/systemd/system.slice/$i;
-      [ -d $1 ] || [ -d $2 ] || Y=1; fi; done;
+  case $w in "") for f in /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+    if [ -e $f/$n ]; then Y=1; fi; done;; esac;
 done;
 case $Y in 1) set -f; systemctl show --no-pager @SHOWN@ -- @UNITS@ < /dev/null | head -c 16384 & c=$! ; set +f;
   late systemctl;; esac;
@@ -268,11 +273,11 @@ mark ${z}lines; printf "%s\n" "$l";
 """
 
 # The part `dmesg` is there only if the log may be read: it then has at least one line. If the kernel counts no kill
-# since boot, no worker may have crashed, and init has started nothing lately, its log has nothing of interest. Reading
+# since boot, and no worker may have crashed, its log has nothing of interest. Reading
 # its records as they are takes half the time that dmesg needs to read and print them; dmesg is for systems whose dd
 # can't read without waiting (busybox) or that have no /dev/kmsg (containers).
 _LOG = r"""
-case @LOGGED@$Y$l in
+case @LOGGED@$l in
   /*vmstat:oom_kill\ 0*) mark ${z}dmesg;;
   *)
     log() { if read -r k; then mark ${z}dmesg; printf "%s\n" "$k"; grep -a -A1 -F @ANCHORS@ | head -c @TEXT_LIMIT@; :;
@@ -365,6 +370,7 @@ def script(timeout: float, listeners: bool = False, workers: Iterable[Worker] = 
         "NEEDLES": " ".join(f'-e "{needle}"' for needle in of_workers.needles),
         "LOGGED": "1" if any(worker.required for worker in known) else "",
         "TOLD": " ".join(TOLD),
+        "SLICES": " ".join(f"{folder}/$i" for folder in _SLICES),
         "YOUNG": str(crashes.WINDOW),
         "DROPPED": "|".join(re.escape(prefix) for prefix in mounts.HIDDEN_PREFIXES if prefix not in ("/proc", "/sys")),
         "Z16": SLASHES[: len(SLASHES) // 16],
