@@ -8,6 +8,7 @@ import json
 import os
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, TypedDict
 
+from ansible_collections.lifeline.fleet.plugins.module_utils import _reader
 from ansible_collections.lifeline.fleet.plugins.module_utils._adoption import stop, strays, unit_files
 from ansible_collections.lifeline.fleet.plugins.module_utils._adoption.stop import Stopping
 from ansible_collections.lifeline.fleet.plugins.module_utils._commands import Answer, words
@@ -17,6 +18,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._sidekiq import wat
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import units
 
 STORE = "/var/lib/lifeline/sidekiq_watchdog"
+_COMMAND = 4096
 _VARIABLE = "sidekiq_watchdog_takeover"
 
 
@@ -84,7 +86,16 @@ class Adoption:
         texts = [regular.read(one["pidfile"], watchdog.LARGEST) or "" for one in self._others]
         own = [int(text) for text in map(str.strip, texts) if text.isascii() and text.isdecimal()]
         applications = [one["app_path"] for one in self._workers]
-        return strays.find(strays.sources(), strays.links(), applications, own_units, own)
+        found = strays.find(strays.sources(), strays.links(), applications, own_units, own)
+        return [self._checked(one) if one.kind == "unit" else one for one in found]
+
+    def _checked(self, one: strays.Stray) -> strays.Stray:
+        _code, out, _err = self._run(["systemctl", "show", "--property=MainPID", "--", one.place])
+        main = (units.parse_show(out) or [{}])[0].get("MainPID", "")
+        if not (main.isascii() and main.isdecimal()):
+            main = "0"
+        command = _reader.read_or_none(f"/proc/{main}/cmdline", _COMMAND) or ""
+        return strays.of_unit(one, int(main), command.replace("\0", " "))
 
     def look(self) -> Seen:
         """Refuse what would be lost or doubled, before anything is touched. Raises AdoptionError."""
@@ -113,19 +124,20 @@ class Adoption:
         seen = self.seen()
         for worker in self._workers:
             name = worker["name"]
-            if self._takeover == "keep" and seen.files[name]:
-                continue
             kept = Kept(name)
+            stays = self._takeover == "keep" and bool(seen.files[name])
             disarm = seen.settings[name] if self._takeover == "take" else []
             # The role's own files of an earlier run are not what was there before.
             ours = any(os.path.lexists(path) for path in unit_files.paths(name)) and not seen.files[name]
             paths = sorted({setting.path for setting in disarm}) + ([] if ours else unit_files.paths(name))
+            if stays:
+                paths = [path for path in paths if path not in seen.files[name]]
             if self._dry:
-                self.changed += [*seen.files[name], *sorted({one.path for one in disarm})]
+                self.changed += [*([] if stays else seen.files[name]), *sorted({one.path for one in disarm})]
                 continue
             self.changed += [path for path in paths if path not in kept.aside.entries and os.path.lexists(path)]
-            if seen.files[name] and "unit" not in kept.notes:
-                kept.notes["unit"] = self._unit_state(name)
+            if seen.files[name] and kept.notes.get("unit", {"stays": True}).get("stays"):
+                kept.notes["unit"] = {"stays": True} if stays else self._unit_state(name)
                 kept.save()
             for path in paths:
                 kept.aside.keep(path, absent=True)
@@ -146,10 +158,9 @@ class Adoption:
     def stop(self, seconds: float) -> None:
         """Stop the workers outside the unit; no job is lost. Raises StopError."""
         own = [one["name"] + ".service" for one in self._workers]
-        found = self._outside([]) if self._takeover == "take" else []
         # A unit of the same name that was replaced still runs what was there before.
         old = {name for name in own if Kept(name[: -len(".service")]).notes.get("unit", {}).get("replaced") is False}
-        found = [one for one in found if one.kind != "unit" or one.place not in own or one.place in old]
+        found = self._outside([name for name in own if name not in old]) if self._takeover == "take" else []
         self.changed += [f"stopped {one.told()}" for one in found]
         if self._dry or not found:
             return
@@ -189,10 +200,12 @@ class Adoption:
             kept = Kept(name)
             unit = name + ".service"
             before = kept.notes.get("unit", {})
-            self.changed += [f"{unit}: stopped", *sorted(kept.aside.entries)]
+            stays = before.get("stays")
+            self.changed += [*([] if stays else [f"{unit}: stopped"]), *sorted(kept.aside.entries)]
             if self._dry:
                 continue
-            self._run(["systemctl", "disable", "--now", "--", unit])
+            if not stays:
+                self._run(["systemctl", "disable", "--now", "--", unit])
             kept.aside.restore()
             self._run(["systemctl", "daemon-reload"])
             if before.get("enabled"):

@@ -152,7 +152,7 @@ def _starter(
 ) -> Tuple[str, str]:
     """Return the kind and the place of what started a process, as in `Stray`."""
     for parent in above:
-        if stats[parent].name in SUPERVISORS:
+        if stats[parent].name in SUPERVISORS and _may_supervise(parent, folders.get(parent, "")):
             return SUPERVISORS[stats[parent].name], folders.get(parent, "")
     inner = _USER_MANAGER.search(found.get(f"/proc/{pid}/cgroup", ""))
     if inner:
@@ -164,6 +164,24 @@ def _starter(
             if stats[parent].name.startswith(name):
                 return kind, ""
     return "an unknown program", ""
+
+
+def _may_supervise(pid: int, folder: str) -> bool:
+    """Return whether a process can be the supervisor of a folder: any user can name a process like one."""
+    try:
+        return _uid(pid) in (0, os.stat(folder).st_uid)
+    except OSError:
+        return False
+
+
+def of_unit(one: Stray, main: int, command: str) -> Stray:
+    """Return a worker of a unit as one of the unit only if the unit's main process, with its command line, is Sidekiq.
+
+    Any program of a service can call itself Sidekiq, and the service must not be stopped for that.
+    """
+    if main == one.pid or re.search(r"(^|[/\s])sidekiq(\s|$)", command):
+        return one
+    return one._replace(kind=f"a program of {one.place}", place="")
 
 
 def _trees(path: str) -> Sequence[str]:

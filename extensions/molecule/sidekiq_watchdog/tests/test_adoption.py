@@ -35,7 +35,8 @@ TimeoutStopSec=1
 WantedBy=multi-user.target
 END
 systemctl daemon-reload && systemctl enable -q --now old-worker sidekiq
-cd /srv/app/current && setsid runuser -u app -- sidekiq -e production -c 2 > /dev/null 2>&1 < /dev/null &
+cd /srv/app/current
+setsid runuser -u app -- sidekiq -e production -c 2 > /dev/null 2>&1 < /dev/null &
 """
 BUSY = "pgrep -cf '^sidekiq .* busy'"
 

@@ -24,7 +24,8 @@ class Host:
         self.shown = "ActiveState=active\nUnitFileState=enabled\n"
 
     def run(self, argv):
-        self.ran.append(" ".join(argv))
+        if "--property=MainPID" not in argv:
+            self.ran.append(" ".join(argv))
         return 0, self.shown if "show" in argv else "", ""
 
     def adoption(self, takeover="refuse", dry=False, **settings):
@@ -62,6 +63,7 @@ def host(tmp_path, monkeypatch):
         "paths",
         lambda name: [path if path.startswith(str(tmp_path)) else str(tmp_path) + path for path in real(name)],
     )
+    monkeypatch.setattr(strays, "of_unit", lambda one, _main, _command: one)
     monkeypatch.setattr(strays, "sources", dict)
     monkeypatch.setattr(strays, "links", dict)
     monkeypatch.setattr(
@@ -105,7 +107,26 @@ def test_keep_warns_and_leaves_all(host):
     adoption.keep()
     adoption.stop(1)
     assert len(adoption.warnings) == 2 and adoption.warnings[1].endswith("sidekiq.service is not the role's and stays")
-    assert adoption.changed == [] and not os.path.exists(host.root + "/store")
+    assert adoption.changed == [] and host.ran == []
+
+
+def test_a_unit_that_stayed_only_loses_the_role_s_limits_by_a_revert(host):
+    host.write(UNIT, CAPISTRANO)
+    host.adoption("keep").keep()
+    limits = host.write(UNIT + ".d/limits.conf", OURS)
+    host.adoption("keep").keep()
+    host.adoption().revert(adopt.kept_names())
+    assert host.read(UNIT) == CAPISTRANO and not os.path.exists(limits)
+    assert host.ran == ["systemctl daemon-reload"] and adopt.kept_names() == []
+
+
+def test_a_unit_that_stayed_can_be_taken_later(host, monkeypatch):
+    host.write(UNIT, CAPISTRANO)
+    host.adoption("keep").keep()
+    host.write(UNIT + ".d/limits.conf", OURS)
+    taken(host, monkeypatch, [STRAY._replace(kind="unit", place="sidekiq.service")])
+    host.adoption().revert(adopt.kept_names())
+    assert host.read(UNIT) == CAPISTRANO and host.ran[-1] == "systemctl start -- sidekiq.service"
 
 
 def taken(host, monkeypatch, outside):

@@ -59,7 +59,8 @@ SIDEKIQ = "sidekiq 7.3.2 app [1 of 5 busy]"
         (("x", "x"), "/system.slice/ssh.service", "an unknown program", ""),
     ],
 )
-def test_what_has_started_a_worker_is_told(parent, cgroup, kind, place):
+def test_what_has_started_a_worker_is_told(parent, cgroup, kind, place, monkeypatch):
+    monkeypatch.setattr(strays, "_may_supervise", lambda pid, folder: (pid, folder) == (10, "/service/sk"))
     above = process(10, 1, *parent, cgroup=cgroup)
     (one,) = found(above, process(11, 10, "ruby", SIDEKIQ, cgroup), folders={10: "/service/sk", 11: APP})
     assert (one.pid, one.started, one.kind, one.place) == (11, 1100, kind, place)
@@ -105,6 +106,31 @@ def test_workers_of_the_unit_and_of_other_managers_and_children_are_none():
     assert found(process(11, 1, "ruby", SIDEKIQ), own=[11]) == []
     parent, child = process(11, 1, "ruby", SIDEKIQ), process(12, 11, "ruby", SIDEKIQ)
     assert [one.pid for one in found(parent, child, folders={11: APP, 12: APP})] == [11]
+
+
+@pytest.mark.parametrize(
+    ("main", "command", "kind"),
+    [
+        (11, "", "unit"),
+        (10, "/bin/sh -c bundle exec sidekiq -e production", "unit"),
+        (10, "sidekiq 7.3.2 app [1 of 5 busy] stopping", "unit"),
+        (10, "/usr/sbin/apache2 -k start", "a program of apache2.service"),
+        (0, "", "a program of apache2.service"),
+    ],
+)
+def test_a_service_whose_program_only_calls_itself_sidekiq_is_not_its_starter(main, command, kind):
+    one = strays.Stray(11, 1, 33, APP, "unit", "apache2.service")
+    assert strays.of_unit(one, main, command).kind == kind
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_another_user_s_process_is_no_supervisor_of_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(strays, "_uid", lambda pid: pid)
+    assert strays._may_supervise(0, str(tmp_path))
+    assert not strays._may_supervise(33, str(tmp_path))
+    os.chown(tmp_path, 33, 33)
+    assert strays._may_supervise(33, str(tmp_path)) and not strays._may_supervise(34, str(tmp_path))
+    assert not strays._may_supervise(33, str(tmp_path / "none"))
 
 
 def test_text_of_a_process_is_escaped():
