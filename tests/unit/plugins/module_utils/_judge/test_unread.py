@@ -67,3 +67,12 @@ def test_listeners_whose_processes_could_not_be_read(box, tables, holders, missi
             sources.pop(path, None)
     facts = probe_facts.parse(sources, 60, expected=())
     assert unread(facts, probe_facts.process_table(sources), 0) == missing
+
+
+def test_a_process_that_ended_meanwhile_is_not_unread(box):
+    sources = box("debian-13")
+    table = probe_facts.process_table(sources)
+    facts = probe_facts.parse(sources, 60)
+    for total, unreadable, said in ((200, 2, False), (200, 3, True), (20, 2, True)):
+        facts["lifeline_fds"].update(processes_total=total, unreadable=unreadable)
+        assert any("descriptors of" in one for one in unread(facts, table, 0)) is said
