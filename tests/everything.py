@@ -70,7 +70,7 @@ FIRST = [
 COMPUTING = [
     Step("sanity", ["nice", *script("sanity.py")], "make sanity", 240),
     Step("servers", pytest("--numprocesses", "2", "--dist", "loadfile", "tests/servers"), "make servers", 120),
-    Step("hostile", pytest("tests/hostile"), "make hostile", 180),
+    Step("hostile", pytest("tests/hostile"), "make hostile", 300),
     Step("unit-others", ["nice", *script("unit.py", "--others")], "make unit-all", 180),
     Step("report", ["nice", *pytest("tests/report")], "make report", 60),
 ]
