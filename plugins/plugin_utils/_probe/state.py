@@ -245,13 +245,12 @@ def _packages(parts: Mapping[str, Part]) -> dict[str, str]:
 
 
 def _sysctls(parts: Mapping[str, Part]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for line in _text(parts, "sysctls").splitlines():
         name, equals, value = line.partition(" = ")
         if equals and not _VOLATILE.match(name):
-            value = " ".join(value.split())
-            found[name] = f"{found[name]} {value}" if name in found else value
-    return found
+            found.setdefault(name, []).append(" ".join(value.split()))
+    return {name: " ".join(values) for name, values in found.items()}
 
 
 def _units(parts: Mapping[str, Part]) -> dict[str, str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from growth import LIMIT, growth
 from hypothesis import given, strategies as st
 
 from ansible_collections.lifeline.fleet.plugins.plugin_utils._probe import state as host_state, state_script
@@ -228,3 +229,8 @@ def test_names_and_values_that_users_choose_can_be_printed():
     assert found["timezone"] == r"x\x9b2J"
     assert [name for name in found if name.startswith("gem:")] in ([], [r"gem:a\x1b[2J"])
     assert not [text for item in found.items() for text in item if "\x1b" in text or "\x9b" in text]
+
+
+def test_a_setting_of_many_lines_takes_no_longer_than_its_text():
+    assert parsed(sysctls="a.b = 1\na.b = 2  3\n")["sysctl:a.b"] == "1 2 3"
+    assert growth(lambda text: parsed(sysctls=text), lambda size: "vm.swappiness = 10\n" * size, 20000) < LIMIT
