@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ansible_collections.lifeline.fleet.plugins.module_utils._errors import SettingsError
 
 
@@ -32,7 +34,7 @@ def positive(name: str, value: object, most: float, unit: str) -> float:
         number = float(text.rstrip("%") if unit == "percent" else text)
     except ValueError:
         number = float("nan")
-    if isinstance(value, bool) or number != number:
+    if isinstance(value, bool) or math.isnan(number):
         raise SettingsError(f"{name}: not a number ({value!r}); {allowed}")
     if not 0 < number <= most:
         raise SettingsError(f"{name}: out of range ({value!r}); {allowed}")

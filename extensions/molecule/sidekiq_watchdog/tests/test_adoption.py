@@ -44,7 +44,8 @@ BUSY = "pgrep -cf '^sidekiq .* busy'"
 @pytest.fixture
 def box(boxes, converge):
     """Return a host as people have them, with three workers that the role did not start."""
-    box = next(box for box in boxes if not box.several)
+    box = next((box for box in boxes if not box.several), None)
+    assert box is not None, "each host of the scenario has several workers"
     done, output = converge(box, sidekiq_watchdog_state="reverted")
     assert done, output
     assert box.attempt(f"ls {UNIT}").returncode, "the unit of a host that had none is still there"
