@@ -78,7 +78,9 @@ class Lab:
         for suite in suites if "each_suite" in entry else ():
             boxes.append(Box(f"{self.name}-{suite}", kinds[entry["each_suite"]], suite, _login(entry, suite)))
         for number in range(len(boxes), entry.get("at_least", 0)):
-            boxes.append(dataclasses.replace(boxes[0], name=f"{boxes[0].name}-{number + 1}"))
+            # Tests of a single release need both logins as well.
+            login = "root" if boxes[0].login == "ops" else "ops"
+            boxes.append(dataclasses.replace(boxes[0], name=f"{boxes[0].name}-{number + 1}", login=login))
         taken = itertools.cycle(suites)
         count = {name: itertools.count(1) for name in kinds}
         for name in entry["boxes"]:

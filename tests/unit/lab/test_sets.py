@@ -36,13 +36,14 @@ def test_several_hosts_of_a_kind_have_numbers():
     assert names[:3] == ["rescue-1", "rescue-2", "rescue-idle"]
 
 
-def test_a_scenario_that_needs_two_hosts_has_them_on_one_release():
-    names = {
-        suites: [box.name for box in Lab("fail2ban").boxes(suites)] for suites in (("trixie",), ("bookworm", "trixie"))
+def test_a_scenario_that_needs_two_hosts_has_them_and_both_logins_on_one_release():
+    entered = {
+        suites: [(box.name, box.login) for box in Lab("fail2ban").boxes(suites)]
+        for suites in (("trixie",), ("bookworm", "trixie"))
     }
-    assert names == {
-        ("trixie",): ["fail2ban-trixie", "fail2ban-trixie-2"],
-        ("bookworm", "trixie"): ["fail2ban-bookworm", "fail2ban-trixie"],
+    assert entered == {
+        ("trixie",): [("fail2ban-trixie", "root"), ("fail2ban-trixie-2", "ops")],
+        ("bookworm", "trixie"): [("fail2ban-bookworm", "ops"), ("fail2ban-trixie", "root")],
     }
 
 
