@@ -59,18 +59,10 @@ mv armed restored
 sync
 """
 
-# Rights that none of the units needs are taken away. PrivateTmp is missing because it orders a unit after others.
+# Rights that none of the units needs are taken away. No option that gives a unit a mount namespace of its own: systemd
+# cannot make it if another unit's file system is unmounted in that moment, as those for credentials are during the boot.
+# SSH would stay open, or the operator locked out.
 _SANDBOX = """NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RestrictNamespaces=yes
@@ -84,9 +76,15 @@ SystemCallErrorNumber=EPERM
 UMask=0077
 """
 
-# /etc is one path: a rename from one path of this list to another copies the file, which fails on a full disk.
-_RESTORE_RIGHTS = """ReadWritePaths=/etc /run
-CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_FOWNER CAP_NET_ADMIN
+# If a start fails nevertheless, the next one follows after two seconds.
+_AGAIN = """Restart=on-failure
+RestartSec=2
+"""
+_LIMIT = """StartLimitIntervalSec=5min
+StartLimitBurst=5
+"""
+
+_RESTORE_RIGHTS = """CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_FOWNER CAP_NET_ADMIN
 """
 
 _RESTORE_SERVICE = (
@@ -96,11 +94,14 @@ _RESTORE_SERVICE = (
 Description=Restore how SSH was reached before changes that were not confirmed
 DefaultDependencies=no
 ConditionPathExists=@STATE@/armed
-
+"""
+    + _LIMIT
+    + """
 [Service]
 Type=oneshot
 ExecStart=@RESTORE@
 """
+    + _AGAIN
     + _RESTORE_RIGHTS
     + _SANDBOX
 )
@@ -114,11 +115,14 @@ ConditionPathExists=@STATE@/armed
 After=local-fs.target
 Before=network-pre.target @FIREWALL_UNIT@ ssh.service ssh.socket sshd.service sshd.socket shutdown.target
 Conflicts=shutdown.target
-
+"""
+    + _LIMIT
+    + """
 [Service]
 Type=oneshot
 ExecStart=@RESTORE@
 """
+    + _AGAIN
     + _RESTORE_RIGHTS
     + _SANDBOX
     + """
@@ -140,19 +144,18 @@ Conflicts=shutdown.target
 # nftables.service flushes the tables of all others when it loads its own.
 PartOf=nftables.service
 ReloadPropagatedFrom=nftables.service
-StartLimitIntervalSec=5min
-StartLimitBurst=5
-
+"""
+    + _LIMIT
+    + """
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-# SSH is open to all as long as the table is not loaded.
-Restart=on-failure
-RestartSec=2
 ExecStart=@NFT@ -f @STATE@/firewall.nft
 ExecReload=@NFT@ -f @STATE@/firewall.nft
 ExecStop=-@NFT@ delete table inet lifeline
-CapabilityBoundingSet=CAP_NET_ADMIN
+"""
+    + _AGAIN
+    + """CapabilityBoundingSet=CAP_NET_ADMIN
 """
     + _SANDBOX
     + """SystemCallFilter=~@privileged @resources
