@@ -22,8 +22,8 @@ def plain(boxes):
 
 
 @pytest.fixture
-def theirs(plain):
-    """Write a file with a check of a ready-made one's name."""
+def theirs(plain, converge):
+    """Write a file with a check of a ready-made one's name; it is gone before `converge` plays the playbook again."""
     plain.run(f"printf '{SIDEKIQ}' > /etc/monit/conf.d/sidekiq")
     yield
     plain.run("rm -f /etc/monit/conf.d/sidekiq")
