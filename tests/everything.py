@@ -76,10 +76,10 @@ COMPUTING = [
 ]
 # Seconds that each scenario takes beside two others, for the order and the estimate.
 SCENARIO_SECONDS = {
-    "sidekiq_watchdog": 480,
-    "ssh_lifeline": 420,
+    "sidekiq_watchdog": 1080,
+    "ssh_lifeline": 600,
     "fail2ban": 400,
-    "monit": 330,
+    "monit": 450,
     "facts": 240,
     "rescue": 240,
     "watch": 240,
