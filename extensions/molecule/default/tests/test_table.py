@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[4]
 # The fault of each box, and the words that must be in its line.
 SAID = {
     "down": ("down", r"port 22: "),
-    "oom": ("critical", r"worker sidekiq is not running .*; \d+ OOM kills? in 24 h"),
+    "oom": ("critical", r"worker sidekiq is not running: sidekiq\.service has failed .*; \d+ OOM kills? in 24 h"),
     "disk": ("critical", r"/data is 9\d(\.\d)? % full, "),
     "fds": ("critical", r"python3 \(pid \d+\) has 9\d\d of its 1024 descriptors open"),
     "leak": ("warning", r"sidekiq uses 1[89]\dM of its 200M"),
