@@ -228,7 +228,7 @@ def test_a_port_can_be_given_by_name(boxes):
         ({"fail2ban_jails": [{"name": "sshd", "maxretires": 3}]}, "maxretires"),
         (
             {"fail2ban_ignore": ["10.0.0.1/8"]},
-            "fail2ban_ignore[0]: not an address or a network (",
+            "fail2ban_ignore[0]: a network with bits set beyond its prefix (",
         ),
         ({"fail2ban_jails": [{"name": "sshd", "filter": "nope"}]}, "nope"),
         ({"fail2ban_jails": [{"name": "sshd", "banaction": "nope"}]}, "nope"),
