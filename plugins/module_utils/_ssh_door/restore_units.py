@@ -59,8 +59,8 @@ mv armed restored
 sync
 """
 
-# Rights that none of the units needs are taken away. No option that gives a unit a mount namespace of its own: systemd
-# cannot make it if another unit's file system is unmounted in that moment, as those for credentials are during the boot.
+# Take away the rights that no unit needs, without options that give a unit a mount namespace of its own: systemd cannot
+# make it if another unit's file system is unmounted in that moment, as those for credentials are during the boot. Then
 # SSH would stay open, or the operator locked out.
 _SANDBOX = """NoNewPrivileges=yes
 LockPersonality=yes
