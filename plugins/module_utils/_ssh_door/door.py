@@ -14,6 +14,7 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._files import atomi
 from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door import (
     change,
     firewall,
+    listening,
     restore_units,
     session as ssh_session,
     sshd,
@@ -23,7 +24,6 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._ssh_door.change im
 from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import units
 
 _SERVICES = ("ssh.service", "sshd.service")
-_SOCKETS = ("ssh.socket", "sshd.socket")
 _GREETING_SECONDS = 10
 _RELOAD_SECONDS = 5
 
@@ -62,7 +62,7 @@ class Door:
         Raises DoorError if something is refused or fails: nothing has changed then, or the previous state is restored.
         Raises Busy if the changes of another run wait to be confirmed.
         """
-        known = self._units(*_SERVICES, *_SOCKETS, restore_units.FIREWALL_UNIT)
+        known = self._units(*_SERVICES, *listening.SOCKETS, restore_units.FIREWALL_UNIT)
         server = _server(known)
         self._restore_orphan()
         daemon = sshd.Sshd(self._commands, options.settings, self._session)
@@ -253,7 +253,7 @@ class Door:
 def _server(known: Mapping[str, Unit]) -> Server:
     """Return what serves SSH."""
     ports = set()
-    sockets = [known[name] for name in _SOCKETS if known.get(name, {}).get("ActiveState") == "active"]
+    sockets = [known[name] for name in listening.SOCKETS if known.get(name, {}).get("ActiveState") == "active"]
     for one in sockets:
         ports.update(_ports(units.stream_addresses(one)))
     for name in _SERVICES:

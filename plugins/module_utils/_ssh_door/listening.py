@@ -13,7 +13,8 @@ from ansible_collections.lifeline.fleet.plugins.module_utils._systemd import uni
 
 # Placeholders in a check for the address and the port of the host's sshd.
 ADDRESS, PORT = "@SSHD_ADDRESS@", "@SSHD_PORT@"
-_SOCKETS = ("ssh.socket", "sshd.socket")
+# The units that start sshd for a connection, by distribution.
+SOCKETS = ("ssh.socket", "sshd.socket")
 
 
 def place(commands: Commands) -> Tuple[str, List[int]]:
@@ -43,7 +44,7 @@ def _of_sockets(commands: Commands) -> List[str]:
     systemctl = commands.find("systemctl")
     if systemctl is None:
         return []
-    out = commands.run(systemctl, "show", "-p", "ActiveState", "-p", "Listen", *_SOCKETS)[1]
+    out = commands.run(systemctl, "show", "-p", "ActiveState", "-p", "Listen", *SOCKETS)[1]
     active = [unit for unit in units.parse_show(out) if unit.get("ActiveState") == "active"]
     return [address for unit in active for address in units.stream_addresses(unit)]
 
